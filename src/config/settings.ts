@@ -1,0 +1,29 @@
+import type { AllowAnonymous, Bind } from '../core/bind.ts'
+import type { Pin } from '../core/pin.ts'
+import type { Rule } from '../core/rule.ts'
+import type { Secret } from '../core/secret.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+
+/** Everything that `.env`, the environment and `damselfly.yaml` say: checked, typed, complete. */
+export interface Settings {
+  /** This Damselfly's name in topics: `damselfly/NAME/status`. No `/`, `+` or `#`. */
+  readonly name: string
+  readonly bind: readonly Bind[]
+  readonly port: number
+  readonly allowAnonymous: AllowAnonymous
+  /** The one name and password that LAN clients use; undefined when none is set. */
+  readonly credentials: { readonly username: string; readonly password: Secret } | undefined
+  /** Absolute. */
+  readonly dataDir: string
+  /** Absolute. */
+  readonly configDir: string
+  /** `auto`, `simulated` or the path of a chip's device. */
+  readonly gpioChip: string
+  readonly logLevel: LogLevel
+  readonly logFormat: 'pretty' | 'json'
+  readonly pins: readonly Pin[]
+  readonly rules: readonly Rule[]
+  /** The files that were read, absolute: a change in one of them calls for a reload. */
+  readonly files: readonly string[]
+}

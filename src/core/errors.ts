@@ -1,0 +1,57 @@
+/**
+ * Every code an expected failure can carry. Codes are stable: scripts and tests may rely on them,
+ * never on a message.
+ */
+export type ErrorCode =
+  | 'ACTION_INVALID'
+  | 'ADDRESS_IN_USE'
+  | 'ADDRESS_UNAVAILABLE'
+  | 'BROKER_CLOSED'
+  | 'CONFIG_INVALID'
+  | 'DURATION_INVALID'
+  | 'EXEC_FAILED'
+  | 'EXPRESSION_FAILED'
+  | 'EXPRESSION_INVALID'
+  | 'GPIO_BUSY'
+  | 'GPIO_DENIED'
+  | 'GPIO_FAILED'
+  | 'GPIO_NO_CHIP'
+  | 'GPIO_NO_LINE'
+  | 'HTTP_FAILED'
+  | 'OPTIONS_INVALID'
+  | 'PIN_NOT_OUTPUT'
+  | 'PIN_UNKNOWN'
+  | 'RULE_LOOP'
+  | 'SERVICE_REFUSED'
+  | 'STEP_ABANDONED'
+  | 'STEP_TIMEOUT'
+  | 'STORE_FAILED'
+  | 'TOPIC_INVALID'
+  | 'USAGE'
+
+/**
+ * An expected failure: something outside the code was wrong, and a person can put it right.
+ * The message says what failed, where, what was found, what was expected.
+ * Programmer mistakes are assertions instead.
+ */
+export class DamselflyError extends Error {
+  readonly code: ErrorCode
+  override readonly name = 'DamselflyError'
+
+  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** The message of anything that was thrown, for a line of text; never empty. */
+export function reasonOf(thrown: unknown): string {
+  if (thrown instanceof Error) return thrown.message || thrown.name
+  return String(thrown) || 'unknown reason'
+}
+
+/** The system's error name (`ENOENT`, `EADDRINUSE`, …) of something thrown, if it has one. */
+export function errnoOf(thrown: unknown): string | undefined {
+  const code = thrown instanceof Error ? (thrown as NodeJS.ErrnoException).code : undefined
+  return typeof code === 'string' ? code : undefined
+}

@@ -1,0 +1,88 @@
+import { decodePayload, type Message } from './message.ts'
+import type { Identity } from './ports.ts'
+
+/**
+ * What a rule's expressions and an action see of the thing that happened.
+ * For `every:` and `at:` there is no message: `topic` is empty and `payload` is null.
+ */
+export interface Event {
+  readonly topic: string
+  /** The topic's levels, `a/b` → `['a', 'b']`. */
+  readonly levels: readonly string[]
+  /** The decoded payload: JSON, else text, else bytes. Decoded at the first look, once a message. */
+  readonly payload: unknown
+  /** The payload as it came. */
+  readonly bytes: Uint8Array
+  readonly qos: number
+  readonly retain: boolean
+  readonly client: string
+  /** When it arrived. */
+  readonly now: Date
+  /** This machine's host name. */
+  readonly host: string
+  /** This machine's LAN address; empty when it has none. */
+  readonly ip: string
+}
+
+const noBytes = new Uint8Array(0)
+
+/** An event for a message that arrived. One is shared by all the rules that the message matches. */
+export function eventOf(message: Message, identity: Identity, now: Date = new Date()): Event {
+  return new LazyEvent(message, identity, now)
+}
+
+/** An event for a moment, without a message. */
+export function tickOf(identity: Identity, now: Date = new Date()): Event {
+  return {
+    topic: '',
+    levels: [],
+    payload: null,
+    bytes: noBytes,
+    qos: 0,
+    retain: false,
+    client: '',
+    now,
+    host: identity.host,
+    ip: identity.ip,
+  }
+}
+
+class LazyEvent implements Event {
+  readonly topic: string
+  readonly bytes: Uint8Array
+  readonly qos: number
+  readonly retain: boolean
+  readonly client: string
+  readonly now: Date
+  readonly #identity: Identity
+  #levels: readonly string[] | undefined
+  #payload: { readonly value: unknown } | undefined
+
+  constructor(message: Message, identity: Identity, now: Date) {
+    this.topic = message.topic
+    this.bytes = message.payload
+    this.qos = message.qos
+    this.retain = message.retain
+    this.client = message.client
+    this.now = now
+    this.#identity = identity
+  }
+
+  get levels(): readonly string[] {
+    this.#levels ??= this.topic.split('/')
+    return this.#levels
+  }
+
+  get payload(): unknown {
+    this.#payload ??= { value: decodePayload(this.bytes) }
+    return this.#payload.value
+  }
+
+  get host(): string {
+    return this.#identity.host
+  }
+
+  get ip(): string {
+    return this.#identity.ip
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Every bound in the house, by name. What can grow has one here, and a counter of the same name
+ * (`core/counters.ts`) that says how often it was reached. The defaults suit a Raspberry Pi.
+ */
+export const limits = {
+  /** Clients connected at once; the next one is turned away. */
+  connectionsMax: 1_024,
+  /** Bytes of one MQTT packet, fixed header included, once a client is connected. */
+  packetBytesMax: 10 * 1024 * 1024,
+  /** Bytes of the first packet, CONNECT, when we know nothing of the peer yet. */
+  connectPacketBytesMax: 256 * 1024,
+  /** Time from accept to CONNECT. */
+  connectTimeoutMs: 10_000,
+  /** Time that a client which does not read may hold back the broker before it is disconnected. */
+  drainTimeoutMs: 5_000,
+  /** Levels of a topic or filter. */
+  topicLevelsMax: 100,
+  /** Topics whose matching rules are remembered. */
+  matchCacheTopicsMax: 4_096,
+
+  /** Messages that wait in one rule; beyond it the oldest is dropped. */
+  ruleQueueMessagesMax: 20_000,
+  /** Bytes of payload that wait in one rule; beyond it the oldest is dropped. */
+  ruleQueueBytesMax: 16 * 1024 * 1024,
+  /** Topics that one rule works on at the same time. */
+  ruleLanesMax: 16,
+  /** Topics for which one rule remembers `throttle` and `debounce`. */
+  ruleTimersMax: 10_000,
+  /** How many rules may follow from one message by publishing to each other. */
+  ruleDepthMax: 8,
+  /** Time that one step may take, unless its action or its `timeout:` says otherwise. */
+  stepTimeoutMs: 30_000,
+  /** Runs of one step that passed their time limit and have not returned yet; beyond it the step is refused. */
+  abandonedRunsMax: 32,
+
+  /** Nodes in one expression's syntax tree. */
+  expressionNodesMax: 1_000,
+  /** Bytes of a program's output that `exec` keeps. */
+  execOutputBytesMax: 1024 * 1024,
+  /** Bytes of an answer that `http` reads. */
+  httpAnswerBytesMax: 64 * 1024,
+  /** Rows that wait to be written by `store`; beyond it a step fails. */
+  storeRowsMax: 10_000,
+  /** Edges that wait between the input worker and the process. */
+  inputEdgesMax: 4_096,
+  /** Failures remembered, so that the same one is not logged again and again. */
+  repeatsRemembered: 1_000,
+} as const
+
+export type LimitName = keyof typeof limits

@@ -1,0 +1,78 @@
+import type { ActionDefinition } from './action.ts'
+import type { Message, OutgoingMessage } from './message.ts'
+import type { PinCommand, PinState } from './pin.ts'
+
+/** Object first, then a short constant phrase: `log.warn({ client, topic }, 'publish refused')`. pino fits. */
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Who this machine is on its LAN; the values follow the network. */
+export interface Identity {
+  readonly host: string
+  /** The LAN address; empty when there is none. */
+  readonly ip: string
+}
+
+/** The broker, as the rest of the house sees it. */
+export interface Hub {
+  /**
+   * Publishes to every subscriber, in the process and outside.
+   * Resolves when the message has been accepted and, if retained, stored.
+   * @throws DamselflyError `TOPIC_INVALID`, `BROKER_CLOSED`
+   */
+  publish(message: OutgoingMessage): Promise<void>
+  /**
+   * Calls `onMessage` for each message published from now on whose topic matches, in the order of their
+   * acceptance. The handler must not throw and should return at once.
+   * @returns ends the subscription; a second call does nothing
+   */
+  subscribe(filter: string, onMessage: (message: Message) => void): () => void
+  /** The retained messages that match, as they are now. */
+  retained(filter: string): AsyncIterable<Message>
+}
+
+/** The named pins, as actions see them. */
+export interface Pins {
+  /**
+   * Switches an output. With `forMs` it switches back after that time; any later command for the pin
+   * cancels that. Returns when the line is driven.
+   * @throws DamselflyError `PIN_UNKNOWN`, `PIN_NOT_OUTPUT`, `GPIO_FAILED`
+   */
+  set(
+    pin: string,
+    command: PinCommand,
+    options?: { readonly forMs?: number; readonly chain?: readonly string[] },
+  ): void
+  /**
+   * Switches an output on, then off after `ms`; resolves when it is off again, or when a later command took
+   * over. An abort switches it off at once.
+   */
+  pulse(pin: string, ms: number, signal?: AbortSignal): Promise<void>
+  /** @throws DamselflyError `PIN_UNKNOWN` */
+  state(pin: string): PinState
+}
+
+/** The actions that rules may name. */
+export interface ActionCatalogue {
+  get(name: string): ActionDefinition | undefined
+  names(): readonly string[]
+}
+
+/** A systemd unit's side of the process; does nothing outside systemd. */
+export interface ServiceManager {
+  readonly isPresent: boolean
+  /** Milliseconds within which the service manager wants to hear from us; undefined without a watchdog. */
+  readonly watchdogMs: number | undefined
+  notify(state: ServiceState): void
+}
+
+export type ServiceState =
+  | { readonly kind: 'ready'; readonly status: string }
+  | { readonly kind: 'reloading' }
+  | { readonly kind: 'stopping' }
+  | { readonly kind: 'watchdog' }
+  | { readonly kind: 'status'; readonly status: string }

@@ -1,0 +1,46 @@
+import { DamselflyError } from './errors.ts'
+
+/** A place in a file that a person wrote. Line and column begin at 1. */
+export interface Place {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+/** One mistake in a file that a person wrote, told so that it can be put right. */
+export interface Problem {
+  readonly place: Place
+  /** What is wrong, in a sentence without a full stop. */
+  readonly message: string
+  readonly found?: string
+  readonly expected?: string
+  /** What to write instead. */
+  readonly suggestion?: string
+  /** The lines around the place, with a caret. */
+  readonly frame?: string
+}
+
+/** All the mistakes of one reading, at once. */
+export class ProblemsError extends DamselflyError {
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[]) {
+    super('CONFIG_INVALID', problems.map(formatProblem).join('\n\n'))
+    this.problems = problems
+  }
+}
+
+/** `file:line:column: message`, then found, expected, suggestion and the code frame, each on its own line. */
+export function formatProblem(problem: Problem): string {
+  const lines = [`${formatPlace(problem.place)}: ${problem.message}`]
+  if (problem.found !== undefined) lines.push(`  found:    ${problem.found}`)
+  if (problem.expected !== undefined) lines.push(`  expected: ${problem.expected}`)
+  if (problem.suggestion !== undefined) lines.push(`  try:      ${problem.suggestion}`)
+  if (problem.frame !== undefined) lines.push('', problem.frame)
+  return lines.join('\n')
+}
+
+/** `file:line:column`, which terminals and editors make clickable. */
+export function formatPlace(place: Place): string {
+  return `${place.file}:${place.line}:${place.column}`
+}

@@ -1,0 +1,38 @@
+import { limits } from './limits.ts'
+
+const quietMs = 10_000
+
+/**
+ * Keeps a failure that repeats from flooding the log: the first of a kind is to be logged, the next
+ * ones within ten seconds only counted, and the line after that says how many there were.
+ */
+export class Repeats {
+  readonly #seen = new Map<string, { sinceMs: number; more: number }>()
+  readonly #nowMs: () => number
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs
+  }
+
+  /**
+   * @param kind what makes two failures the same, for example rule, step and error
+   * @returns undefined when this one should stay silent; else how many like it went unlogged before
+   */
+  admit(kind: string): number | undefined {
+    const nowMs = this.#nowMs()
+    const seen = this.#seen.get(kind)
+    if (seen !== undefined && nowMs - seen.sinceMs < quietMs) {
+      seen.more++
+      return undefined
+    }
+    this.#seen.delete(kind)
+    this.#seen.set(kind, { sinceMs: nowMs, more: 0 })
+    if (this.#seen.size > limits.repeatsRemembered) {
+      for (const oldest of this.#seen.keys()) {
+        this.#seen.delete(oldest)
+        break
+      }
+    }
+    return seen?.more ?? 0
+  }
+}

@@ -1,0 +1,100 @@
+import { limits } from './limits.ts'
+
+/**
+ * What is wrong with a topic name, or undefined when a message may carry it.
+ * [MQTT-4.7.3-1] at least one character, [MQTT-4.7.3-2] no U+0000, [MQTT-4.7.3-3] at most 65,535 bytes,
+ * [MQTT-4.7.1-1] no wildcard.
+ */
+export function topicProblem(topic: string): string | undefined {
+  if (topic.includes('+') || topic.includes('#'))
+    return 'a topic to publish to has no wildcards (+ and # are for filters)'
+  return commonProblem(topic)
+}
+
+/**
+ * What is wrong with a topic filter, or undefined when one may subscribe to it.
+ * [MQTT-4.7.1-2] `#` stands alone as the last level, [MQTT-4.7.1-3] `+` stands alone in its level.
+ */
+export function filterProblem(filter: string): string | undefined {
+  const common = commonProblem(filter)
+  if (common !== undefined) return common
+  const levels = filter.split('/')
+  for (const [index, level] of levels.entries()) {
+    if (level.includes('#') && (level !== '#' || index !== levels.length - 1))
+      return '# must be the last level, alone: a/b/#'
+    if (level.includes('+') && level !== '+') return '+ must be a whole level: a/+/b'
+  }
+  return undefined
+}
+
+function commonProblem(text: string): string | undefined {
+  if (text.length === 0) return 'it is empty'
+  if (text.includes('\0')) return 'it contains U+0000'
+  if (Buffer.byteLength(text) > 65_535) return 'it is longer than 65,535 bytes'
+  if (text.split('/').length > limits.topicLevelsMax)
+    return `it has more than ${limits.topicLevelsMax} levels`
+  return undefined
+}
+
+/**
+ * Whether a topic matches a filter, both of which are valid. A leading wildcard never matches
+ * a topic that begins with `$` [MQTT-4.7.2-1].
+ */
+export function matchesFilter(filter: string, topic: string): boolean {
+  const filterLevels = filter.split('/')
+  const topicLevels = topic.split('/')
+  if (topic.startsWith('$') && (filterLevels[0] === '+' || filterLevels[0] === '#')) return false
+  for (const [index, level] of filterLevels.entries()) {
+    if (level === '#') return true
+    if (index >= topicLevels.length) return false
+    if (level !== '+' && level !== topicLevels[index]) return false
+  }
+  return filterLevels.length === topicLevels.length
+}
+
+interface Node<Value> {
+  readonly children: Map<string, Node<Value>>
+  readonly values: Value[]
+}
+
+/**
+ * Finds the values whose filters match a topic in time that grows with the topic's levels, not with
+ * the number of filters. Values come in the order in which they were added.
+ */
+export class FilterIndex<Value> {
+  readonly #root: Node<readonly [order: number, value: Value]> = { children: new Map(), values: [] }
+  #size = 0
+
+  add(filter: string, value: Value): void {
+    let node = this.#root
+    for (const level of filter.split('/')) {
+      let child = node.children.get(level)
+      if (child === undefined) {
+        child = { children: new Map(), values: [] }
+        node.children.set(level, child)
+      }
+      node = child
+    }
+    node.values.push([this.#size++, value])
+  }
+
+  match(topic: string): Value[] {
+    const levels = topic.split('/')
+    const isHidden = topic.startsWith('$')
+    const found: (readonly [number, Value])[] = []
+    const walk = (node: Node<readonly [number, Value]>, depth: number): void => {
+      const mayWild = !(isHidden && depth === 0) // [MQTT-4.7.2-1]
+      if (mayWild) found.push(...(node.children.get('#')?.values ?? [])) // '#' also matches the level above it
+      if (depth === levels.length) {
+        found.push(...node.values)
+        return
+      }
+      const exact = node.children.get(levels[depth] as string)
+      if (exact !== undefined) walk(exact, depth + 1)
+      const single = mayWild ? node.children.get('+') : undefined
+      if (single !== undefined) walk(single, depth + 1)
+    }
+    walk(this.#root, 0)
+    return found.sort(([a], [b]) => a - b).map(([, value]) => value)
+  }
+}

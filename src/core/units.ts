@@ -1,0 +1,46 @@
+import { DamselflyError } from './errors.ts'
+
+const MS_PER_UNIT = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+type DurationUnit = keyof typeof MS_PER_UNIT
+
+const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/
+const DURATION_PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
+
+/** The longest time a timer of Node can wait; a longer one would fire at once. About 24.8 days. */
+export const timerMsMax = 2_147_483_647
+
+/**
+ * Reads a duration as people write it: `200ms`, `30s`, `10m`, `1h30m`, `2d`. Milliseconds.
+ * A bare number is refused, for nobody can tell its unit.
+ * @throws DamselflyError `DURATION_INVALID`
+ */
+export function parseDuration(text: string): number {
+  const compact = text.replaceAll(' ', '')
+  if (!DURATION.test(compact)) {
+    throw new DamselflyError(
+      'DURATION_INVALID',
+      `not a duration: "${text}"; expected for example 200ms, 30s, 10m, 1h30m`,
+    )
+  }
+  let ms = 0
+  for (const [, amount, unit] of compact.matchAll(DURATION_PART))
+    ms += Number(amount) * MS_PER_UNIT[unit as DurationUnit]
+  if (ms > timerMsMax) {
+    throw new DamselflyError('DURATION_INVALID', `too long: "${text}"; a duration is at most 24d`)
+  }
+  return Math.round(ms)
+}
+
+/** A duration in milliseconds as people write it: 90_000 → `1m30s`. The inverse of `parseDuration`. */
+export function formatDuration(ms: number): string {
+  if (ms === 0) return '0s'
+  let rest = ms
+  let text = ''
+  for (const unit of ['d', 'h', 'm', 's', 'ms'] as const) {
+    const amount = Math.floor(rest / MS_PER_UNIT[unit])
+    if (amount > 0) text += `${amount}${unit}`
+    rest -= amount * MS_PER_UNIT[unit]
+  }
+  return text
+}
