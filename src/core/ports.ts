@@ -1,4 +1,5 @@
 import type { ActionDefinition } from './action.ts'
+import type { Event } from './event.ts'
 import type { Message, OutgoingMessage } from './message.ts'
 import type { PinCommand, PinState } from './pin.ts'
 
@@ -76,3 +77,23 @@ export type ServiceState =
   | { readonly kind: 'stopping' }
   | { readonly kind: 'watchdog' }
   | { readonly kind: 'status'; readonly status: string }
+
+/** Runs actions: owns their start, their stop and the context that they get. */
+export interface ActionRunner {
+  /**
+   * Runs the action once. Returns nothing when it was done at once, else a promise that settles with it.
+   * @throws and rejects with whatever the action does
+   */
+  run(call: ActionCall): Promise<void> | void
+}
+
+export interface ActionCall {
+  readonly action: ActionDefinition
+  readonly options: unknown
+  readonly event: Event
+  readonly rule: string
+  /** The rules that led here, this one included. */
+  readonly chain: readonly string[]
+  /** Called only if the action looks at its signal: an AbortController costs more than most actions. */
+  readonly getSignal: () => AbortSignal
+}

@@ -1,0 +1,69 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { AllowAnonymous } from '../core/bind.ts'
+import type { Secret } from '../core/secret.ts'
+
+/** Who may connect. */
+export interface Access {
+  readonly allowAnonymous: AllowAnonymous
+  readonly credentials: { readonly username: string; readonly password: Secret } | undefined
+}
+
+/** A client that asks to be let in. */
+export interface Applicant {
+  readonly isLocal: boolean
+  readonly username: string | undefined
+  readonly password: Uint8Array | undefined
+}
+
+export type Verdict =
+  | { readonly isAllowed: true }
+  | {
+      readonly isAllowed: false
+      /** CONNACK return code of MQTT 3.1.1, table 3.1: 4 bad user name or password, 5 not authorized. */
+      readonly returnCode: 4 | 5
+      readonly reason: string
+      /** What the owner can do about it. */
+      readonly remedy: string
+    }
+
+/**
+ * Decides about one CONNECT. A name that is given is always checked, also from this machine: a wrong
+ * password must not look as if it were right.
+ */
+export function judge(access: Access, applicant: Applicant): Verdict {
+  if (applicant.username === undefined) return judgeAnonymous(access, applicant.isLocal)
+  if (access.credentials === undefined) {
+    // @NOTE without credentials of ours a name is no claim that could be wrong
+    const verdict = judgeAnonymous(access, applicant.isLocal)
+    return verdict.isAllowed ? verdict : { ...verdict, reason: 'no user name is known here yet' }
+  }
+  const isRight =
+    isSame(applicant.username, access.credentials.username) &
+    isSame(applicant.password ?? '', access.credentials.password.reveal())
+  if (isRight === 1) return { isAllowed: true }
+  return {
+    isAllowed: false,
+    returnCode: 4,
+    reason: 'wrong user name or password',
+    remedy: 'give the client the MQTT_USERNAME and MQTT_PASSWORD that stand in .env',
+  }
+}
+
+function judgeAnonymous(access: Access, isLocal: boolean): Verdict {
+  if (access.allowAnonymous === 'everyone' || (access.allowAnonymous === 'local' && isLocal))
+    return { isAllowed: true }
+  return { isAllowed: false, returnCode: 5, reason: 'no user name given', remedy: remedyFor(access) }
+}
+
+/** What the owner writes into `.env` so that clients on the LAN get in. */
+export function remedyFor(access: Access): string {
+  return access.credentials === undefined
+    ? 'set MQTT_USERNAME=… and MQTT_PASSWORD=… in .env, save, and give both to the client'
+    : 'give the client the MQTT_USERNAME and MQTT_PASSWORD that stand in .env'
+}
+
+// Digests have one length, so the comparison takes the same time for every guess.
+function isSame(given: string | Uint8Array, expected: string): number {
+  const digest = (value: string | Uint8Array) => createHash('sha256').update(value).digest()
+  return timingSafeEqual(digest(given), digest(expected)) ? 1 : 0
+}

@@ -1,0 +1,110 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
+
+/** An address that could not be listened on. */
+export interface ListenFailure {
+  readonly address: string
+  readonly error: DamselflyError
+}
+
+/**
+ * The TCP listeners: one for each address, all on one port. `apply` moves to another set of addresses
+ * without touching the clients of those that stay.
+ */
+export class Listeners {
+  readonly #servers = new Map<string, { readonly server: Server; readonly sockets: Set<Socket> }>()
+  readonly #onSocket: (socket: Socket) => void
+
+  constructor(onSocket: (socket: Socket) => void) {
+    this.#onSocket = onSocket
+  }
+
+  /** The addresses that are being listened on, in the order in which they were opened. */
+  get addresses(): readonly string[] {
+    return [...this.#servers.keys()]
+  }
+
+  /** The port in use; the one the system chose when it was asked for port 0. */
+  get port(): number | undefined {
+    for (const { server } of this.#servers.values()) {
+      const address = server.address()
+      if (address !== null && typeof address === 'object') return address.port
+    }
+    return undefined
+  }
+
+  /**
+   * Listens on exactly these addresses. What fails is returned, and tried again at the next call;
+   * the others are served. Clients of an address that is gone are disconnected.
+   */
+  async apply(addresses: readonly string[], port: number): Promise<readonly ListenFailure[]> {
+    for (const [address, { server, sockets }] of this.#servers) {
+      if (addresses.includes(address)) continue
+      this.#servers.delete(address)
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    }
+    const failures: ListenFailure[] = []
+    for (const address of addresses) {
+      if (this.#servers.has(address)) continue
+      try {
+        await this.#open(address, this.port ?? port)
+      } catch (cause) {
+        failures.push({ address, error: explain(address, port, cause) })
+      }
+    }
+    return failures
+  }
+
+  async close(): Promise<void> {
+    await this.apply([], 0)
+  }
+
+  #open(address: string, port: number): Promise<void> {
+    const sockets = new Set<Socket>()
+    const server = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
+      (socket) => {
+        sockets.add(socket)
+        socket.once('close', () => sockets.delete(socket))
+        this.#onSocket(socket)
+      },
+    )
+    return new Promise((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ host: address, port, ipv6Only: false }, () => {
+        server.off('error', reject)
+        server.on('error', () => {}) // @NOTE accept errors such as EMFILE: the client tries again, we go on
+        this.#servers.set(address, { server, sockets })
+        resolve()
+      })
+    })
+  }
+}
+
+function explain(address: string, port: number, cause: unknown): DamselflyError {
+  switch (errnoOf(cause)) {
+    case 'EADDRINUSE':
+      return new DamselflyError(
+        'ADDRESS_IN_USE',
+        `port ${port} on ${address} is taken by another program, often mosquitto: stop it (sudo systemctl disable --now mosquitto) or set another PORT in .env; "ss -ltnp sport = :${port}" shows who it is`,
+        { cause },
+      )
+    case 'EADDRNOTAVAIL':
+      return new DamselflyError('ADDRESS_UNAVAILABLE', `this machine has no address ${address} (yet)`, {
+        cause,
+      })
+    case 'EACCES':
+      return new DamselflyError(
+        'ADDRESS_UNAVAILABLE',
+        `not allowed to listen on port ${port}: ports below 1024 need root; set PORT in .env to 1883`,
+        { cause },
+      )
+    default:
+      return new DamselflyError(
+        'ADDRESS_UNAVAILABLE',
+        `cannot listen on ${address} port ${port}: ${reasonOf(cause)}`,
+        { cause },
+      )
+  }
+}

@@ -1,0 +1,155 @@
+import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { eventOf, tickOf } from '../core/event.ts'
+import { limits } from '../core/limits.ts'
+import type { Message } from '../core/message.ts'
+import type { Hub, Identity } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
+import type { Rule } from '../core/rule.ts'
+import { FilterIndex } from '../core/topics.ts'
+import { RuleWorker } from './rule-worker.ts'
+import { schedule } from './schedule.ts'
+import type { RuleContext } from './steps.ts'
+
+export interface DispatcherOptions extends Omit<RuleContext, 'repeats'> {
+  readonly hub: Hub
+  readonly identity: Identity
+}
+
+interface Active {
+  readonly worker: RuleWorker
+  /** Ends the rule's timer, if it has one. */
+  readonly stopTimer: () => void
+}
+
+/**
+ * Brings events to the rules that they match. It subscribes once, to everything, and matches by itself:
+ * one look into a cache for topics that come again.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions
+  readonly #repeats = new Repeats()
+  readonly #unsubscribes: (() => void)[] = []
+  #active: readonly Active[] = []
+  #index = new FilterIndex<RuleWorker>()
+  readonly #cache = new Map<string, readonly RuleWorker[]>()
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  /** Begins to listen. Rules come with `apply`. */
+  start(): void {
+    const onMessage = (message: Message): void => this.#dispatch(message)
+    // '#' does not match topics with a leading $ [MQTT-4.7.2-1], and a rule may ask for them by name
+    this.#unsubscribes.push(
+      this.#options.hub.subscribe('#', onMessage),
+      this.#options.hub.subscribe('$SYS/#', onMessage),
+    )
+  }
+
+  /**
+   * Runs exactly these rules from now on. Rules whose source is unchanged keep their queue, timers and
+   * throttle; the others finish what they had taken.
+   * @param isFresh run every rule anew, because something that they all depend on has changed
+   */
+  async apply(rules: readonly Rule[], isFresh = false): Promise<void> {
+    const kept = new Map<string, Active>()
+    if (!isFresh) for (const active of this.#active) kept.set(active.worker.rule.source, active)
+    const next: Active[] = []
+    const begun: RuleWorker[] = []
+    for (const rule of rules.filter(({ isEnabled }) => isEnabled)) {
+      const old = kept.get(rule.source)
+      if (old !== undefined && old.worker.rule.name === rule.name) {
+        kept.delete(rule.source)
+        next.push(old)
+      } else {
+        const active = await this.#begin(rule)
+        next.push(active)
+        begun.push(active.worker)
+      }
+    }
+    const ended = this.#active.filter((active) => !next.includes(active))
+    this.#active = next
+    this.#reindex()
+    for (const { worker, stopTimer } of ended) {
+      stopTimer()
+      void worker.close()
+    }
+    for (const worker of begun) await this.#replayRetained(worker)
+  }
+
+  /** Ends all rules: waits `graceMs` for what they have taken, then aborts. */
+  async close(graceMs: number): Promise<void> {
+    for (const unsubscribe of this.#unsubscribes.splice(0)) unsubscribe()
+    for (const { stopTimer } of this.#active) stopTimer()
+    const workers = this.#active.map(({ worker }) => worker)
+    this.#active = []
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(resolve, graceMs, 'late')
+    })
+    const outcome = await Promise.race([Promise.all(workers.map((worker) => worker.close())), late])
+    clearTimeout(timer)
+    if (outcome !== 'late') return
+    const stopping = new DamselflyError('STEP_TIMEOUT', 'aborted because Damselfly stops')
+    await Promise.all(workers.map((worker) => worker.close(stopping)))
+  }
+
+  async #begin(rule: Rule): Promise<Active> {
+    const worker = new RuleWorker(rule, { ...this.#options, repeats: this.#repeats })
+    const stopTimer = await schedule(rule.trigger, () => {
+      worker.tick({ event: tickOf(this.#options.identity), chain: [] })
+    })
+    return { worker, stopTimer }
+  }
+
+  #reindex(): void {
+    this.#index = new FilterIndex()
+    this.#cache.clear()
+    for (const { worker } of this.#active) {
+      const { trigger } = worker.rule
+      if (trigger.kind === 'message') for (const filter of trigger.filters) this.#index.add(filter, worker)
+    }
+  }
+
+  #dispatch(message: Message): void {
+    const workers = this.#workersFor(message.topic)
+    if (workers.length === 0) return
+    const firing = { event: eventOf(message, this.#options.identity), chain: message.chain }
+    for (const worker of workers) worker.offer(firing)
+  }
+
+  #workersFor(topic: string): readonly RuleWorker[] {
+    const cached = this.#cache.get(topic)
+    if (cached !== undefined) return cached
+    const workers = [...new Set(this.#index.match(topic))] // overlapping filters of one rule fire it once
+    if (this.#cache.size >= limits.matchCacheTopicsMax) {
+      for (const oldest of this.#cache.keys()) {
+        this.#cache.delete(oldest)
+        break
+      }
+    }
+    this.#cache.set(topic, workers)
+    return workers
+  }
+
+  async #replayRetained(worker: RuleWorker): Promise<void> {
+    const { trigger, firesOnRetained } = worker.rule
+    if (trigger.kind !== 'message' || !firesOnRetained) return
+    const seen = new Set<string>()
+    try {
+      for (const filter of trigger.filters) {
+        for await (const message of this.#options.hub.retained(filter)) {
+          if (seen.has(message.topic)) continue
+          seen.add(message.topic)
+          worker.offer({ event: eventOf(message, this.#options.identity), chain: message.chain })
+        }
+      }
+    } catch (error) {
+      this.#options.log.error(
+        { rule: worker.rule.name, reason: reasonOf(error) },
+        'retained messages could not be read',
+      )
+    }
+  }
+}

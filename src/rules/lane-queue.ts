@@ -1,0 +1,188 @@
+/** What a `LaneQueue` needs to know. */
+export interface LaneQueueOptions<Job> {
+  readonly jobsMax: number
+  readonly bytesMax: number
+  /** Lanes that are worked on at the same time. */
+  readonly lanesMax: number
+  /** Does one job; must not throw or reject. */
+  readonly work: (job: Job) => Promise<void> | void
+  /** Told of each job that had to go because the queue was full. */
+  readonly onDrop: (job: Job) => void
+}
+
+interface Entry<Job> {
+  readonly job: Job
+  readonly bytes: number
+  readonly lane: Lane<Job>
+}
+
+interface Lane<Job> {
+  readonly name: string
+  readonly waiting: Fifo<Entry<Job>>
+  isRunning: boolean
+}
+
+/** How long jobs that finish at once may go on before the event loop gets its turn. */
+const turnMs = 4
+
+/**
+ * Jobs in lanes: within a lane one after the other, in order; lanes side by side, `lanesMax` at a time, in
+ * turn. A full queue drops its oldest job. Nothing runs inside `push`: work begins in a later turn of the
+ * event loop, so whoever pushes is never delayed or re-entered.
+ */
+export class LaneQueue<Job> {
+  readonly #options: LaneQueueOptions<Job>
+  readonly #lanes = new Map<string, Lane<Job>>()
+  /** Lanes that have work and are not running, in the order in which they get their turn. */
+  readonly #ready = new Fifo<Lane<Job>>()
+  /** All that waits, oldest first. A Set keeps the order and lets go of any member at once. */
+  readonly #waiting = new Set<Entry<Job>>()
+  readonly #onIdle: (() => void)[] = []
+  #bytes = 0
+  #running = 0
+  #isPumpDue = false
+
+  constructor(options: LaneQueueOptions<Job>) {
+    this.#options = options
+  }
+
+  /** Jobs that wait; those that run are not counted. */
+  get size(): number {
+    return this.#waiting.size
+  }
+
+  /** Bytes of the jobs that wait. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Adds a job at the end of its lane. Jobs of `bytesMax` or more are dropped at once. */
+  push(laneName: string, job: Job, bytes: number): void {
+    if (bytes > this.#options.bytesMax) return this.#options.onDrop(job)
+    while (this.#waiting.size >= this.#options.jobsMax || this.#bytes + bytes > this.#options.bytesMax)
+      this.#dropOldest()
+    let lane = this.#lanes.get(laneName)
+    if (lane === undefined) {
+      lane = { name: laneName, waiting: new Fifo(), isRunning: false }
+      this.#lanes.set(laneName, lane)
+    }
+    const entry = { job, bytes, lane }
+    if (lane.waiting.size === 0 && !lane.isRunning) this.#ready.push(lane)
+    lane.waiting.push(entry)
+    this.#waiting.add(entry)
+    this.#bytes += bytes
+    this.#pumpSoon()
+  }
+
+  /** Resolves when nothing waits and nothing runs. */
+  idle(): Promise<void> {
+    if (this.#waiting.size === 0 && this.#running === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#onIdle.push(resolve))
+  }
+
+  /** Forgets what waits; what runs goes on. */
+  clear(): void {
+    for (const { lane } of this.#waiting) lane.waiting.clear()
+    this.#waiting.clear()
+    this.#bytes = 0
+    this.#settle()
+  }
+
+  #dropOldest(): void {
+    for (const entry of this.#waiting) {
+      // the oldest of all is the oldest of its lane
+      entry.lane.waiting.shift()
+      this.#take(entry)
+      this.#options.onDrop(entry.job)
+      return
+    }
+  }
+
+  #take(entry: Entry<Job>): void {
+    this.#waiting.delete(entry)
+    this.#bytes -= entry.bytes
+  }
+
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return
+    this.#isPumpDue = true
+    setImmediate(() => {
+      this.#isPumpDue = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    const untilMs = performance.now() + turnMs
+    while (this.#running < this.#options.lanesMax) {
+      const lane = this.#ready.shift()
+      if (lane === undefined) break
+      const entry = lane.waiting.shift()
+      if (entry === undefined) {
+        this.#rest(lane) // its jobs were dropped meanwhile
+        continue
+      }
+      this.#take(entry)
+      this.#start(lane, entry.job)
+      if (performance.now() > untilMs) {
+        this.#pumpSoon()
+        break
+      }
+    }
+    this.#settle()
+  }
+
+  #start(lane: Lane<Job>, job: Job): void {
+    const done = this.#options.work(job)
+    if (done === undefined) return this.#rest(lane)
+    lane.isRunning = true
+    this.#running++
+    void done.finally(() => {
+      lane.isRunning = false
+      this.#running--
+      this.#rest(lane)
+      this.#pumpSoon()
+    })
+  }
+
+  #rest(lane: Lane<Job>): void {
+    if (lane.waiting.size > 0) this.#ready.push(lane)
+    else this.#lanes.delete(lane.name)
+  }
+
+  #settle(): void {
+    if (this.#waiting.size > 0 || this.#running > 0) return
+    for (const resolve of this.#onIdle.splice(0)) resolve()
+  }
+}
+
+/** First in, first out, in constant time; `Array.shift` is not. */
+class Fifo<Item> {
+  #items: (Item | undefined)[] = []
+  #head = 0
+
+  get size(): number {
+    return this.#items.length - this.#head
+  }
+
+  push(item: Item): void {
+    this.#items.push(item)
+  }
+
+  shift(): Item | undefined {
+    if (this.size === 0) return undefined
+    const item = this.#items[this.#head]
+    this.#items[this.#head++] = undefined
+    if (this.#head === this.#items.length) this.clear()
+    else if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head)
+      this.#head = 0
+    }
+    return item
+  }
+
+  clear(): void {
+    this.#items = []
+    this.#head = 0
+  }
+}
