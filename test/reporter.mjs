@@ -10,7 +10,8 @@ export default async function* report(events) {
   for await (const { type, data } of events) {
     if (type === 'test:diagnostic' || data?.details?.type === 'suite') continue
     if (type === 'test:stderr') yield data.message
-    if (type === 'test:pass' && data.skip !== undefined) skipped.push(`${data.name} (${data.skip || 'no reason given'})`)
+    if (type === 'test:pass' && data.skip !== undefined)
+      skipped.push(`${data.name} (${data.skip || 'no reason given'})`)
     else if (type === 'test:pass') passed++
     else if (type === 'test:fail') {
       failed++

@@ -22,9 +22,25 @@ const c8 = [process.execPath, join(root, 'node_modules/c8/bin/c8.js'), ...covera
 process.exitCode = await run(named.length > 0 ? tests : [...c8, ...tests])
 
 function coverageOptions() {
-  const options = ['--all', '--src', 'src', '--include', 'dist/**', '--reporter', 'text-summary', '--reporter', 'json-summary']
+  const options = [
+    '--all',
+    '--src',
+    'src',
+    '--include',
+    'dist/**',
+    '--reporter',
+    'text-summary',
+    '--reporter',
+    'json-summary',
+  ]
   // the chip's own file needs a chip: it is shown on the test machine
-  options.push('--exclude', 'dist/types/**', '--exclude', 'dist/gpio/character-device.js', '--exclude-after-remap=false')
+  options.push(
+    '--exclude',
+    'dist/types/**',
+    '--exclude',
+    'dist/gpio/character-device.js',
+    '--exclude-after-remap=false',
+  )
   return isCi ? [...options, '--check-coverage', '--lines', '90'] : options
 }
 

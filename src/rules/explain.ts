@@ -24,7 +24,11 @@ export interface StepExplanation {
 }
 
 /** What each rule would do with this message, in order. Calls no action. */
-export function explain(rules: readonly Rule[], message: Message, identity: Identity): readonly Explanation[] {
+export function explain(
+  rules: readonly Rule[],
+  message: Message,
+  identity: Identity,
+): readonly Explanation[] {
   const event = eventOf(message, identity)
   return rules.map((rule) => explainRule(rule, event))
 }

@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict'
+import { readdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Broker } from '#src/broker/broker.js'
+import { limits } from '#src/core/limits.js'
+import type { Message } from '#src/core/message.js'
+import { Secret } from '#src/core/secret.js'
+import { brokerWorld, connectPacket, untilClosed } from '../support/broker.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { until } from '../support/until.js'
+
+test('what a client publishes reaches a subscriber in the process with topic, bytes, QoS and client id', async (context) => {
+  const { broker, connect } = await brokerWorld(context)
+  const seen: Message[] = []
+  broker.hub.subscribe('home/+', (message) => seen.push(message))
+  const client = await connect({ clientId: 'sender' })
+  await client.publishAsync('home/lamp', Buffer.from([1, 255]), { qos: 1 })
+  await client.publishAsync('garden/lamp', 'no')
+  await until('it arrived', () => seen.length > 0)
+  const [message] = seen
+  assert.equal(message?.topic, 'home/lamp')
+  assert.deepEqual([...(message?.payload ?? [])], [1, 255])
+  assert.deepEqual([message?.qos, message?.retain, message?.client, message?.chain], [1, false, 'sender', []])
+})
+
+test('what the process publishes reaches a client, and its chain reaches the process alone', async (context) => {
+  const { broker, connect } = await brokerWorld(context)
+  const chains: (readonly string[])[] = []
+  broker.hub.subscribe('a', ({ chain }) => chains.push(chain))
+  const client = await connect()
+  await client.subscribeAsync('a')
+  const received = new Promise<string>((resolve) =>
+    client.once('message', (_, payload) => resolve(`${payload}`)),
+  )
+  await broker.hub.publish({ topic: 'a', payload: 'hello', chain: ['rule'] })
+  assert.equal(await received, 'hello')
+  assert.deepEqual(chains, [['rule']])
+})
+
+test('a subscription that has ended hears nothing more, and ending it twice does nothing', async (context) => {
+  const { broker } = await brokerWorld(context)
+  const seen: string[] = []
+  const end = broker.hub.subscribe('a', ({ payload }) => seen.push(`${payload}`))
+  await broker.hub.publish({ topic: 'a', payload: '1' })
+  end()
+  end()
+  await broker.hub.publish({ topic: 'a', payload: '2' })
+  assert.deepEqual(seen, ['1'])
+})
+
+test('leading wildcards do not see $SYS topics [MQTT-4.7.2-1]', async (context) => {
+  const { broker, connect } = await brokerWorld(context)
+  const seen: string[] = []
+  for (const filter of ['#', '+/x', '$SYS/x'])
+    broker.hub.subscribe(filter, ({ topic }) => seen.push(`${filter} ${topic}`))
+  const client = await connect()
+  await client.subscribeAsync('#')
+  client.on('message', (topic) => seen.push(`client ${topic}`))
+  await broker.hub.publish({ topic: '$SYS/x', payload: '' })
+  await broker.hub.publish({ topic: 'b/x', payload: '' })
+  await until('the client heard of b/x', () => seen.includes('client b/x'))
+  assert.deepEqual(seen.sort(), ['# b/x', '$SYS/x $SYS/x', '+/x b/x', 'client b/x'])
+})
+
+test('a topic that cannot be is refused with its reason', async (context) => {
+  const { broker } = await brokerWorld(context)
+  await assert.rejects(broker.hub.publish({ topic: 'a/#', payload: '' }), { code: 'TOPIC_INVALID' })
+  await assert.rejects(broker.hub.publish({ topic: 'a/'.repeat(limits.topicLevelsMax), payload: '' }), {
+    code: 'TOPIC_INVALID',
+  })
+})
+
+test('retained messages survive a restart, and an empty one clears', async (context) => {
+  const dataDir = await tempFolder(context)
+  const first = await brokerWorld(context, { dataDir })
+  const client = await first.connect()
+  await client.publishAsync('keep', 'me', { retain: true, qos: 1 })
+  await client.publishAsync('clear', 'me', { retain: true, qos: 1 })
+  await client.publishAsync('clear', '', { retain: true, qos: 1 })
+  await first.broker.hub.publish({ topic: 'own', payload: 'too', retain: true })
+  await first.broker.close()
+  const second = await brokerWorld(context, { dataDir })
+  const retained: string[] = []
+  for await (const { topic, payload, retain } of second.broker.hub.retained('#'))
+    retained.push(`${topic} ${payload} ${retain}`)
+  assert.deepEqual(retained.sort(), ['keep me true', 'own too true'])
+  const late = await second.connect()
+  const received = new Promise<string>((resolve) =>
+    late.once('message', (topic, payload, { retain }) => resolve(`${topic} ${payload} ${retain}`)),
+  )
+  await late.subscribeAsync('keep')
+  assert.equal(await received, 'keep me true')
+})
+
+for (const name of ['__proto__', 'constructor', 'toString']) {
+  test(`${name} is a client id, a topic and a filter like any other`, async (context) => {
+    const { broker, connect } = await brokerWorld(context)
+    const clients: string[] = []
+    broker.hub.subscribe(name, (message) => clients.push(message.client))
+    const client = await connect({ clientId: name, clean: false })
+    await client.subscribeAsync(name, { qos: 1 })
+    const received = new Promise<string>((resolve) => client.once('message', (topic) => resolve(topic)))
+    await client.publishAsync(name, 'x', { qos: 1, retain: true })
+    assert.equal(await received, name)
+    assert.deepEqual(clients, [name])
+  })
+}
+
+test('a stranger from the LAN is refused, and one log line says who, why and what to do', async (context) => {
+  const { log, connect, counters } = await brokerWorld(context, { isLocal: false })
+  for (let attempt = 0; attempt < 3; attempt++)
+    await assert.rejects(connect({ clientId: 'esp' }), /Not authorized/)
+  const lines = log.having('client refused')
+  assert.equal(lines.length, 1) // the same one again within ten seconds is only counted
+  assert.equal(counters.get('clients.refused'), 3)
+  assert.deepEqual([lines[0]?.fields['client'], lines[0]?.fields['address']], ['esp', '127.0.0.1'])
+  assert.match(String(lines[0]?.fields['remedy']), /MQTT_USERNAME/)
+})
+
+test('new credentials hold from the next connection on', async (context) => {
+  const { broker, connect } = await brokerWorld(context, { isLocal: false })
+  const credentials = { username: 'house', password: new Secret('key') }
+  await assert.rejects(connect({ username: 'house', password: 'key' }))
+  broker.setAccess({ allowAnonymous: 'local', credentials })
+  await connect({ username: 'house', password: 'key' })
+  await assert.rejects(
+    connect({ username: 'house', password: 'other' }),
+    /Bad username or password|Connection refused/,
+  )
+})
+
+test('a client of MQTT 5 is told in the log to speak 3.1.1', async (context) => {
+  const { log, raw } = await brokerWorld(context)
+  const socket = await raw()
+  const answer = untilClosed(socket)
+  socket.write(connectPacket('v5', 5))
+  assert.deepEqual([...(await answer)].slice(0, 4), [0x20, 2, 0, 1]) // [MQTT-3.1.2-2]
+  await until('it was logged', () => log.having('client refused').length === 1)
+  assert.match(String(log.having('client refused')[0]?.fields['remedy']), /3\.1\.1/)
+})
+
+test('an impossible filter gets SUBACK 0x80, and the client stays [MQTT-4.7.1-2]', async (context) => {
+  const { raw } = await brokerWorld(context)
+  const socket = await raw()
+  const answers: Buffer[] = []
+  socket.on('data', (chunk) => answers.push(chunk))
+  socket.write(connectPacket('c'))
+  await until('connected', () => Buffer.concat(answers).length === 4)
+  socket.write(Buffer.from([0x82, 7, 0, 1, 0, 2, 0x61, 0x23, 0])) // a#
+  await until('answered', () => Buffer.concat(answers).length >= 9)
+  assert.deepEqual([...Buffer.concat(answers).subarray(4)], [0x90, 3, 0, 1, 0x80])
+  assert.equal(socket.destroyed, false)
+})
+
+const garbage: readonly (readonly [what: string, bytes: Buffer])[] = [
+  ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+  ['a TLS hello', Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])],
+  ['random bytes', Buffer.from(Array.from({ length: 512 }, (_, index) => (index * 197) & 0xff))],
+  ['a PUBLISH before CONNECT', Buffer.from([0x30, 5, 0, 1, 0x61, 0x78, 0x79])],
+  ['a reserved packet type', Buffer.concat([connectPacket('x'), Buffer.from([0xf0, 0])])],
+  ['a length without end', Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff])],
+  ['a CONNECT that promises 200 MB', Buffer.from([0x10, 0x80, 0x84, 0xaf, 0x5f])],
+  ['half a CONNECT', connectPacket('half').subarray(0, 9)],
+]
+
+for (const [what, bytes] of garbage) {
+  test(`${what} harms nobody else`, async (context) => {
+    const { connect, raw } = await brokerWorld(context)
+    const good = await connect()
+    await good.subscribeAsync('ping')
+    const socket = await raw()
+    socket.write(bytes)
+    await sleep(20)
+    const received = new Promise<void>((resolve) => good.once('message', () => resolve()))
+    await good.publishAsync('ping', '')
+    await received
+  })
+}
+
+test('a packet that declares more than the limit ends its connection before it is buffered', async (context) => {
+  const { counters, raw, log } = await brokerWorld(context)
+  const socket = await raw()
+  const closed = untilClosed(socket)
+  socket.write(connectPacket('big'))
+  await sleep(20)
+  socket.write(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]))
+  await closed
+  assert.equal(counters.get('packetBytesMax'), 1)
+  assert.equal(log.having('client refused')[0]?.fields['bytes'], 268_435_460)
+})
+
+test('addresses come and go without touching the clients of those that stay', async (context) => {
+  const { broker, port, connect } = await brokerWorld(context)
+  const stays = await connect()
+  let hasClosed = false
+  stays.on('close', () => (hasClosed = true))
+  assert.deepEqual(await broker.listen(['127.0.0.1', '127.0.0.2'], port), [])
+  const goes = await connect({ host: '127.0.0.2' })
+  const closed = new Promise<void>((resolve) => goes.once('close', () => resolve()))
+  await broker.listen(['127.0.0.1'], port)
+  await closed
+  assert.deepEqual(broker.addresses, ['127.0.0.1'])
+  await stays.publishAsync('still', 'here', { qos: 1 })
+  assert.equal(hasClosed, false)
+})
+
+test('an address that is taken or absent is told with its remedy, and the others are served', async (context) => {
+  const taken = createServer().listen(0, '127.0.0.3')
+  await new Promise((resolve) => taken.once('listening', resolve))
+  context.after(() => taken.close())
+  const { port: takenPort } = taken.address() as { port: number }
+  const { broker } = await brokerWorld(context)
+  await broker.listen([], 0)
+  const failures = await broker.listen(['127.0.0.3', '192.0.2.1', '127.0.0.4'], takenPort)
+  assert.deepEqual(
+    failures.map(({ address, error }) => [address, error.code]),
+    [
+      ['127.0.0.3', 'ADDRESS_IN_USE'],
+      ['192.0.2.1', 'ADDRESS_UNAVAILABLE'],
+    ],
+  )
+  assert.match(failures[0]?.error.message ?? '', /mosquitto.*PORT/)
+  assert.deepEqual(broker.addresses, ['127.0.0.4'])
+})
+
+test('a second Damselfly on the same data is refused with the reason', async (context) => {
+  const { dataDir, log, counters } = await brokerWorld(context)
+  const second = Broker.open({
+    dataDir,
+    access: { allowAnonymous: 'local', credentials: undefined },
+    isOwnAddress: () => true,
+    log,
+    counters,
+  })
+  await assert.rejects(second, { code: 'STORE_FAILED', message: /another Damselfly/ })
+})
+
+test('a damaged store is set aside with a clear line, and the broker starts', async (context) => {
+  const dataDir = await tempFolder(context)
+  const first = await brokerWorld(context, { dataDir })
+  await first.broker.hub.publish({ topic: 'a', payload: 'x', retain: true })
+  await first.broker.close()
+  for (const file of await readdir(join(dataDir, 'broker'))) {
+    if (file === 'CURRENT' || file.startsWith('MANIFEST'))
+      await writeFile(join(dataDir, 'broker', file), 'rubbish')
+  }
+  const second = await brokerWorld(context, { dataDir })
+  await second.broker.hub.publish({ topic: 'a', payload: 'y', retain: true })
+  assert.equal(second.log.having('store was damaged: set aside, starting with an empty one').length, 1)
+  assert.ok((await readdir(dataDir)).some((name) => name.startsWith('broker.damaged-')))
+})
+
+test('a data folder that cannot be made is told with the key to set', async (context) => {
+  const folder = await tempFolder(context)
+  await writeFile(join(folder, 'file'), '')
+  await assert.rejects(brokerWorld(context, { dataDir: join(folder, 'file', 'data') }), {
+    code: 'STORE_FAILED',
+    message: /DATA_DIR/,
+  })
+})
