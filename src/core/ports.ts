@@ -80,20 +80,19 @@ export type ServiceState =
 
 /** Runs actions: owns their start, their stop and the context that they get. */
 export interface ActionRunner {
-  /**
-   * Runs the action once. Returns nothing when it was done at once, else a promise that settles with it.
-   * @throws and rejects with whatever the action does
-   */
-  run(call: ActionCall): Promise<void> | void
+  /** The runner for one action in one rule; cheap enough to be made anew at each reload. */
+  runnerFor(action: ActionDefinition, rule: string): Runner
 }
 
-export interface ActionCall {
-  readonly action: ActionDefinition
-  readonly options: unknown
-  readonly event: Event
-  readonly rule: string
-  /** The rules that led here, this one included. */
-  readonly chain: readonly string[]
-  /** Called only if the action looks at its signal: an AbortController costs more than most actions. */
-  readonly getSignal: () => AbortSignal
-}
+/**
+ * Runs an action once, with options that are validated. Returns undefined when the action did it at once,
+ * else a promise; throws or rejects with what the action threw.
+ * `signal` is called only if the action looks at its signal: an AbortController costs more than most actions.
+ * `chain`: the rules that led here, this one included.
+ */
+export type Runner = (
+  options: unknown,
+  event: Event,
+  signal: () => AbortSignal,
+  chain: readonly string[],
+) => Promise<void> | undefined

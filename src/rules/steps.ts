@@ -2,7 +2,7 @@ import type { Counters } from '../core/counters.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { limits } from '../core/limits.ts'
-import type { ActionRunner, Logger } from '../core/ports.ts'
+import type { ActionRunner, Logger, Runner } from '../core/ports.ts'
 import { formatPlace } from '../core/problems.ts'
 import type { Repeats } from '../core/repeats.ts'
 import type { Rule, Step } from '../core/rule.ts'
@@ -34,16 +34,21 @@ export class Steps {
   readonly #options: RuleContext
   readonly #abandoned = new Map<Step, number>()
   readonly #runs = new Set<StepRun>()
+  readonly #steps: readonly RunnableStep[]
 
   constructor(rule: Rule, options: RuleContext) {
     this.#rule = rule
     this.#options = options
+    this.#steps = rule.steps.map((step) => ({
+      step,
+      runner: options.actions.runnerFor(step.action, rule.name),
+    }))
   }
 
   /** Never throws or rejects. Returns nothing when every step was done at once. */
   run(firing: Firing): Promise<void> | void {
     const chain = [...firing.chain, this.#rule.name]
-    for (const [index, step] of this.#rule.steps.entries()) {
+    for (const [index, step] of this.#steps.entries()) {
       const done = this.#runStep(step, firing.event, chain)
       if (done !== undefined) return this.#runRest(done, index + 1, firing.event, chain)
     }
@@ -56,23 +61,16 @@ export class Steps {
 
   async #runRest(first: Promise<void>, next: number, event: Event, chain: readonly string[]): Promise<void> {
     await first
-    for (const step of this.#rule.steps.slice(next)) await this.#runStep(step, event, chain)
+    for (const step of this.#steps.slice(next)) await this.#runStep(step, event, chain)
   }
 
-  #runStep(step: Step, event: Event, chain: readonly string[]): Promise<void> | void {
+  #runStep({ step, runner }: RunnableStep, event: Event, chain: readonly string[]): Promise<void> | void {
     const run = new StepRun()
     try {
       const abandoned = this.#abandoned.get(step) ?? 0
       if (abandoned >= limits.abandonedRunsMax)
         throw tooManyAbandoned(step, abandoned, this.#options.counters)
-      const running = this.#options.actions.run({
-        action: step.action,
-        options: step.options(event),
-        event,
-        rule: this.#rule.name,
-        chain,
-        getSignal: () => run.signal,
-      })
+      const running = runner(step.options(event), event, () => run.signal, chain)
       if (running !== undefined) return this.#guard(step, run, running)
       this.#options.counters.add('steps.done')
     } catch (error) {
@@ -125,6 +123,11 @@ export class Steps {
       'step failed',
     )
   }
+}
+
+interface RunnableStep {
+  readonly step: Step
+  readonly runner: Runner
 }
 
 /** A run of a step: ends with its action, or is ended from outside. */

@@ -1,4 +1,4 @@
-import { pino } from 'pino'
+import { type DestinationStream, pino } from 'pino'
 import type { Logger } from '../core/ports.ts'
 
 export interface LogOptions {
@@ -23,10 +23,17 @@ export async function createLog({ level, format }: LogOptions): Promise<ProcessL
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  if (format === 'json') return pino(options, pino.destination({ dest: 1, sync: true }))
-  const { PinoPretty } = await import('pino-pretty')
-  return pino(
-    options,
-    PinoPretty({ sync: true, singleLine: true, translateTime: 'SYS:HH:MM:ss', ignore: 'pid,hostname' }),
-  )
+  const destination = format === 'json' ? pino.destination({ dest: 1, sync: true }) : await prettyStream()
+  const log: ProcessLog = pino<never>(options, destination)
+  return log
+}
+
+async function prettyStream(): Promise<DestinationStream> {
+  const module = await import('pino-pretty')
+  return module.default({
+    sync: true,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid,hostname',
+  })
 }

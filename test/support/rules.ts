@@ -2,7 +2,7 @@ import type { ActionDefinition } from '#src/core/action.js'
 import type { Event } from '#src/core/event.js'
 import { limits } from '#src/core/limits.js'
 import type { Message, OutgoingMessage } from '#src/core/message.js'
-import type { ActionCall, ActionRunner, Hub } from '#src/core/ports.js'
+import type { ActionRunner, Hub } from '#src/core/ports.js'
 import type { Rule, Step, Trigger } from '#src/core/rule.js'
 import { matchesFilter } from '#src/core/topics.js'
 
@@ -38,16 +38,18 @@ export class MemoryHub implements Hub {
 
 /** Runs actions as they are, without starting any. */
 export const plainRunner: ActionRunner = {
-  run: (call: ActionCall) =>
-    call.action.run({
-      options: call.options,
-      event: call.event,
-      rule: call.rule,
+  runnerFor: (action, rule) => (options, event, signal, chain) => {
+    const context = {
+      options,
+      event,
+      rule,
+      chain,
       get signal() {
-        return call.getSignal()
+        return signal()
       },
-      chain: call.chain,
-    } as never),
+    }
+    return action.run(context as never) as Promise<void> | undefined
+  },
 }
 
 /** A step that calls a function. */

@@ -1,0 +1,17 @@
+import { reportWarnings } from './report.ts'
+import { settingsReader } from './settings-reader.ts'
+
+/**
+ * Reads the whole configuration and says whether it is right.
+ * @throws ProblemsError with every mistake
+ */
+export async function check(): Promise<void> {
+  const { settings, warnings } = await settingsReader()()
+  reportWarnings(warnings)
+  const { rules, pins, configDir } = settings
+  console.log(`${configDir}: no mistake; ${count(rules.length, 'rule')}, ${count(pins.length, 'pin')}`)
+}
+
+function count(amount: number, what: string): string {
+  return `${amount} ${what}${amount === 1 ? '' : 's'}`
+}

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import type { DaemonState } from '../daemon.ts'
+import { version } from './version.ts'
+
+let suggestedPassword: string | undefined
+
+/** The two lines of `.env` that let LAN clients in; the password is made anew by each process. */
+export function lanLines(): readonly [string, string] {
+  suggestedPassword ??= randomBytes(9).toString('base64url')
+  return ['MQTT_USERNAME=house', `MQTT_PASSWORD=${suggestedPassword}`]
+}
+
+/** What an owner wants to see when the house is ready, on a screen. */
+export function startBlock(state: DaemonState, host: string): string {
+  const rows: [string, string[]][] = [
+    ['listening', listening(state)],
+    ['clients', clients(state)],
+    ['pins', pins(state)],
+    ['rules', rules(state)],
+    ['settings', [state.settings.configDir]],
+  ]
+  const body = rows.flatMap(([title, lines]) =>
+    lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(11)}${line}`),
+  )
+  return ['', `Damselfly ${version()} on ${host} is ready`, '', ...body, ''].join('\n')
+}
+
+function listening({ addresses, pending, settings: { port } }: DaemonState): string[] {
+  const open = addresses.map((address) =>
+    address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+  )
+  return [open.join('  ') || 'nowhere yet', ...pending.map((reason) => `(${reason})`)]
+}
+
+function clients({ settings: { allowAnonymous, credentials } }: DaemonState): string[] {
+  if (allowAnonymous === 'everyone')
+    return ['anyone who can reach these addresses, without a password (ALLOW_ANONYMOUS=true)']
+  const local = allowAnonymous === 'local' ? 'this machine: all' : 'this machine: with name and password'
+  if (credentials !== undefined)
+    return [`${local}   LAN: as ${credentials.username}, with the password in .env`]
+  return [
+    `${local}   LAN: none; these two lines in .env let them in:`,
+    ...lanLines().map((line) => `  ${line}`),
+  ]
+}
+
+function pins({ pins: board }: DaemonState): string[] {
+  const all = board.pins.map(({ name, line, direction }) => {
+    const label = typeof line === 'number' ? `GPIO${line}` : line
+    return `${name} (${label}, ${direction}put) ${board.state(name)}`
+  })
+  if (all.length === 0) return ['none']
+  return board.chip?.isSimulated
+    ? [...all, '(simulated: this machine has no GPIO chip, no real line moves)']
+    : all
+}
+
+function rules({ settings }: DaemonState): string[] {
+  const all = settings.rules
+    .filter(({ isEnabled }) => isEnabled)
+    .map(({ name, trigger }) => {
+      if (trigger.kind === 'message') return `${name} ← ${trigger.filters.join(', ')}`
+      return trigger.kind === 'every' ? `${name} ← by the clock` : `${name} ← at ${trigger.cron}`
+    })
+  return all.length === 0 ? ['none'] : all
+}

@@ -1,0 +1,80 @@
+import { Daemon, type DaemonState } from '../daemon.ts'
+import { Lan } from '../system/lan.ts'
+import { createLog, type ProcessLog } from '../system/log.ts'
+import { findServiceManager } from '../system/service-manager.ts'
+import { isForeign } from './foreign-error.ts'
+import { reportWarnings } from './report.ts'
+import { settingsReader } from './settings-reader.ts'
+import { startBlock } from './start-block.ts'
+import { version } from './version.ts'
+
+/**
+ * Runs the daemon until it is told to stop; resolves then.
+ * @throws ProblemsError for mistakes in the configuration, DamselflyError for what could not be had
+ */
+export async function start(): Promise<void> {
+  const readSettings = settingsReader()
+  const { settings, warnings } = await readSettings()
+  reportWarnings(warnings)
+  const log = await createLog({ level: settings.logLevel, format: settings.logFormat })
+  const manager = await findServiceManager(process.env, log)
+  await using lan = new Lan({ log })
+  await lan.start()
+  const onReady = (state: DaemonState): void => tellReady(state, lan.identity.host, log)
+  const daemon = new Daemon({ settings, readSettings, log, lan, manager, onReady })
+  guardProcess(daemon, log)
+  const stopped = untilSignal(daemon)
+  await daemon.start()
+  log.info({ signal: await stopped }, 'stopping')
+  await daemon.stop()
+}
+
+function tellReady(state: DaemonState, host: string, log: ProcessLog): void {
+  const { settings, addresses, pending, pins } = state
+  if (settings.logFormat === 'pretty') return void process.stdout.write(`${startBlock(state, host)}\n`)
+  const fields = {
+    version: version(),
+    host,
+    addresses,
+    port: settings.port,
+    ...(pending.length > 0 ? { pending } : {}),
+    pins: pins.pins.map(({ name }) => name),
+    chip: pins.chip?.path,
+    rules: settings.rules.map(({ name }) => name),
+    lanClients:
+      settings.credentials === undefined && settings.allowAnonymous !== 'everyone'
+        ? 'none: set MQTT_USERNAME and MQTT_PASSWORD in .env'
+        : 'allowed',
+  }
+  log.info(fields, 'ready')
+}
+
+/** Resolves with the signal that ends the daemon; a second one ends the process at once. */
+function untilSignal(daemon: Daemon): Promise<NodeJS.Signals> {
+  process.on('SIGHUP', () => void daemon.reload())
+  return new Promise((resolve) => {
+    let isStopping = false
+    const stop = (signal: NodeJS.Signals): void => {
+      if (isStopping) process.exit(1)
+      isStopping = true
+      resolve(signal)
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+  })
+}
+
+/**
+ * What is thrown behind everybody's back: out of the code of a user's action it is logged and survived, for
+ * an action must not end the daemon; out of our own it ends the process, and the service manager begins anew.
+ */
+function guardProcess(daemon: Daemon, log: ProcessLog): void {
+  const onError = (err: unknown): void => {
+    if (isForeign(err)) return log.error({ err }, 'an action failed outside of its run')
+    log.error({ err }, 'unexpected failure: stopping')
+    process.exitCode = 1
+    void daemon.stop().finally(() => process.exit(1))
+  }
+  process.on('uncaughtException', onError)
+  process.on('unhandledRejection', onError)
+}

@@ -1,0 +1,71 @@
+import { hostname } from 'node:os'
+import { text } from 'node:stream/consumers'
+import { inspect } from 'node:util'
+import { DamselflyError } from '../core/errors.ts'
+import type { Message, QoS } from '../core/message.ts'
+import { formatPlace } from '../core/problems.ts'
+import { topicProblem } from '../core/topics.ts'
+import { type Explanation, explain, type StepExplanation } from '../rules/explain.ts'
+import { reportWarnings } from './report.ts'
+import { settingsReader } from './settings-reader.ts'
+
+export interface TestOptions {
+  readonly client: string
+  readonly qos: string
+  readonly retained?: boolean
+}
+
+/**
+ * Shows what each rule would do with a message; runs no action.
+ * @throws DamselflyError `USAGE`, ProblemsError
+ */
+export async function test(topic: string, payload: string, options: TestOptions): Promise<void> {
+  const message = await messageOf(topic, payload, options)
+  const { settings, warnings } = await settingsReader()()
+  reportWarnings(warnings)
+  const told = explain(settings.rules, message, { host: hostname(), ip: '' })
+  const asRetained = told.map((one) =>
+    message.retain && one.fires && !one.rule.firesOnRetained ? unwanted(one) : one,
+  )
+  for (const one of asRetained) console.log(render(one))
+  const firing = asRetained.filter(({ fires }) => fires).length
+  console.log(
+    `\n${firing} of ${told.length} ${told.length === 1 ? 'rule' : 'rules'} would fire; nothing was done`,
+  )
+}
+
+async function messageOf(topic: string, payload: string, options: TestOptions): Promise<Message> {
+  const problem = topicProblem(topic)
+  if (problem !== undefined) throw new DamselflyError('USAGE', `"${topic}" is not a topic: ${problem}`)
+  if (!['0', '1', '2'].includes(options.qos))
+    throw new DamselflyError('USAGE', `--qos is 0, 1 or 2, not "${options.qos}"`)
+  return {
+    topic,
+    payload: Buffer.from(payload === '-' ? await text(process.stdin) : payload),
+    qos: Number(options.qos) as QoS,
+    retain: options.retained ?? false,
+    client: options.client,
+    chain: [],
+  }
+}
+
+function unwanted({ rule }: Explanation): Explanation {
+  return {
+    rule,
+    fires: false,
+    why: 'it does not fire on retained messages ("retained: true" would)',
+    steps: [],
+  }
+}
+
+function render({ rule, fires, why, steps }: Explanation): string {
+  const head = `${fires ? '✔' : '✖'} ${rule.name}  (${formatPlace(rule.place)})`
+  if (!fires) return `${head}\n    no: ${why}`
+  return [head, ...steps.map(renderStep)].join('\n')
+}
+
+function renderStep({ step, options, error }: StepExplanation): string {
+  if (error !== undefined) return `    ${step.action.name}: would fail: ${error}`
+  const shown = inspect(options, { depth: 6, breakLength: 100, compact: true, maxStringLength: 200 })
+  return `    ${step.action.name}: ${shown.replaceAll('\n', '\n    ')}`
+}

@@ -1,0 +1,288 @@
+import { ActionHost } from './actions/host.ts'
+import { Broker } from './broker/broker.ts'
+import type { SettingsReader } from './config/read-settings.ts'
+import type { Settings } from './config/settings.ts'
+import { watchFiles } from './config/watch-files.ts'
+import { Counters } from './core/counters.ts'
+import { reasonOf } from './core/errors.ts'
+import { limits } from './core/limits.ts'
+import type { Hub, ServiceManager } from './core/ports.ts'
+import { formatPlace, type Problem, ProblemsError } from './core/problems.ts'
+import { PinBoard } from './gpio/board.ts'
+import { startPinTopics } from './gpio/pin-topics.ts'
+import { Dispatcher } from './rules/dispatcher.ts'
+import { Doors } from './system/doors.ts'
+import type { Lan } from './system/lan.ts'
+import type { ProcessLog } from './system/log.ts'
+import { ownAddressCheck } from './system/own-addresses.ts'
+import { startWatchdog } from './system/watchdog.ts'
+
+/** How long rules may go on with what they have taken when the daemon stops. */
+const stopGraceMs = 5_000
+
+export interface DaemonParts {
+  readonly settings: Settings
+  /** Reads the settings again, for a reload. */
+  readonly readSettings: SettingsReader
+  readonly log: ProcessLog
+  /** Started, so that the first answer is there. */
+  readonly lan: Lan
+  readonly manager: ServiceManager
+  /** Called at the end of the start. */
+  readonly onReady: (state: DaemonState) => void
+}
+
+/** The house as it stands, for the start block and the status line. */
+export interface DaemonState {
+  readonly settings: Settings
+  readonly addresses: readonly string[]
+  /** What of `BIND` cannot be served now, in words. */
+  readonly pending: readonly string[]
+  readonly pins: PinBoard
+}
+
+/**
+ * The composition root: it makes the parts, joins them, and passes new settings on to them.
+ * `start` and `stop` are called once each; `reload` at any time in between.
+ */
+export class Daemon {
+  readonly #parts: DaemonParts
+  readonly #counters = new Counters()
+  readonly #pins: PinBoard
+  /** What undoes the start, to be called last in, first out. */
+  readonly #ends: (() => Promise<unknown> | unknown)[] = []
+  #settings: Settings
+  #running: { readonly broker: Broker; readonly dispatcher: Dispatcher; readonly doors: Doors } | undefined
+  #reloading: Promise<void> | undefined
+  #isReloadDue = false
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts
+    this.#settings = parts.settings
+    const { gpioChip, dataDir } = parts.settings
+    this.#pins = new PinBoard({ choice: gpioChip, dataDir, log: parts.log, counters: this.#counters })
+  }
+
+  /**
+   * Pins first, so that they have a known state soonest; doors last, so that nobody talks to half a house.
+   * @throws what went wrong, when all that had been started is stopped again
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#start()
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
+  }
+
+  /** Finishes what was taken, drives the outputs to `on_stop`, closes everything. Never throws. */
+  async stop(): Promise<void> {
+    this.#parts.manager.notify({ kind: 'stopping' })
+    await this.#reloading
+    for (const end of this.#ends.splice(0).reverse()) {
+      try {
+        await end()
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'stop went on after an error')
+      }
+    }
+    this.#parts.log.debug(this.#counters.snapshot(), 'counted since the start')
+  }
+
+  /** Reads the settings again and passes them on. A mistake leaves everything as it is. Never throws. */
+  reload(): Promise<void> {
+    this.#isReloadDue = true
+    this.#reloading ??= this.#reloadWhileDue().finally(() => {
+      this.#reloading = undefined
+    })
+    return this.#reloading
+  }
+
+  async #start(): Promise<void> {
+    const { log, lan, manager, onReady } = this.#parts
+    const { name, dataDir, pins, rules, bind, port } = this.#settings
+
+    this.#ends.push(() => this.#pins.close())
+    await this.#pins.start(pins)
+
+    const broker = await Broker.open({
+      dataDir,
+      access: this.#settings,
+      isOwnAddress: ownAddressCheck(),
+      log,
+      counters: this.#counters,
+    })
+    this.#ends.push(() => broker.close())
+    const { hub } = broker
+
+    const publish = hub.publish.bind(hub)
+    const actions = new ActionHost({ dataDir, log, gpio: this.#pins, counters: this.#counters, publish })
+    this.#ends.push(() => actions.close())
+
+    const pinTopics = await startPinTopics({ board: this.#pins, hub, name, log, counters: this.#counters })
+    // the board first, so that on_stop is told; its own end above finds it closed
+    this.#ends.push(async () => {
+      await this.#pins.close()
+      await pinTopics.close()
+    })
+
+    const statusTopic = `damselfly/${name}/status`
+    await hub.publish({ topic: statusTopic, payload: 'online', retain: true })
+    this.#ends.push(() => hub.publish({ topic: statusTopic, payload: 'offline', retain: true }))
+
+    const isDebug = () => log.level === 'debug'
+    const dispatcher = new Dispatcher({
+      hub,
+      actions,
+      identity: lan.identity,
+      log,
+      counters: this.#counters,
+      isDebug,
+    })
+    dispatcher.start()
+    this.#ends.push(() => dispatcher.close(stopGraceMs))
+    await dispatcher.apply(rules)
+
+    const doors = new Doors({ lan, listening: broker, log, onChange: () => this.#doorsMoved() })
+    this.#ends.push(() => doors[Symbol.dispose]())
+    await doors.apply(bind, port)
+
+    const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
+    const limitsReport = setInterval(() => this.#reportLimits(), 60_000).unref()
+    const unwatch = watchFiles(this.#settings.files, () => void this.reload())
+    this.#ends.push(
+      () => watchdog[Symbol.dispose](),
+      () => clearInterval(limitsReport),
+      () => unwatch(),
+    )
+    this.#running = { broker, dispatcher, doors }
+    manager.notify({ kind: 'ready', status: this.#statusLine() })
+    onReady(this.#state())
+  }
+
+  async #reloadWhileDue(): Promise<void> {
+    while (this.#isReloadDue) {
+      this.#isReloadDue = false
+      this.#parts.manager.notify({ kind: 'reloading' })
+      try {
+        await this.#reload()
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'reload failed')
+      }
+      if (this.#running !== undefined)
+        this.#parts.manager.notify({ kind: 'ready', status: this.#statusLine() })
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { log, readSettings } = this.#parts
+    const running = this.#running
+    if (running === undefined) return
+    let next: Settings
+    try {
+      const { settings, warnings } = await readSettings()
+      next = this.#withoutRestart(settings)
+      for (const warning of warnings) log.warn(fieldsOf(warning), 'doubt about the configuration')
+    } catch (error) {
+      if (!(error instanceof ProblemsError)) throw error
+      for (const problem of error.problems) log.error(fieldsOf(problem), 'mistake in the configuration')
+      log.error({ mistakes: error.problems.length }, 'not reloaded: the last good configuration stays')
+      return
+    }
+    const before = this.#settings
+    this.#settings = next
+    log.level = next.logLevel
+    running.broker.setAccess(next)
+    await this.#pins.apply(next.pins)
+    // steps know the names of the outputs: with other names, every rule is new
+    await running.dispatcher.apply(next.rules, outputNames(before) !== outputNames(next))
+    try {
+      await running.doors.apply(next.bind, next.port)
+    } catch (error) {
+      log.error({ reason: reasonOf(error) }, 'listening nowhere now')
+    }
+    log.info({ rules: next.rules.length, pins: next.pins.length }, 'configuration reloaded')
+  }
+
+  /** The new settings, but for those that hold for as long as the process runs. */
+  #withoutRestart(next: Settings): Settings {
+    const { name, dataDir, configDir, gpioChip, logFormat } = this.#settings
+    const fixed = { name, dataDir, configDir, gpioChip, logFormat }
+    const changed = Object.entries(fixed).filter(([key, value]) => next[key as keyof typeof fixed] !== value)
+    if (changed.length > 0) {
+      this.#parts.log.warn({ settings: changed.map(([key]) => key) }, 'some changes need a restart')
+    }
+    return { ...next, ...fixed }
+  }
+
+  #doorsMoved(): void {
+    if (this.#running === undefined) return // the start block tells
+    const { addresses, pending } = this.#state()
+    this.#parts.log.info({ addresses, ...(pending.length > 0 ? { pending } : {}) }, 'listening')
+    this.#parts.manager.notify({ kind: 'status', status: this.#statusLine() })
+  }
+
+  #state(): DaemonState {
+    const { addresses = [], pending = [] } = this.#running?.doors ?? {}
+    return { settings: this.#settings, addresses, pending, pins: this.#pins }
+  }
+
+  #statusLine(): string {
+    const { addresses } = this.#state()
+    const { rules, pins, port } = this.#settings
+    return `${rules.length} rules, ${pins.length} pins, listening on port ${port} of ${addresses.join(', ') || 'no address'}`
+  }
+
+  #limitsToldAt: Record<string, number> = {}
+
+  /** Says once a minute which bounds were hit since. */
+  #reportLimits(): void {
+    const counted = this.#counters.snapshot()
+    const hit: Record<string, number> = {}
+    for (const name of Object.keys(limits)) {
+      const more = (counted[name] ?? 0) - (this.#limitsToldAt[name] ?? 0)
+      if (more > 0) hit[name] = more
+    }
+    this.#limitsToldAt = counted
+    if (Object.keys(hit).length > 0) this.#parts.log.warn(hit, 'limits were reached in the last minute')
+  }
+}
+
+/** Resolves when a message has gone through the broker and come back. */
+function probe(hub: Hub, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = hub.subscribe('$SYS/damselfly/probe', () => {
+      end()
+      resolve()
+    })
+    signal.addEventListener(
+      'abort',
+      () => {
+        end()
+        reject(signal.reason)
+      },
+      { once: true },
+    )
+    hub.publish({ topic: '$SYS/damselfly/probe', payload: '' }).catch(reject)
+  })
+}
+
+function outputNames({ pins }: Settings): string {
+  return pins
+    .filter(({ direction }) => direction === 'out')
+    .map(({ name }) => name)
+    .sort()
+    .join(' ')
+}
+
+/** A problem as fields of a log line. */
+function fieldsOf({ place, message, found, expected, suggestion }: Problem): Record<string, string> {
+  return {
+    at: formatPlace(place),
+    problem: message,
+    ...(found === undefined ? {} : { found }),
+    ...(expected === undefined ? {} : { expected }),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  }
+}
