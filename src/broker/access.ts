@@ -1,6 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { AllowAnonymous } from '../core/bind.ts'
 import type { Secret } from '../core/secret.ts'
+import { suggestedCredentials } from '../core/suggested-credentials.ts'
+
+const useCredentials = 'give the client the MQTT_USERNAME and MQTT_PASSWORD that stand in .env'
 
 /** Who may connect. */
 export interface Access {
@@ -45,7 +48,7 @@ export function judge(access: Access, applicant: Applicant): Verdict {
     isAllowed: false,
     returnCode: 4,
     reason: 'wrong user name or password',
-    remedy: 'give the client the MQTT_USERNAME and MQTT_PASSWORD that stand in .env',
+    remedy: useCredentials,
   }
 }
 
@@ -55,11 +58,11 @@ function judgeAnonymous(access: Access, isLocal: boolean): Verdict {
   return { isAllowed: false, returnCode: 5, reason: 'no user name given', remedy: remedyFor(access) }
 }
 
-/** What the owner writes into `.env` so that clients on the LAN get in. */
-export function remedyFor(access: Access): string {
-  return access.credentials === undefined
-    ? 'set MQTT_USERNAME=… and MQTT_PASSWORD=… in .env, save, and give both to the client'
-    : 'give the client the MQTT_USERNAME and MQTT_PASSWORD that stand in .env'
+/** What the owner does so that clients on the LAN get in. */
+function remedyFor(access: Access): string {
+  if (access.credentials !== undefined) return useCredentials
+  const [username, password] = suggestedCredentials()
+  return `put two lines into .env, ${username} and ${password}, save it, and give name and password to the client`
 }
 
 // Digests have one length, so the comparison takes the same time for every guess.

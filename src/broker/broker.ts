@@ -7,7 +7,7 @@ import { limits } from '../core/limits.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { filterProblem } from '../core/topics.ts'
-import { type Access, judge, remedyFor } from './access.ts'
+import { type Access, judge } from './access.ts'
 import { AedesHub } from './hub.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
 import { PacketGuard } from './packet-guard.ts'
@@ -190,5 +190,3 @@ export class Broker {
 function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
-
-export { remedyFor }

@@ -1,14 +1,6 @@
-import { randomBytes } from 'node:crypto'
+import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import type { DaemonState } from '../daemon.ts'
 import { version } from './version.ts'
-
-let suggestedPassword: string | undefined
-
-/** The two lines of `.env` that let LAN clients in; the password is made anew by each process. */
-export function lanLines(): readonly [string, string] {
-  suggestedPassword ??= randomBytes(9).toString('base64url')
-  return ['MQTT_USERNAME=house', `MQTT_PASSWORD=${suggestedPassword}`]
-}
 
 /** What an owner wants to see when the house is ready, on a screen. */
 export function startBlock(state: DaemonState, host: string): string {
@@ -40,7 +32,7 @@ function clients({ settings: { allowAnonymous, credentials } }: DaemonState): st
     return [`${local}   LAN: as ${credentials.username}, with the password in .env`]
   return [
     `${local}   LAN: none; these two lines in .env let them in:`,
-    ...lanLines().map((line) => `  ${line}`),
+    ...suggestedCredentials().map((line) => `  ${line}`),
   ]
 }
 

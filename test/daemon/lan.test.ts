@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { type TestDaemon, startDaemon } from '../support/daemon.js'
+import { startDaemon, type TestDaemon } from '../support/daemon.js'
 import { twoHosts } from '../support/netns.js'
 import { missing } from '../support/tools.js'
 import { until } from '../support/until.js'
@@ -16,9 +16,34 @@ interface Outcome {
 }
 
 /** Publishes from a namespace with the ordinary client. */
-async function publish(netns: string, host: string, port: number, more: readonly string[] = []): Promise<Outcome> {
+async function publish(
+  netns: string,
+  host: string,
+  port: number,
+  more: readonly string[] = [],
+): Promise<Outcome> {
   try {
-    await run('ip', ['netns', 'exec', netns, 'mosquitto_pub', '-h', host, '-p', `${port}`, '-t', 'ask', '-m', 'x', '-q', '1', ...more], { timeout: 5_000 })
+    await run(
+      'ip',
+      [
+        'netns',
+        'exec',
+        netns,
+        'mosquitto_pub',
+        '-h',
+        host,
+        '-p',
+        `${port}`,
+        '-t',
+        'ask',
+        '-m',
+        'x',
+        '-q',
+        '1',
+        ...more,
+      ],
+      { timeout: 5_000 },
+    )
     return { isOk: true, stderr: '' }
   } catch (error) {
     return { isOk: false, stderr: String((error as { stderr?: string }).stderr) }
@@ -26,11 +51,17 @@ async function publish(netns: string, host: string, port: number, more: readonly
 }
 
 const listensOn = (daemon: TestDaemon, address: string) =>
-  until(`listening on ${address}`, () => ((daemon.having('listening').at(-1)?.['addresses'] ?? []) as string[]).includes(address), 15_000)
+  until(
+    `listening on ${address}`,
+    () => ((daemon.having('listening').at(-1)?.['addresses'] ?? []) as string[]).includes(address),
+    15_000,
+  )
 
 const yaml = 'rules: [{ on: ask, do: { log: "heard" } }]'
 
-test('a client on the LAN is refused with the remedy in the log; with credentials and SIGHUP it is heard', { skip }, async (context) => {
+test('a client on the LAN is refused with the remedy in the log; with credentials and SIGHUP it is heard', {
+  skip,
+}, async (context) => {
   const { server, client, ip } = twoHosts(context)
   ip('addr', 'add', '10.77.0.1/24', 'dev', 'lan0')
   const daemon = await startDaemon(context, { netns: server, bind: 'lan', yaml })
@@ -41,7 +72,10 @@ test('a client on the LAN is refused with the remedy in the log; with credential
   assert.equal(line['address'], '10.77.0.9')
   assert.match(String(line['remedy']), /MQTT_USERNAME=.*MQTT_PASSWORD=/s)
 
-  await daemon.write('.env', `PORT=${daemon.port}\nNAME=test\nGPIO_CHIP=simulated\nMQTT_USERNAME=house\nMQTT_PASSWORD=key\n`)
+  await daemon.write(
+    '.env',
+    `PORT=${daemon.port}\nNAME=test\nGPIO_CHIP=simulated\nMQTT_USERNAME=house\nMQTT_PASSWORD=key\n`,
+  )
   await daemon.logged('configuration reloaded')
   assert.equal((await publish(client, '10.77.0.1', daemon.port, ['-u', 'house', '-P', 'wrong'])).isOk, false)
   assert.equal((await publish(client, '10.77.0.1', daemon.port, ['-u', 'house', '-P', 'key'])).isOk, true)
@@ -51,7 +85,9 @@ test('a client on the LAN is refused with the remedy in the log; with credential
   assert.equal((await publish(server, '10.77.0.1', daemon.port)).isOk, true)
 })
 
-test('no LAN at the start, then one, then another address: reachable each time at the right one', { skip }, async (context) => {
+test('no LAN at the start, then one, then another address: reachable each time at the right one', {
+  skip,
+}, async (context) => {
   const { server, client, ip } = twoHosts(context)
   const daemon = await startDaemon(context, { netns: server, bind: 'lan', yaml, env: 'ALLOW_ANONYMOUS=true' })
   assert.equal((await publish(server, '127.0.0.1', daemon.port)).isOk, true)

@@ -78,7 +78,10 @@ test('stopped, it says offline and drives its outputs to on_stop; started again,
   await until('online', () => history.includes('damselfly/test/status online'))
   first.kill('SIGTERM')
   await until('it ended', () => first.hasExited)
-  assert.deepEqual(history.slice(-2).sort(), ['damselfly/test/pins/lamp off', 'damselfly/test/status offline'])
+  assert.deepEqual(history.slice(-2).sort(), [
+    'damselfly/test/pins/lamp off',
+    'damselfly/test/status offline',
+  ])
   assert.equal(await first.stop(), 0)
 
   const second = await startDaemon(context, { folder: first.folder, port: first.port })
@@ -92,7 +95,8 @@ test('stopped, it says offline and drives its outputs to on_stop; started again,
 test('killed, it forgets no retained message, and starts again', async (context) => {
   const first = await startDaemon(context)
   const client = await first.connect()
-  for (let index = 0; index < 50; index++) await client.publishAsync(`kept/${index}`, `${index}`, { retain: true, qos: 1 })
+  for (let index = 0; index < 50; index++)
+    await client.publishAsync(`kept/${index}`, `${index}`, { retain: true, qos: 1 })
   first.kill('SIGKILL')
   await until('it ended', () => first.hasExited)
   const second = await startDaemon(context, { folder: first.folder })
@@ -115,7 +119,10 @@ test('10,000 messages in a burst to a rule: every step ran, in order for each to
   for (let index = 0; index < 10_000; index++) sender.publish(`in/${index % 4}`, `${index}`)
   await until('all arrived', () => count === 10_000, 30_000)
   for (let lane = 0; lane < 4; lane++) {
-    assert.deepEqual(received.get(`out/${lane}`), Array.from({ length: 2_500 }, (_, index) => index * 4 + lane))
+    assert.deepEqual(
+      received.get(`out/${lane}`),
+      Array.from({ length: 2_500 }, (_, index) => index * 4 + lane),
+    )
   }
 })
 
@@ -199,18 +206,27 @@ rules:
   }
   await client.publishAsync('good', 'the end', { qos: 1 })
   await until('the end', () => seen.get('well') === 'the end')
-  assert.equal(daemon.log.some(({ msg }) => msg === 'must not fire'), false)
+  assert.equal(
+    daemon.log.some(({ msg }) => msg === 'must not fire'),
+    false,
+  )
 })
 
-test('mosquitto_pub and mosquitto_sub speak with it', { skip: missing('mosquitto_pub', 'mosquitto_sub') }, async (context) => {
-  const daemon = await startDaemon(context, { yaml: 'rules: [{ on: question, do: { publish: answer, text: "42", retain: true } }]' })
+test('mosquitto_pub and mosquitto_sub speak with it', {
+  skip: missing('mosquitto_pub', 'mosquitto_sub'),
+}, async (context) => {
+  const daemon = await startDaemon(context, {
+    yaml: 'rules: [{ on: question, do: { publish: answer, text: "42", retain: true } }]',
+  })
   const at = ['-h', '127.0.0.1', '-p', `${daemon.port}`]
   await run('mosquitto_pub', [...at, '-t', 'question', '-m', '?', '-q', '2'])
   const { stdout } = await run('mosquitto_sub', [...at, '-t', 'answer', '-C', '1', '-W', '5', '-q', '1'])
   assert.equal(stdout, '42\n')
 })
 
-test('the program of the tutorial, written with paho, is heard as it is', { skip: missing('python3', 'paho') }, async (context) => {
+test('the program of the tutorial, written with paho, is heard as it is', {
+  skip: missing('python3', 'paho'),
+}, async (context) => {
   const daemon = await startDaemon(context, {
     yaml: `rules: [{ on: test, when: { msg: Hello }, do: { log: "hello from \${payload.client}", level: info } }]`,
   })

@@ -9,7 +9,9 @@ const rule = (text: string) => `rules: [{ name: one, on: ask, do: { publish: ans
 
 async function ask(daemon: Awaited<ReturnType<typeof startDaemon>>): Promise<string> {
   const client = await daemon.connect()
-  const answer = new Promise<string>((resolve) => client.once('message', (_, payload) => resolve(`${payload}`)))
+  const answer = new Promise<string>((resolve) =>
+    client.once('message', (_, payload) => resolve(`${payload}`)),
+  )
   await client.subscribeAsync('answer')
   await client.publishAsync('ask', '')
   const text = await answer
@@ -43,7 +45,10 @@ test('a saved file is enough, also from an editor that writes beside and renames
 
 test('a bad file keeps the last good configuration, and every mistake in it is logged with its place', async (context) => {
   const daemon = await startDaemon(context, { yaml: rule('first') })
-  await daemon.write('damselfly.yaml', 'rules:\n  - { on: ask, do: { publsh: answer } }\n  - { on: "a#", do: { log: x } }\n')
+  await daemon.write(
+    'damselfly.yaml',
+    'rules:\n  - { on: ask, do: { publsh: answer } }\n  - { on: "a#", do: { log: x } }\n',
+  )
   const line = await daemon.logged('not reloaded: the last good configuration stays')
   assert.equal(line['mistakes'], 2)
   const [first, second] = daemon.having('mistake in the configuration')
@@ -57,14 +62,19 @@ test('a bad file keeps the last good configuration, and every mistake in it is l
 })
 
 test('pins come and go by a reload, and the others keep their state', async (context) => {
-  const daemon = await startDaemon(context, { yaml: 'pins: { lamp: { gpio: 17, out: true }, old: { gpio: 18, out: true } }' })
+  const daemon = await startDaemon(context, {
+    yaml: 'pins: { lamp: { gpio: 17, out: true }, old: { gpio: 18, out: true } }',
+  })
   const client = await daemon.connect()
   const seen = new Map<string, string>()
   client.on('message', (topic, payload) => seen.set(topic.slice('damselfly/test/pins/'.length), `${payload}`))
   await client.subscribeAsync('damselfly/test/pins/+')
   await client.publishAsync('damselfly/test/pins/lamp/set', 'on')
   await until('on', () => seen.get('lamp') === 'on')
-  await daemon.write('damselfly.yaml', 'pins: { lamp: { gpio: 17, out: true }, new: { gpio: 19, out: true, initial: on } }')
+  await daemon.write(
+    'damselfly.yaml',
+    'pins: { lamp: { gpio: 17, out: true }, new: { gpio: 19, out: true, initial: on } }',
+  )
   await daemon.logged('configuration reloaded')
   await until('the new pin', () => seen.get('new') === 'on')
   await until('the old one is cleared', () => seen.get('old') === '')
@@ -73,7 +83,10 @@ test('pins come and go by a reload, and the others keep their state', async (con
 
 test('what only a restart can change is said, and stays as it was', async (context) => {
   const daemon = await startDaemon(context)
-  await daemon.write('.env', `PORT=${daemon.port}\nBIND=loopback\nNAME=other\nGPIO_CHIP=simulated\nLOG_LEVEL=debug\n`)
+  await daemon.write(
+    '.env',
+    `PORT=${daemon.port}\nBIND=loopback\nNAME=other\nGPIO_CHIP=simulated\nLOG_LEVEL=debug\n`,
+  )
   await daemon.logged('configuration reloaded')
   assert.deepEqual(daemon.having('some changes need a restart')[0]?.['settings'], ['name'])
 })

@@ -31,7 +31,9 @@ export class TestDaemon {
     this.folder = folder
     this.port = port
     this.#child = child
-    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => this.log.push(JSON.parse(line)))
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) =>
+      this.log.push(JSON.parse(line)),
+    )
     child.stderr?.on('data', (chunk) => (this.#stderr += chunk))
   }
 
@@ -50,15 +52,25 @@ export class TestDaemon {
 
   /** Waits for a log line with this message; `count` of them when told. */
   async logged(msg: string, count = 1): Promise<LogRecord> {
-    await until(`${count} × "${msg}" in the log\n${this.#stderr}${this.log.map((line) => JSON.stringify(line)).join('\n')}`, () => {
-      if (this.hasExited && this.having(msg).length < count) throw new Error(`daemon ended: ${this.#stderr}`)
-      return this.having(msg).length >= count
-    })
+    await until(
+      `${count} × "${msg}" in the log\n${this.#stderr}${this.log.map((line) => JSON.stringify(line)).join('\n')}`,
+      () => {
+        if (this.hasExited && this.having(msg).length < count)
+          throw new Error(`daemon ended: ${this.#stderr}`)
+        return this.having(msg).length >= count
+      },
+    )
     return this.having(msg).at(count - 1) as LogRecord
   }
 
   async connect(options: IClientOptions = {}): Promise<MqttClient> {
-    const client = mqtt.connect({ host: '127.0.0.1', port: this.port, protocolVersion: 4, reconnectPeriod: 0, ...options })
+    const client = mqtt.connect({
+      host: '127.0.0.1',
+      port: this.port,
+      protocolVersion: 4,
+      reconnectPeriod: 0,
+      ...options,
+    })
     this.#clients.push(client)
     await new Promise<void>((resolve, reject) => {
       client.once('connect', () => resolve())
@@ -114,8 +126,14 @@ export async function startDaemon(context: TestContext, options: DaemonOptions =
   const port = options.port ?? (await freePort())
   const dotenv = `PORT=${port}\nBIND=${options.bind ?? 'loopback'}\nNAME=test\nGPIO_CHIP=simulated\n${options.env ?? ''}\n`
   await writeFiles(folder, { '.env': dotenv, 'damselfly.yaml': options.yaml ?? '', ...options.files })
-  const [command, ...prefix] = options.netns === undefined ? [process.execPath] : ['ip', 'netns', 'exec', options.netns, process.execPath]
-  const child = spawn(command as string, [...prefix, main, 'start'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [command, ...prefix] =
+    options.netns === undefined
+      ? [process.execPath]
+      : ['ip', 'netns', 'exec', options.netns, process.execPath]
+  const child = spawn(command as string, [...prefix, main, 'start'], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const daemon = new TestDaemon(folder, port, child)
   context.after(() => daemon.stop())
   await daemon.logged('ready')
@@ -128,7 +146,10 @@ export async function runCommand(
   argv: readonly string[],
   options: { input?: string; env?: Record<string, string> } = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [main, ...argv], { cwd: folder, env: { ...process.env, ...options.env } })
+  const child = spawn(process.execPath, [main, ...argv], {
+    cwd: folder,
+    env: { ...process.env, ...options.env },
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => (stdout += chunk))

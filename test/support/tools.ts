@@ -12,7 +12,8 @@ export function missing(...tools: readonly string[]): string | false {
 function has(tool: string): boolean {
   if (tool === 'root') return process.getuid?.() === 0
   try {
-    if (tool === 'paho') execFileSync('/usr/bin/python3', ['-c', 'import paho.mqtt.client'], { stdio: 'ignore' })
+    if (tool === 'paho')
+      execFileSync('/usr/bin/python3', ['-c', 'import paho.mqtt.client'], { stdio: 'ignore' })
     else execFileSync('sh', ['-c', `command -v ${tool}`], { stdio: 'ignore' })
     return true
   } catch {
