@@ -172,7 +172,7 @@ const poison: readonly (readonly [what: string, payload: Buffer | string])[] = [
   ['nothing', ''],
   ['1 MiB', 'x'.repeat(1024 * 1024)],
   ['100,000 levels of nesting', '['.repeat(100_000) + ']'.repeat(100_000)],
-  ['100,000 levels of objects', '{"a":'.repeat(100_000) + '1' + '}'.repeat(100_000)],
+  ['100,000 levels of objects', `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`],
   ['__proto__ as a field', '{"__proto__":{"msg":"ON"},"constructor":{"prototype":{"msg":"ON"}}}'],
   ['what makes regular expressions explode', JSON.stringify({ text: `${'a'.repeat(100_000)}!` })],
   ['a list', '[1,2,3]'],
