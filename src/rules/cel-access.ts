@@ -5,7 +5,7 @@ import type { Code, Run, Scope } from './cel-scope.ts'
 import { type CelType, describe, fieldsOf, isObject, isWord, quote, show, typeNames } from './cel-values.ts'
 
 /** What an expression's part is called, for a message: `payload.temp`. */
-export type Subject = () => string
+type Subject = () => string
 
 /** An own field of an object. @throws Failure that says what was there instead */
 function field(value: unknown, name: string, subject: Subject): unknown {
@@ -102,8 +102,8 @@ function compileIndex(node: ASTNode, of: CelType, scope: Scope): Run {
 }
 
 /** `has(a.b.c)`: whether the whole path is there; nothing on the way can fail. */
-export function compileHas(node: ASTNode, argument: ASTNode | undefined, scope: Scope): Code {
-  if (argument === undefined || !isAccess(argument))
+export function compileHas(node: ASTNode, [argument, ...more]: readonly ASTNode[], scope: Scope): Code {
+  if (argument === undefined || more.length > 0 || !isAccess(argument))
     throw new ExpressionError('has() takes a field, such as has(payload.temp)', node.start)
   const { run } = softPath(argument, scope)
   return { type: 'bool', run: (event) => run(event) !== undefined }

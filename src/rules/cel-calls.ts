@@ -13,7 +13,7 @@ import { type CelType, describe, typeNames, typeOf } from './cel-values.ts'
 /** `f(x)`. @throws ExpressionError */
 export function compileCall(node: ASTNode & { op: 'call' }, scope: Scope): Code {
   const [name, args] = node.args
-  if (name === 'has') return compileHas(node, args[0], scope)
+  if (name === 'has') return compileHas(node, args, scope)
   const operation = Object.hasOwn(functions, name) ? functions[name] : undefined
   if (operation === undefined) {
     if (Object.hasOwn(methods, name))
@@ -99,7 +99,7 @@ function countProblem(name: string, found: number, min: number, max: number, isM
 }
 
 /** An argument that has one of these types, found out now where it can be and else for each message. */
-export function checked(node: ASTNode, types: readonly CelType[], user: string, scope: Scope): Run {
+function checked(node: ASTNode, types: readonly CelType[], user: string, scope: Scope): Run {
   const { type, run } = scope.value(node)
   if (types.includes('any')) return run
   const wanted = () => types.map((one) => typeNames[one]).join(' or ')

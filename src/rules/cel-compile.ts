@@ -17,7 +17,7 @@ export function compile(node: ASTNode): Code {
 }
 
 /** What a message brings. `payload` is decoded when it is first read. */
-export const variables: Readonly<Record<string, Code>> = {
+const variables: Readonly<Record<string, Code>> = {
   topic: { type: 'text', run: (event) => event.topic },
   levels: { type: 'texts', run: (event) => event.levels },
   payload: { type: 'any', run: (event) => event.payload },

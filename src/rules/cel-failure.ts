@@ -62,6 +62,12 @@ export function spend(steps: number): void {
     throw new Failure(() => `too much work: more than ${limits.expressionStepsMax} steps`, true)
 }
 
+/** Counts a search in a text. @NOTE V8's search takes length times length for texts made to that end. */
+export function spendSearch(text: string, wanted: string): void {
+  spendChars(text.length)
+  if (wanted.length <= text.length) spend(Math.floor((text.length * wanted.length) / 2_048))
+}
+
 /** Counts work that passes over so many characters or bytes. */
 export function spendChars(chars: number): void {
   spend(chars >> 6)

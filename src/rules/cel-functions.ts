@@ -1,6 +1,6 @@
 import strftime from 'strftime'
 import { parseDuration } from '../core/units.ts'
-import { fail, spend, spendChars, stepsAllowed } from './cel-failure.ts'
+import { fail, spend, spendChars, spendSearch, stepsAllowed } from './cel-failure.ts'
 import { finite } from './cel-operators.ts'
 import { type CelType, isObject, quote, Span, textOf, typeOf } from './cel-values.ts'
 
@@ -20,7 +20,6 @@ const any: readonly CelType[] = ['any']
 const text: readonly CelType[] = ['text']
 const number: readonly CelType[] = ['number']
 const time: readonly CelType[] = ['time']
-
 const sized: readonly CelType[] = ['text', 'list', 'object', 'bytes']
 const raw: readonly CelType[] = ['text', 'bytes']
 
@@ -142,8 +141,9 @@ function stringOf(value: unknown): string {
 
 function toInt(value: number | string): number {
   if (typeof value === 'number') return Math.trunc(value)
-  if (!/^\s*[-+]?\d{1,16}\s*$/.test(value)) return fail(() => `int(${quote(value)}): not a whole number`)
-  return Number(value)
+  const number = /^\s*[-+]?\d{1,16}\s*$/.test(value) ? Number(value) : Number.NaN
+  if (Number.isSafeInteger(number)) return number
+  return fail(() => `int(${quote(value)}): not a whole number up to 2^53`)
 }
 
 function toDouble(value: number | string): number {
@@ -197,8 +197,7 @@ function searched<Found>(
   search: (text: string, wanted: string, from?: number) => Found,
 ): (text: string, wanted: string, from?: number) => Found {
   return (haystack, wanted, from) => {
-    // V8 compares at each place at most as much as it can skip, save for hostile texts.
-    spendChars(haystack.length * (wanted.length > 8 ? 8 : 1))
+    spendSearch(haystack, wanted)
     return search(haystack, wanted, from)
   }
 }
@@ -217,7 +216,7 @@ function substring(value: string, start: number, end = value.length): string {
 }
 
 function split(value: string, separator: string): readonly string[] {
-  spendChars(value.length)
+  spendSearch(value, separator)
   const parts = value.split(separator, stepsAllowed() + 1)
   spend(parts.length)
   return parts

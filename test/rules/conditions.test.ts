@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
 import { describe, test } from 'node:test'
 import { ExpressionError } from '#src/core/expression.js'
 import { createCompiler } from '#src/rules/expressions.js'
 import { eventWith } from '../support/expression-events.ts'
 
 const compiler = createCompiler()
+
+test('the engine of matches() is loaded when the first expression uses it', () => {
+  const isLoaded = () =>
+    Object.keys(createRequire(import.meta.url).cache).some((path) => path.includes('re2js'))
+  compiler.condition('payload.msg == "ON"')
+  assert.ok(!isLoaded())
+  compiler.condition('payload.msg.matches("ON")')
+  assert.ok(isLoaded())
+})
 
 describe('a condition', () => {
   test('that holds has no more to say', () => {

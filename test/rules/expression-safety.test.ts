@@ -63,7 +63,7 @@ describe('a hostile payload costs little:', () => {
   const payloads = {
     'a list 100,000 deep': '['.repeat(depth) + ']'.repeat(depth),
     'two of them': `[${'['.repeat(depth)}${']'.repeat(depth)},${'['.repeat(depth)}${']'.repeat(depth)}]`,
-    'an object 100,000 deep': '{"a":'.repeat(depth) + '1' + '}'.repeat(depth),
+    'an object 100,000 deep': `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`,
     '1 MiB of text': 'a'.repeat(1024 * 1024),
     '500,000 numbers': `[${Array(500_000).fill('1').join()}]`,
   }
@@ -82,6 +82,8 @@ describe('a hostile payload costs little:', () => {
     'payload.split("").map(x, payload.split(x))',
     'payload.contains(payload + "b")',
     'payload in [payload]',
+    'payload.contains(payload.substring(0, size(payload) / 2) + "b" + payload.substring(size(payload) / 2, size(payload) - 1))',
+    'payload.split(payload.substring(0, 50000) + "b" + payload.substring(0, 50000))',
   ]
   for (const [name, payload] of Object.entries(payloads)) {
     test(`${name} gives a value or a failure`, () => {
