@@ -35,6 +35,12 @@ export const limits = {
 
   /** Nodes in one expression's syntax tree. */
   expressionNodesMax: 1_000,
+  /** Steps of one evaluation: an element that a macro or a comparison looks at, or 64 characters of a text. */
+  expressionStepsMax: 250_000,
+  /** Patterns from messages (`matches(payload.pattern)`) that stay compiled; the oldest goes. */
+  expressionPatternsRemembered: 64,
+  /** Characters of one pattern for `matches`. */
+  expressionPatternCharsMax: 1_000,
   /** Bytes of a program's output that `exec` keeps. */
   execOutputBytesMax: 1024 * 1024,
   /** Bytes of an answer that `http` reads. */
