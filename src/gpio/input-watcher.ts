@@ -32,6 +32,8 @@ interface Run {
   readonly ended: Promise<void>
   /** Who waits until the thread has taken which list. */
   readonly pending: Map<number, () => void>
+  /** Edges may have been lost before the thread looked. */
+  mayHaveMissed: boolean
 }
 
 /**
@@ -90,7 +92,7 @@ export class InputWatcher {
     return { generation: ++this.#generation, fds: [...this.#lines.keys()] }
   }
 
-  #start(isRestart: boolean): void {
+  #start(mayHaveMissed: boolean): void {
     const first = this.#request()
     const waiting = new Int32Array(new SharedArrayBuffer(4))
     const setup: WorkerSetup = { first, waiting, edgesMax: limits.inputEdgesMax }
@@ -99,11 +101,10 @@ export class InputWatcher {
       resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
     })
     const pending = new Map<number, () => void>()
-    if (isRestart) pending.set(first.generation, () => this.#resync())
     const startedMs = performance.now()
     let failure: unknown = 'it ended by itself'
     const { promise: ended, resolve: end } = newPromise()
-    const run: Run = { worker, waiting, ended, pending }
+    const run: Run = { worker, waiting, ended, pending, mayHaveMissed }
     worker.on('message', (report: WorkerReport) => this.#take(report, run))
     worker.on('error', (error) => {
       failure = error
@@ -124,6 +125,8 @@ export class InputWatcher {
           run.pending.delete(generation)
           resolve()
         }
+        if (run.mayHaveMissed) this.#resync()
+        run.mayHaveMissed = false
         break
       case 'edges':
         Atomics.sub(run.waiting, 0, report.edges.length)

@@ -1,5 +1,4 @@
 import { DamselflyError } from '../core/errors.ts'
-import { nearest } from '../core/nearest.ts'
 import type { LineChoice } from '../core/pin.ts'
 import { describeChoice, type GpioChip } from './chip.ts'
 
@@ -18,16 +17,15 @@ type Lines = Pick<GpioChip, 'path' | 'label' | 'lineNames'>
  */
 export function resolveLine(chip: Lines, choice: LineChoice): number {
   const name = typeof choice === 'number' ? `GPIO${choice}` : choice
-  const offset = chip.lineNames.indexOf(name)
+  const offset = name === '' ? -1 : chip.lineNames.indexOf(name)
   if (offset !== -1) {
     const more = chip.lineNames.indexOf(name, offset + 1)
     if (more === -1) return offset
     throw noLine(chip, `lines ${offset} and ${more} are both named ${name}; choose another line`)
   }
   if (typeof choice === 'number' && mayBeOffset(chip, choice)) return choice
-  const near = nearest(name, chip.lineNames)
-  const hint = near === undefined ? '' : `; did you mean ${near}?`
-  throw noLine(chip, `there is no line ${describeChoice(choice)}${hint} It has ${listLines(chip.lineNames)}`)
+  // no nearest name is offered: a guessed line is a guessed wire
+  throw noLine(chip, `there is no line ${describeChoice(choice)}; it has ${listLines(chip.lineNames)}`)
 }
 
 /** The lines' names for a message; those in a row are drawn together: `ID_SDA, GPIO2 to GPIO27`. */

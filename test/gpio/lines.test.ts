@@ -32,8 +32,8 @@ const refused = [
     choice: 30,
     message: /GPIO0 to GPIO27, RGMII_MDIO, SD/,
   },
-  { what: 'an unknown name', chip: pi4, choice: 'GPOI17', message: /no line GPOI17; did you mean GPIO17\?/ },
-  { what: 'a number among named lines', chip: shifted, choice: 1, message: /It has GPIO17, GPIO4/ },
+  { what: 'an unknown name', chip: pi4, choice: 'GPOI17', message: /no line GPOI17; it has GPIO0 to GPIO27/ },
+  { what: 'a number among named lines', chip: shifted, choice: 1, message: /it has GPIO17, GPIO4/ },
   {
     what: 'a name that two lines have',
     chip: shifted,
