@@ -47,6 +47,7 @@ export class InputWatcher {
   readonly #workerUrl: URL
   readonly #retryMsMin: number
   readonly #lines = new Map<number, WatchedLine>()
+  readonly #broken = new Set<number>()
   #run: Run | undefined
   #retry: NodeJS.Timeout | undefined
   #retryMs: number
@@ -75,6 +76,7 @@ export class InputWatcher {
   /** Resolves when the thread does not look at the descriptor any more: only then may it be closed. */
   async remove(fd: number): Promise<void> {
     if (!this.#lines.delete(fd)) return
+    this.#broken.delete(fd)
     const run = this.#run
     if (this.#lines.size === 0) {
       clearTimeout(this.#retry)
@@ -138,7 +140,8 @@ export class InputWatcher {
         this.#resync()
         break
       case 'broken':
-        this.#lines.delete(report.fd)
+        if (this.#broken.has(report.fd)) break // the thread finds it again with each list
+        this.#broken.add(report.fd)
         this.#log.error({ reason: report.reason }, 'input line lost; its state is not known any more')
         break
     }
@@ -157,7 +160,13 @@ export class InputWatcher {
   }
 
   #resync(): void {
-    for (const line of this.#lines.values()) line.resync()
+    for (const line of this.#lines.values()) {
+      try {
+        line.resync()
+      } catch (error) {
+        this.#log.error({ reason: reasonOf(error) }, 'input level not read')
+      }
+    }
   }
 }
 

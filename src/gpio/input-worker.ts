@@ -16,16 +16,18 @@ const { poll } = await libc()
 const { first, waiting, edgesMax } = workerData as WorkerSetup
 const events = Buffer.alloc(eventsPerRead * lineEventBytes)
 let fds: readonly number[] = []
+let isWanted = true
 let droppedCount = 0
 
 watch(first)
-while (fds.length > 0) {
+while (isWanted) {
   postEdges(waitForEdges())
   takeRequests()
 }
 
 function watch(request: WatchRequest): void {
   fds = request.fds
+  isWanted = fds.length > 0
   report({ kind: 'watching', generation: request.generation })
 }
 
