@@ -107,16 +107,27 @@ export class PinBoard implements Pins {
   async pulse(pin: string, ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return
     const output = this.#output(pin)
-    await new Promise<void>((resolve) => {
+    const { log } = this.#options
+    await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
-        this.#call(() => output.command('off'))
+        try {
+          output.command('off')
+        } catch (error) {
+          log.error({ pin, reason: reasonOf(error) }, 'pin not switched off when its pulse was aborted')
+        }
       }
       const onSettled = (): void => {
         signal?.removeEventListener('abort', abort)
         resolve()
       }
-      output.command('on', { forMs: ms, onSettled })
+      // before the command: a listener that takes the pin over at once settles this pulse
       signal?.addEventListener('abort', abort, { once: true })
+      try {
+        output.command('on', { forMs: ms, onSettled })
+      } catch (error) {
+        signal?.removeEventListener('abort', abort)
+        reject(error)
+      }
     })
   }
 

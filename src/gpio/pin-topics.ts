@@ -9,6 +9,7 @@ import { Repeats } from '../core/repeats.ts'
 import type { PinBoard } from './board.ts'
 
 const commandBytesMax = 64
+const nameShownMax = 64
 
 const commands: ReadonlyMap<string, PinCommand> = new Map([
   ['on', 'on'],
@@ -57,7 +58,7 @@ class Topics implements PinTopics {
   readonly #prefix: string
   readonly #repeats = new Repeats()
   readonly #sending = new Set<Promise<void>>()
-  readonly #late = new Set<string>()
+  readonly #late = new Map<string, OutgoingMessage>()
   #ends: (() => void)[] = []
 
   constructor({ board, hub, name, log, counters }: PinTopicsOptions) {
@@ -77,10 +78,9 @@ class Topics implements PinTopics {
         onRemoved: (pin) => this.#publishState(pin, '', []),
       }),
     ]
-    const names = new Set(this.#board.pins.map((pin) => pin.name))
     for await (const { topic } of this.#hub.retained(`${this.#prefix}+`)) {
       const pin = topic.slice(this.#prefix.length)
-      if (!names.has(pin)) this.#publishState(pin, '', [])
+      if (!this.#pinNames().includes(pin)) this.#publishState(pin, '', [])
     }
   }
 
@@ -91,12 +91,10 @@ class Topics implements PinTopics {
 
   /** An empty state takes the retained message away [MQTT-3.3.1-10]. */
   #publishState(pin: string, state: PinState | '', chain: readonly string[]): void {
-    if (this.#sending.size >= limits.pinMessagesMax) {
-      this.#late.add(pin)
-      return
-    }
+    const message = { topic: this.#prefix + pin, payload: state, qos: 1, retain: true, chain } as const
     this.#late.delete(pin)
-    this.#send({ topic: this.#prefix + pin, payload: state, qos: 1, retain: true, chain })
+    if (this.#sending.size < limits.pinMessagesMax) this.#send(message)
+    else this.#late.set(pin, message)
   }
 
   #publishEdge(topic: string | undefined, state: PinState, chain: readonly string[]): void {
@@ -123,19 +121,21 @@ class Topics implements PinTopics {
   }
 
   #sendLate(): void {
-    const [pin] = this.#late
-    if (pin === undefined) return
-    const isThere = this.#board.pins.some(({ name }) => name === pin)
-    this.#publishState(pin, isThere ? this.#board.state(pin) : '', [])
+    const [late] = this.#late
+    if (late === undefined) return
+    const [pin, message] = late
+    this.#late.delete(pin)
+    this.#send(message)
+  }
+
+  #pinNames(): string[] {
+    return this.#board.pins.map(({ name }) => name)
   }
 
   #obey({ topic, payload, client, chain }: Message): void {
     const pin = topic.slice(this.#prefix.length, -'/set'.length)
-    const names = this.#board.pins.map(({ name }) => name)
-    if (!names.includes(pin)) {
-      // @NOTE one kind for all unknown pins: their names are the client's, and without bound
-      const near = nearest(pin, names)
-      this.#warn('unknown', { topic, client, nearest: near, pins: names }, 'command for an unknown pin')
+    if (!this.#pinNames().includes(pin)) {
+      this.#refuseUnknown(pin.slice(0, nameShownMax), client)
       return
     }
     const command = parsePinCommand(payload)
@@ -151,6 +151,14 @@ class Topics implements PinTopics {
     } catch (error) {
       this.#warn(`failed ${pin}`, { topic, client, reason: reasonOf(error) }, 'pin command failed')
     }
+  }
+
+  // One kind for all unknown pins: their names are the client's, and without bound.
+  #refuseUnknown(pin: string, client: string): void {
+    const unlogged = this.#repeats.admit('unknown')
+    if (unlogged === undefined) return
+    const pins = this.#pinNames()
+    this.#log.warn({ pin, client, nearest: nearest(pin, pins), pins, unlogged }, 'command for an unknown pin')
   }
 
   #warn(kind: string, fields: object, message: string): void {

@@ -169,6 +169,22 @@ test('a pulse ends when a later command takes over, which stays as it is', async
   assert.equal(board.state('bell'), 'on')
 })
 
+test('a pulse that a listener takes over at once, or that is refused, leaves the pin alone at an abort', async (t) => {
+  const { board } = await simulatedBoard(t)
+  await board.start([output('bell', 17)])
+  const controller = new AbortController()
+  await assert.rejects(board.pulse('bell', -1, controller.signal), { code: 'DURATION_INVALID' })
+  const end = board.listen({
+    onState: (pin, state) => {
+      if (state === 'on') board.set(pin, 'on')
+    },
+  })
+  await board.pulse('bell', 200, controller.signal)
+  end()
+  controller.abort()
+  assert.equal(board.state('bell'), 'on')
+})
+
 test('an abort ends a pulse at once, and one before it keeps it from beginning', async (t) => {
   const { board, events } = await simulatedBoard(t)
   await board.start([output('bell', 17)])

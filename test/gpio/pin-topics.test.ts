@@ -91,7 +91,7 @@ test('unusable payloads are one clear line, without the payload, and change noth
 
 test('commands for unknown pins are one line together, with the nearest name', async (t) => {
   const { log, command } = await world(t, [output('lamp', 17)])
-  for (const name of ['lmap', '__proto__', 'constructor', '']) await command(name, 'on')
+  for (const name of ['lmap', '__proto__', 'constructor', '', 'x'.repeat(10_000)]) await command(name, 'on')
   assert.equal(log.lines.length, 1)
   assert.deepEqual(
     [log.lines[0]?.message, log.lines[0]?.['nearest'], log.lines[0]?.['pins']],
@@ -197,6 +197,17 @@ test('while the broker is behind, edges up to the limit wait; more are dropped, 
   await command('lamp', 'off')
   await settle()
   assert.equal(hub.states[`${prefix}/lamp`], 'off')
+})
+
+test('states that wait for the broker are told even if the board has been closed since', async (t) => {
+  const { hub, topics, board } = await world(t, [output('lamp', 17), output('vent', 18, { onStop: 'on' })])
+  hub.hold()
+  for (let flip = 0; flip < limits.pinMessagesMax; flip++) board.set('lamp', 'toggle')
+  await board.close()
+  const closing = topics.close()
+  hub.release()
+  await closing
+  assert.deepEqual(hub.states, { [`${prefix}/lamp`]: 'off', [`${prefix}/vent`]: 'on' })
 })
 
 test('a message that the broker refuses is one warning, and the pins go on', async (t) => {

@@ -20,7 +20,8 @@ cp -r "$HERE/$JOB" "$STAGE/job"
 if [ -f "$HERE/$JOB/modules" ]; then
   modules=$(cat "$HERE/$JOB/modules")
 else
-  modules=$(cd "$ROOT" && npm ls --omit=dev --all --parseable | sed -n 's,.*/node_modules/,,p' | sort -u)
+  # a module that lies inside another one comes with it
+  modules=$(cd "$ROOT" && npm ls --omit=dev --all --parseable | sed -n "s,^$ROOT/node_modules/,,p" | grep -v /node_modules/)
 fi
 for module in $modules; do
   mkdir -p "$STAGE/node_modules/$(dirname "$module")"
