@@ -49,6 +49,8 @@ export const limits = {
   storeRowsMax: 10_000,
   /** Edges that wait between the input worker and the process. */
   inputEdgesMax: 4_096,
+  /** Messages of pins that the broker has not accepted yet; beyond it edges are dropped, states wait. */
+  pinMessagesMax: 1_024,
   /** Failures remembered, so that the same one is not logged again and again. */
   repeatsRemembered: 1_000,
 } as const

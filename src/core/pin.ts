@@ -3,7 +3,7 @@ import type { Place } from './problems.ts'
 export type PinState = 'on' | 'off'
 export type PinCommand = PinState | 'toggle'
 
-/** A line of the chip: a number N is the line named `GPION`, or else offset N; a string is a line's name. */
+/** A line of the chip: a number N is the line named `GPION`, or offset N where no names contradict; a string is a line's name. */
 export type LineChoice = number | string
 
 export interface OutputPin {

@@ -1,0 +1,178 @@
+import type { Counters } from '../core/counters.ts'
+import { reasonOf } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { Message, OutgoingMessage } from '../core/message.ts'
+import { nearest } from '../core/nearest.ts'
+import type { PinCommand, PinState } from '../core/pin.ts'
+import type { Hub, Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
+import type { PinBoard } from './board.ts'
+
+const commandBytesMax = 64
+const nameShownMax = 64
+
+const commands: ReadonlyMap<string, PinCommand> = new Map([
+  ['on', 'on'],
+  ['1', 'on'],
+  ['true', 'on'],
+  ['off', 'off'],
+  ['0', 'off'],
+  ['false', 'off'],
+  ['toggle', 'toggle'],
+])
+
+export interface PinTopicsOptions {
+  readonly board: PinBoard
+  readonly hub: Hub
+  /** Damselfly's name: `damselfly/NAME/pins/PIN`. */
+  readonly name: string
+  readonly log: Logger
+  /** Gets `gpio.pinMessagesMax`: edges not published because the broker was too far behind. */
+  readonly counters: Counters
+}
+
+export interface PinTopics {
+  /** Publishes no more and obeys no more; resolves when what was published has been accepted. */
+  close(): Promise<void>
+}
+
+/**
+ * Puts the pins on the broker: each pin's state, retained, on `damselfly/NAME/pins/PIN`; commands on
+ * `damselfly/NAME/pins/PIN/set`; an input's edges on its `publish` topic. Follows the board through reloads, and
+ * clears the states of pins that exist no more. Close the board first, then this: so `on_stop` is told.
+ *
+ * A command's chain goes on with what follows from it. At most `limits.pinMessagesMax` messages wait for the broker;
+ * beyond it edges are dropped and counted, and states wait, of which only the latest is sent.
+ */
+export async function startPinTopics(options: PinTopicsOptions): Promise<PinTopics> {
+  const topics = new Topics(options)
+  await topics.start()
+  return topics
+}
+
+class Topics implements PinTopics {
+  readonly #board: PinBoard
+  readonly #hub: Hub
+  readonly #log: Logger
+  readonly #counters: Counters
+  readonly #prefix: string
+  readonly #repeats = new Repeats()
+  readonly #sending = new Set<Promise<void>>()
+  readonly #late = new Map<string, OutgoingMessage>()
+  #ends: (() => void)[] = []
+
+  constructor({ board, hub, name, log, counters }: PinTopicsOptions) {
+    this.#board = board
+    this.#hub = hub
+    this.#log = log
+    this.#counters = counters
+    this.#prefix = `damselfly/${name}/pins/`
+  }
+
+  async start(): Promise<void> {
+    this.#ends = [
+      this.#hub.subscribe(`${this.#prefix}+/set`, (message) => this.#obey(message)),
+      this.#board.listen({
+        onState: (pin, state, chain) => this.#publishState(pin, state, chain),
+        onEdge: ({ publish }, state, chain) => this.#publishEdge(publish, state, chain),
+        onRemoved: (pin) => this.#publishState(pin, '', []),
+      }),
+    ]
+    for await (const { topic } of this.#hub.retained(`${this.#prefix}+`)) {
+      const pin = topic.slice(this.#prefix.length)
+      if (!this.#pinNames().includes(pin)) this.#publishState(pin, '', [])
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const end of this.#ends) end()
+    while (this.#sending.size > 0) await Promise.all(this.#sending)
+  }
+
+  /** An empty state takes the retained message away [MQTT-3.3.1-10]. */
+  #publishState(pin: string, state: PinState | '', chain: readonly string[]): void {
+    const message = { topic: this.#prefix + pin, payload: state, qos: 1, retain: true, chain } as const
+    this.#late.delete(pin)
+    if (this.#sending.size < limits.pinMessagesMax) this.#send(message)
+    else this.#late.set(pin, message)
+  }
+
+  #publishEdge(topic: string | undefined, state: PinState, chain: readonly string[]): void {
+    if (topic === undefined) return
+    if (this.#sending.size < limits.pinMessagesMax) {
+      this.#send({ topic, payload: state, qos: 1, chain })
+      return
+    }
+    this.#counters.add('gpio.pinMessagesMax')
+    this.#warn('behind', { topic }, 'pin edges not published: the broker is too far behind')
+  }
+
+  #send(message: OutgoingMessage): void {
+    const sending = this.#hub
+      .publish(message)
+      .catch((error) =>
+        this.#warn('publish', { topic: message.topic, reason: reasonOf(error) }, 'pin message not published'),
+      )
+      .finally(() => {
+        this.#sending.delete(sending)
+        this.#sendLate()
+      })
+    this.#sending.add(sending)
+  }
+
+  #sendLate(): void {
+    const [late] = this.#late
+    if (late === undefined) return
+    const [pin, message] = late
+    this.#late.delete(pin)
+    this.#send(message)
+  }
+
+  #pinNames(): string[] {
+    return this.#board.pins.map(({ name }) => name)
+  }
+
+  #obey({ topic, payload, client, chain }: Message): void {
+    const pin = topic.slice(this.#prefix.length, -'/set'.length)
+    if (!this.#pinNames().includes(pin)) {
+      this.#refuseUnknown(pin.slice(0, nameShownMax), client)
+      return
+    }
+    const command = parsePinCommand(payload)
+    if (command === undefined) {
+      const fields = { topic, client, bytes: payload.length, expected: 'on, off or toggle' }
+      this.#warn(`payload ${pin}`, fields, 'pin command not understood')
+      return
+    }
+    try {
+      if (this.#board.isOutput(pin)) this.#board.set(pin, command, { chain })
+      else if (this.#board.isSimulatedInput(pin)) this.#board.simulate(pin, command, chain)
+      else this.#warn(`input ${pin}`, { topic, client }, 'command for an input: only its wire can change it')
+    } catch (error) {
+      this.#warn(`failed ${pin}`, { topic, client, reason: reasonOf(error) }, 'pin command failed')
+    }
+  }
+
+  // One kind for all unknown pins: their names are the client's, and without bound.
+  #refuseUnknown(pin: string, client: string): void {
+    const unlogged = this.#repeats.admit('unknown')
+    if (unlogged === undefined) return
+    const pins = this.#pinNames()
+    this.#log.warn({ pin, client, nearest: nearest(pin, pins), pins, unlogged }, 'command for an unknown pin')
+  }
+
+  #warn(kind: string, fields: object, message: string): void {
+    const unlogged = this.#repeats.admit(kind)
+    if (unlogged !== undefined) this.#log.warn({ ...fields, unlogged }, message)
+  }
+}
+
+/**
+ * What a payload commands: `on`, `off`, `toggle`, also `1`, `0`, `true`, `false`, in either case, with or
+ * without quotation marks and space around it; undefined for anything else.
+ */
+export function parsePinCommand(payload: Uint8Array): PinCommand | undefined {
+  if (payload.length > commandBytesMax) return undefined
+  const text = Buffer.from(payload).toString('utf8').trim()
+  return commands.get(text.replace(/^"(.*)"$/, '$1').toLowerCase())
+}
