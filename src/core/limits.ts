@@ -43,6 +43,20 @@ export const limits = {
   storeRowsMax: 10_000,
   /** Edges that wait between the input worker and the process. */
   inputEdgesMax: 4_096,
+  /** Bytes of `damselfly.yaml`; a larger file is refused. */
+  configBytesMax: 1024 * 1024,
+  /** Bytes of `.env`, and of a credential's file; a larger file is refused. */
+  dotenvBytesMax: 64 * 1024,
+  /** Maps, lists and values in `damselfly.yaml`, aliases counted as what they stand for. */
+  configNodesMax: 50_000,
+  /** How deep maps and lists may stand in each other in `damselfly.yaml`. */
+  configDepthMax: 64,
+  /** Mistakes told at once; the rest is only counted. */
+  configProblemsMax: 100,
+  /** The shortest `every:`. */
+  everyMsMin: 100,
+  /** The longest `debounce:` of a pin; the kernel counts it in microseconds of 32 bits. */
+  pinDebounceMsMax: 60_000,
   /** Failures remembered, so that the same one is not logged again and again. */
   repeatsRemembered: 1_000,
 } as const
