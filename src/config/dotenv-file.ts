@@ -48,7 +48,7 @@ export function parseDotenv(source: SourceText, warnings: ProblemList): Readonly
   return entries
 }
 
-const keyAndSign = /\s*(?:export\s+)?([\w.-]+)(?:\s*=|:(?=\s))/y
+const keyAndSign = /\s*(?:export\s+)?([\w.-]+)(?:\s*=|:\s)/y
 const quotedValue = /\s*(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`)(?=\s*(?:#.*)?$)/my
 const bareValue = /[^#\n]*/y
 

@@ -9,6 +9,9 @@ export type Vocabulary = Readonly<Record<string, object>>
 
 const ref = (name: string) => ({ $ref: `#/definitions/${name}` })
 
+// draft 7 ignores whatever stands beside a $ref
+const like = (name: string) => ({ allOf: [ref(name)] })
+
 export const topKeys = {
   pins: {
     description: 'The lines of the GPIO header that belong to Damselfly, by name.',
@@ -48,15 +51,15 @@ export const outputPinKeys = {
   out: { description: 'This pin is an output.', const: true },
   initial: {
     description: 'Driven when Damselfly starts, without a glitch.',
-    ...ref('state'),
+    ...like('state'),
     default: 'off',
   },
   on_stop: {
     description: 'Driven when Damselfly stops, and after a crash.',
-    ...ref('state'),
+    ...like('state'),
     default: 'off',
   },
-  max_on: { description: 'The longest time that it may stay on: 10m.', ...ref('duration') },
+  max_on: { description: 'The longest time that it may stay on: 10m.', ...like('duration') },
 } as const satisfies Vocabulary
 
 export const inputPinKeys = {
@@ -68,9 +71,9 @@ export const inputPinKeys = {
   },
   debounce: {
     description: `How long the level must be stable: 30ms. At most ${formatDuration(limits.pinDebounceMsMax)}.`,
-    ...ref('duration'),
+    ...like('duration'),
   },
-  publish: { description: 'The topic that gets on or off at each change.', ...ref('topic') },
+  publish: { description: 'The topic that gets on or off at each change.', ...like('topic') },
 } as const satisfies Vocabulary
 
 export const ruleKeys = {
@@ -87,7 +90,7 @@ export const ruleKeys = {
   },
   every: {
     description: `Fires again and again: 5s. At least ${formatDuration(limits.everyMsMin)}.`,
-    ...ref('duration'),
+    ...like('duration'),
   },
   at: {
     description:
@@ -106,11 +109,11 @@ export const ruleKeys = {
   },
   throttle: {
     description: 'After firing, ignore the same topic for this long: 10s.',
-    ...ref('duration'),
+    ...like('duration'),
   },
   debounce: {
     description: 'Fire only when the topic has been quiet for this long, with the last message: 200ms.',
-    ...ref('duration'),
+    ...like('duration'),
   },
   retained: {
     description: 'true: fire also on retained messages that were there before the rule.',
@@ -121,7 +124,7 @@ export const ruleKeys = {
 
 /** A step's options that belong to no action. */
 export const stepKeys = {
-  timeout: { description: 'How long the step may take: 10s.', ...ref('duration') },
+  timeout: { description: 'How long the step may take: 10s.', ...like('duration') },
 } as const satisfies Vocabulary
 
 export const definitions = {
