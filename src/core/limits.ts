@@ -44,7 +44,7 @@ export const limits = {
   /** Edges that wait between the input worker and the process. */
   inputEdgesMax: 4_096,
   /** Bytes of `damselfly.yaml`; a larger file is refused. */
-  configBytesMax: 1024 * 1024,
+  configBytesMax: 256 * 1024,
   /** Bytes of `.env`, and of a credential's file; a larger file is refused. */
   dotenvBytesMax: 64 * 1024,
   /** Maps, lists and values in `damselfly.yaml`, aliases counted as what they stand for. */

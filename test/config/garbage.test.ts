@@ -115,13 +115,13 @@ test('the configuration that is mutated is a good one', async () => {
 test('mutated configurations are read or refused, and nothing else', async () => {
   await using folder = await folderOf({ 'config/damselfly.yaml': good })
   const count = { read: 0, refused: 0 }
-  for (let round = 0; round < 1_500; round++) {
+  for (let round = 0; round < 500; round++) {
     const yaml = mutated(good)
     await writeFile(join(folder.path, 'config/damselfly.yaml'), yaml)
     count[await settle(folder.path, yaml)]++
     await readSafeSettings({ cwd: folder.path, environment: {}, isTerminal: false })
   }
-  assert.ok(count.read > 50 && count.refused > 500, JSON.stringify(count))
+  assert.ok(count.read > 20 && count.refused > 200, JSON.stringify(count))
 })
 
 test('random bytes are read or refused, and nothing else', async () => {

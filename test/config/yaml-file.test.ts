@@ -115,9 +115,9 @@ test('a file that is not there says where it was looked for and what to do', asy
   assert.match(problem?.suggestion ?? '', /CONFIG_DIR.*touch config\/damselfly.yaml/)
 })
 
-test('a file of 1 MiB is read, a larger one and one that is not UTF-8 are refused', async () => {
-  assert.deepEqual(await problemsOf({ yaml: '#'.repeat(1024 * 1024) }), [])
-  assert.match((await problemsOf({ yaml: '#'.repeat(1024 * 1024 + 1) }))[0]?.message ?? '', /too large/)
+test('a file of 256 KiB is read, a larger one and one that is not UTF-8 are refused', async () => {
+  assert.deepEqual(await problemsOf({ yaml: '#'.repeat(256 * 1024) }), [])
+  assert.match((await problemsOf({ yaml: '#'.repeat(256 * 1024 + 1) }))[0]?.message ?? '', /too large/)
   const [problem] = await problemsOf({ yaml: Buffer.from('pins:\n# gr\xfc\xdf\n', 'latin1') })
   assert.deepEqual(problem?.place, { file: 'config/damselfly.yaml', line: 2, column: 1 })
 })
