@@ -33,7 +33,10 @@ export function parseDotenv(source: SourceText, warnings: ProblemList): Readonly
     const afterSign = at + key[0].length
     const keyEnd = at + key[0].lastIndexOf(name) + name.length
     const value = valueAt(text, afterSign)
-    if (!value.isQuoted) warnIfCut(source, name, value.end, warnings)
+    if (!value.isQuoted) {
+      warnIfCut(source, name, value.end, warnings)
+      warnIfOpen(source, name, value.start, warnings)
+    }
     const found = Object.hasOwn(values, name) ? values[name] : undefined
     if (found !== undefined)
       entries.set(name, {
@@ -88,5 +91,14 @@ function warnIfCut(source: SourceText, name: string, end: number, warnings: Prob
     message: `the # begins a comment, so ${name} is cut off before it`,
     expected: 'quotes around a value with a # in it, or a space before a comment',
     suggestion: `${name}='…#…'`,
+  })
+}
+
+function warnIfOpen(source: SourceText, name: string, start: number, warnings: ProblemList): void {
+  if (!/['"`]/.test(source.text[start] ?? '')) return
+  warnings.add({
+    place: source.place(start),
+    message: `the quote before ${name}'s value does not end it, so it is part of the value`,
+    expected: 'a quote at both ends of the value, or at neither',
   })
 }

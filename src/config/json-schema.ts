@@ -44,7 +44,10 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
         oneOf: [{ required: ['on'] }, { required: ['every'] }, { required: ['at'] }],
         additionalProperties: false,
       },
-      step: { anyOf: names.map((name) => ({ $ref: `#/definitions/${stepName(name)}` })) },
+      step:
+        names.length === 0
+          ? { type: 'object' }
+          : { anyOf: names.map((name) => ({ $ref: `#/definitions/${stepName(name)}` })) },
       ...steps,
     },
   }

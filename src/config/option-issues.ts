@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { nearest } from '../core/nearest.ts'
+import { alternatives } from './alternatives.ts'
+import { expectedOf, type Issue, unspoken } from './issue-words.ts'
 
 /** What is wrong with a step's options, in words for people. */
 export interface OptionProblem {
@@ -12,11 +14,6 @@ export interface OptionProblem {
   readonly expected?: string | undefined
   readonly suggestion?: string | undefined
 }
-
-type Issue = z.core.$ZodIssue
-
-// zod's own message gives way to this mark, so that what is left is what the schema's author wrote
-const unspoken = '\0'
 
 /** Checks options; all that is wrong is told as a list. @throws what a schema's own functions throw */
 export function checkOptions(
@@ -151,63 +148,6 @@ export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 
 function isWrongType(issue: Issue): boolean {
   return issue.path.length === 0 && (issue.code === 'invalid_type' || issue.code === 'invalid_value')
-}
-
-const typeWords: Readonly<Record<string, string>> = {
-  string: 'a text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  tuple: 'a list',
-  object: 'a map',
-  record: 'a map',
-  null: 'nothing',
-  undefined: 'nothing',
-  never: 'nothing',
-  date: 'a date',
-}
-
-function expectedOf(issue: Issue): string | undefined {
-  if (issue.code !== 'custom' && issue.message !== unspoken) return issue.message
-  switch (issue.code) {
-    case 'invalid_type':
-      return typeWords[issue.expected] ?? issue.expected
-    case 'invalid_value':
-      return alternatives(issue.values.map(String))
-    case 'too_small':
-      return sizeOf(
-        issue.exact ? 'exactly' : issue.inclusive === false ? 'more than' : 'at least',
-        issue.minimum,
-        issue.origin,
-      )
-    case 'too_big':
-      return sizeOf(
-        issue.exact ? 'exactly' : issue.inclusive === false ? 'less than' : 'at most',
-        issue.maximum,
-        issue.origin,
-      )
-    case 'invalid_format':
-      return issue.pattern === undefined
-        ? `a text of the form ${issue.format}`
-        : `a text that matches ${issue.pattern}`
-    case 'not_multiple_of':
-      return `a multiple of ${issue.divisor}`
-    case 'invalid_union':
-      return 'options' in issue ? issue.options?.map(String).join(', ') : undefined
-    default:
-      return undefined
-  }
-}
-
-function alternatives(texts: readonly string[]): string {
-  const last = texts.at(-1) ?? ''
-  return texts.length < 2 ? last : `${texts.slice(0, -1).join(', ')} or ${last}`
-}
-
-function sizeOf(relation: string, amount: number | bigint, origin: string): string {
-  const unit = { string: ' characters', array: ' entries', set: ' entries', map: ' entries' }[origin] ?? ''
-  return `${relation} ${amount}${unit}`
 }
 
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {

@@ -26,11 +26,17 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
   const read = <Value>(name: VariableName, reader: Reader<Value>, fallback: Value): Value => {
     const variable = variables.get(name)
     if (variable === undefined) return fallback
-    if (variable.value !== '') return reader(variable) ?? fallback
-    variable.mistake(`${name} is empty`, {
-      expected: 'a value, or no such line',
-      suggestion: `put # before ${name} to leave it at its default`,
-    })
+    if (variable.value === '')
+      variable.mistake(`${name} is empty`, {
+        expected: 'a value, or no such line',
+        suggestion: `put # before ${name} to leave it at its default`,
+      })
+    else if (variable.value.includes('\n'))
+      variable.mistake(`${name} goes over several lines`, {
+        expected: 'one line',
+        suggestion: 'close the quote at the end of the line',
+      })
+    else return reader(variable) ?? fallback
     return fallback
   }
   const folder: Reader<string> = (variable) => readPath(variable, request.cwd)
@@ -69,7 +75,7 @@ function oneOf<Value>(values: Readonly<Record<string, Value>>, expected?: string
     const word = variable.value.toLowerCase()
     if (Object.hasOwn(values, word)) return values[word]
     const near = nearest(word, names)
-    variable.mistake('this value is not known', {
+    variable.mistake(`${variable.name} is not one of its values`, {
       expected: expected ?? `one of ${names.join(', ')}`,
       ...(near === undefined ? {} : { suggestion: near }),
     })
@@ -137,7 +143,7 @@ function defaultName(): string {
 
 function readPath(variable: Variable, cwd: string): string | undefined {
   const path = variable.value
-  if (!path.startsWith('~') && !path.includes('\0')) return resolve(cwd, path)
+  if (!path.startsWith('~')) return resolve(cwd, path)
   variable.mistake('only a shell knows what ~ means; it stays as it is here', {
     expected: 'a folder',
     suggestion: path.replace(/^~/, homedir()),
@@ -167,7 +173,7 @@ function readCredentials(variables: Variables): Settings['credentials'] {
     if (variable?.value === '')
       variable.mistake(`${name} is empty`, {
         expected: 'a value, or no such line',
-        suggestion: `put # before MQTT_USERNAME and MQTT_PASSWORD to have no password`,
+        suggestion: 'put # before MQTT_USERNAME and MQTT_PASSWORD to have no password',
       })
   }
   if (isEmpty) return undefined

@@ -2,6 +2,7 @@ import { nearest } from '../core/nearest.ts'
 import type { PinState } from '../core/pin.ts'
 import type { Place } from '../core/problems.ts'
 import { parseDuration } from '../core/units.ts'
+import { alternatives } from './alternatives.ts'
 import type { ProblemDetails, ProblemList } from './problem-list.ts'
 import type { SourceText } from './source-text.ts'
 import type { Extent, Tree, TreeList, TreeMap } from './yaml-tree.ts'
@@ -68,7 +69,7 @@ export class TreeReader {
     const found = words.find((word) => word === value)
     if (found !== undefined) return found
     return this.mistake(tree, `${what} is not one of its values`, {
-      expected: words.join(', ').replace(/, ([^,]*)$/, ' or $1'),
+      expected: alternatives(words),
       suggestion: value === undefined ? undefined : nearest(String(value), words),
     })
   }

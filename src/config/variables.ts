@@ -32,6 +32,7 @@ const secrets: ReadonlySet<string> = new Set<VariableName>(['MQTT_PASSWORD'])
 
 /** A value and a way to say that it is wrong, in the place where it was written. */
 export interface Variable {
+  readonly name: VariableName
   readonly value: string
   readonly place: Place
   mistake(message: string, details?: VariableMistake): void
@@ -111,14 +112,17 @@ class DotenvVariables {
   variable(name: VariableName, problems: ProblemList): Variable | undefined {
     const entry = this.#entries.get(name)
     if (entry === undefined) return undefined
-    const { value, end } = entry
+    const { value } = entry
+    // a quote that is not closed may have swallowed the lines below, a password among them
+    const written = this.#source.text.slice(entry.start, entry.end).split('\n')[0] as string
     return {
+      name,
       value,
       place: this.#source.place(entry.start),
       mistake: (message, { part, ...details } = {}) => {
-        const within = part === undefined ? -1 : this.#source.text.slice(entry.start, end).indexOf(part)
+        const within = part === undefined ? -1 : written.indexOf(part)
         const start = within === -1 ? entry.start : entry.start + within
-        const partEnd = within === -1 ? end : start + (part as string).length
+        const partEnd = start + (within === -1 ? written : (part as string)).length
         const place = this.#source.place(start)
         if (secrets.has(name)) return problems.add({ place, message, ...details })
         problems.add({
@@ -141,6 +145,7 @@ function fromEnvironment(
   if (value === undefined) return undefined
   const place = wholeOf(`environment variable ${name}`)
   return {
+    name,
     value,
     place,
     mistake: (message, { part, ...details } = {}) =>
@@ -167,6 +172,7 @@ async function readCredential(
   if (reading.kind !== 'text') return undefined
   const place = wholeOf(path)
   return {
+    name,
     value: reading.source.text.replace(/\n$/, ''),
     place,
     mistake: (message, { part: _, ...details } = {}) => problems.add({ place, message, ...details }),

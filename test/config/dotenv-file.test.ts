@@ -98,6 +98,12 @@ test('a # that cuts a value off is told, one after a space or in quotes is not',
   assert.equal(cut("A='ab'#cd"), 0)
 })
 
+test('a quote that does not end is told, for dotenv makes it part of the value', () => {
+  assert.match(read("A='it").warnings.join(), /^1:3 the quote before A's value does not end it/)
+  assert.match(read(`A="x" y`).warnings.join(), /part of the value/)
+  assert.deepEqual(read(`A="x"\nB=it's`).warnings, [])
+})
+
 test('every key that dotenv finds in garbage has a place', () => {
   const bits = ['A', '=', '\n', '"', "'", '`', '#', ' ', ':', 'export ', '\\', 'B=1', '\t', '\r']
   let seed = 7

@@ -91,6 +91,11 @@ test('every reference leads somewhere', () => {
     assert.ok(definitions[name as string], name)
 })
 
+test('without any action a step may be any map', () => {
+  const bare = jsonSchema(catalogueOf())
+  assert.equal(fitsSchema(bare, parse('rules: [{ on: a, do: { b: 1 } }]')), true)
+})
+
 test('an action that is broken makes no schema', () => {
   const bad = { name: 'bad', options: () => ({}), run: () => {} } as unknown as ActionDefinition
   assert.throws(

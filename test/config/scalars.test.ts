@@ -113,7 +113,10 @@ const mistakes: readonly [env: string, problem: RegExp][] = [
   ['DATA_DIR=~/data', /^1:10 only a shell knows what ~ means/],
   ['GPIO_CHIP=gpiochip0', /try \/dev\/gpiochip0/],
   ['GPIO_CHIP=simulatd', /try simulated/],
-  ['LOG_LEVEL=verbose', /^1:11 this value is not known .* expected one of debug, info, warn, error, silent/],
+  [
+    'LOG_LEVEL=verbose',
+    /^1:11 LOG_LEVEL is not one of its values .* expected one of debug, info, warn, error, silent/,
+  ],
   ['LOG_FORMAT=jsn', /try json/],
 ]
 for (const [env, expected] of mistakes)
@@ -138,6 +141,14 @@ test('a mistake in the environment names the variable', async () => {
     printed(problems),
     /^environment variable PORT: PORT is not a port number\n {2}found: {4}"abc"/,
   )
+})
+
+test('a quote that swallows the line of the password does not show it', async () => {
+  for (const name of ['NAME', 'BIND', 'DATA_DIR', 'PORT', 'MQTT_USERNAME', 'LOG_LEVEL']) {
+    const problems = await problemsOf({ yaml, env: `${name}="~x\nMQTT_PASSWORD=hunter2"\nPORT=x` })
+    assert.ok(problems.length > 0, name)
+    assert.ok(!printed(problems).includes('hunter2'), name)
+  }
 })
 
 test('no password is ever shown', async () => {
