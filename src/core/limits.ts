@@ -51,6 +51,20 @@ export const limits = {
   inputEdgesMax: 4_096,
   /** Messages of pins that the broker has not accepted yet; beyond it edges are dropped, states wait. */
   pinMessagesMax: 1_024,
+  /** Bytes of `damselfly.yaml`; a larger file is refused. */
+  configBytesMax: 256 * 1024,
+  /** Bytes of `.env`, and of a credential's file; a larger file is refused. */
+  dotenvBytesMax: 64 * 1024,
+  /** Maps, lists and values in `damselfly.yaml`, aliases counted as what they stand for. */
+  configNodesMax: 50_000,
+  /** How deep maps and lists may stand in each other in `damselfly.yaml`. */
+  configDepthMax: 64,
+  /** Mistakes told at once; the rest is only counted. */
+  configProblemsMax: 100,
+  /** The shortest `every:`. */
+  everyMsMin: 100,
+  /** The longest `debounce:` of a pin; the kernel counts it in microseconds of 32 bits. */
+  pinDebounceMsMax: 60_000,
   /** Failures remembered, so that the same one is not logged again and again. */
   repeatsRemembered: 1_000,
 } as const

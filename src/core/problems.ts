@@ -1,6 +1,9 @@
 import { DamselflyError } from './errors.ts'
 
-/** A place in a file that a person wrote. Line and column begin at 1. */
+/**
+ * A place in a file that a person wrote. Line and column begin at 1; line 0 means the whole of it,
+ * as for a file that is missing, or for an environment variable, which `file` then names.
+ */
 export interface Place {
   readonly file: string
   readonly line: number
@@ -40,7 +43,8 @@ export function formatProblem(problem: Problem): string {
   return lines.join('\n')
 }
 
-/** `file:line:column`, which terminals and editors make clickable. */
+/** `file:line:column`, which terminals and editors make clickable; only `file` when the line is 0. */
 export function formatPlace(place: Place): string {
+  if (place.line === 0) return place.file
   return `${place.file}:${place.line}:${place.column}`
 }

@@ -1,0 +1,78 @@
+import type { ExpressionCompiler } from '../core/expression.ts'
+import type { ActionCatalogue } from '../core/ports.ts'
+import type { Problem } from '../core/problems.ts'
+import type { Rule } from '../core/rule.ts'
+import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
+import { readPins } from './pins.ts'
+import { ProblemList } from './problem-list.ts'
+import { readRules } from './rules.ts'
+import { readScalars } from './scalars.ts'
+import type { Settings } from './settings.ts'
+import { type Environment, readVariables } from './variables.ts'
+
+export interface SettingsRequest {
+  /** The folder of `.env`; relative paths begin here. Absolute. */
+  readonly cwd: string
+  /** The process's own unless told. */
+  readonly environment?: Environment
+  readonly compiler: ExpressionCompiler
+  /** Loads the actions that rules may name; what is wrong with one is a problem like any other. */
+  readonly loadActions: (request: LoadActionsRequest) => Promise<LoadedActions>
+  /** Whether a person looks at the output: decides what `LOG_FORMAT` is when it is not set. */
+  readonly isTerminal: boolean
+}
+
+export interface LoadActionsRequest {
+  /** Absolute. */
+  readonly configDir: string
+  readonly plugins: readonly PluginName[]
+}
+
+export interface LoadedActions {
+  readonly catalogue: ActionCatalogue
+  readonly problems: readonly Problem[]
+}
+
+export interface SettingsReading {
+  readonly settings: Settings
+  /** What is allowed and yet hardly meant; by file and line. */
+  readonly warnings: readonly Problem[]
+}
+
+/**
+ * Reads `.env`, the environment and `damselfly.yaml`, and checks all of it.
+ * @throws ProblemsError with every mistake of both files, by file and line, and the warnings among them
+ */
+export async function readSettings(request: SettingsRequest): Promise<SettingsReading> {
+  const problems = new ProblemList()
+  const warnings = new ProblemList()
+  const { cwd, environment = process.env } = request
+  const variables = await readVariables(cwd, environment, problems, warnings)
+  const scalars = readScalars(variables, { cwd, environment, isTerminal: request.isTerminal }, warnings)
+  const yaml = await readYaml(cwd, scalars.configDir, problems)
+  // from a file that is not YAML the rest would be told by guess
+  const isReadable = yaml !== undefined && yaml.mistakes.length === 0
+  const { pins, outputs } = isReadable
+    ? readPins(yaml.pins?.value, yaml.reader)
+    : { pins: [], outputs: new Set<string>() }
+  const rules = isReadable ? await readAllRules(yaml, outputs, scalars.configDir, request) : []
+  problems.throwIfAny(warnings)
+  const files = [variables.file, yamlPath(scalars.configDir)]
+  return { settings: { ...scalars, pins, rules, files }, warnings: warnings.sorted() }
+}
+
+async function readAllRules(
+  yaml: DamselflyYaml,
+  outputs: ReadonlySet<string>,
+  configDir: string,
+  request: SettingsRequest,
+): Promise<readonly Rule[]> {
+  const { reader } = yaml
+  const plugins = readPlugins(yaml.plugins?.value, reader)
+  const { catalogue, problems } = await request.loadActions({ configDir, plugins })
+  for (const problem of problems) reader.problems.add(problem)
+  if (yaml.rules === undefined) return []
+  const { Steps } = await import('./steps.ts') // brings zod, which a broker without rules does not need
+  const steps = new Steps(reader, request.compiler, catalogue, outputs)
+  return await readRules(yaml.rules.value, reader, request.compiler, (tree) => steps.read(tree))
+}

@@ -1,0 +1,193 @@
+import type { ExpressionCompiler } from '../core/expression.ts'
+import { ExpressionError } from '../core/expression.ts'
+import { limits } from '../core/limits.ts'
+import type { Condition, Rule, Step, Trigger } from '../core/rule.ts'
+import { filterProblem } from '../core/topics.ts'
+import { readAt } from './at-times.ts'
+import { RuleNames } from './rule-names.ts'
+import type { TreeReader } from './tree-reader.ts'
+import { ruleKeys } from './vocabulary.ts'
+import { isNothing, offsetInScalar, type Tree, type TreeMap, toPlain } from './yaml-tree.ts'
+
+/** Reads one step; tells its mistakes. */
+export type StepReader = (tree: Tree) => Step | undefined
+
+/** Reads `rules:`. A rule with a mistake is left out, and its mistakes are told. */
+export async function readRules(
+  tree: Tree | undefined,
+  reader: TreeReader,
+  compiler: ExpressionCompiler,
+  readStep: StepReader,
+): Promise<readonly Rule[]> {
+  if (tree === undefined || isNothing(tree)) return []
+  const list = reader.list(tree, 'rules', 'a list: each rule begins with "- "')
+  if (list === undefined) return []
+  const names = new RuleNames(reader)
+  for (const item of list.items) if (item.kind === 'map') names.claim(item)
+  const rules: Rule[] = []
+  for (const item of list.items) {
+    const rule = await new RuleReader(reader, compiler, readStep, names).read(item)
+    if (rule !== undefined) rules.push(rule)
+  }
+  return rules
+}
+
+const triggerKeys = ['on', 'every', 'at']
+
+class RuleReader {
+  readonly #reader: TreeReader
+  readonly #compiler: ExpressionCompiler
+  readonly #readStep: StepReader
+  readonly #names: RuleNames
+
+  constructor(reader: TreeReader, compiler: ExpressionCompiler, readStep: StepReader, names: RuleNames) {
+    this.#reader = reader
+    this.#compiler = compiler
+    this.#readStep = readStep
+    this.#names = names
+  }
+
+  async read(tree: Tree): Promise<Rule | undefined> {
+    const before = this.#reader.problems.count
+    const map = this.#reader.map(tree, 'a rule', 'a map: - on: home/lamp/set, and do: below it')
+    if (map === undefined) return undefined
+    const meant = this.#reader.knownKeys(map, 'a rule', Object.keys(ruleKeys))
+    const name = this.#field(map, 'name', (value, what) =>
+      this.#reader.text(value, what, 'a name such as lamp'),
+    )
+    const trigger = await this.#trigger(map, meant)
+    if (trigger !== undefined && trigger.kind !== 'message') this.#tellMessageKeys(map, trigger.kind)
+    const condition = this.#field(map, 'when', (value) => this.#condition(value))
+    const throttleMs = this.#field(map, 'throttle', (value, what) => this.#reader.duration(value, what))
+    const debounceMs = this.#field(map, 'debounce', (value, what) => this.#reader.duration(value, what))
+    const isEnabled = this.#field(map, 'enabled', (value, what) => this.#reader.boolean(value, what))
+    const firesOnRetained = this.#field(map, 'retained', (value, what) => this.#reader.boolean(value, what))
+    const steps = this.#steps(map, meant)
+    if (trigger === undefined || this.#reader.problems.count !== before) return undefined
+    return {
+      name: name ?? this.#names.derive(trigger, map),
+      isEnabled: isEnabled ?? true,
+      trigger,
+      firesOnRetained: firesOnRetained ?? false,
+      ...(condition === undefined ? {} : { condition }),
+      ...(throttleMs === undefined ? {} : { throttleMs }),
+      ...(debounceMs === undefined ? {} : { debounceMs }),
+      steps,
+      place: this.#reader.place(map),
+      source: JSON.stringify(toPlain(map)),
+    }
+  }
+
+  #field<Value>(
+    map: TreeMap,
+    key: keyof typeof ruleKeys,
+    read: (tree: Tree, what: string) => Value | undefined,
+  ): Value | undefined {
+    const tree = map.entries.get(key)?.value
+    return tree === undefined ? undefined : read(tree, `"${key}" of this rule`)
+  }
+
+  async #trigger(map: TreeMap, meant: ReadonlySet<string>): Promise<Trigger | undefined> {
+    const given = triggerKeys.flatMap((key) => map.entries.get(key) ?? [])
+    const [first, second] = given
+    if (first === undefined) {
+      if (triggerKeys.some((key) => meant.has(key))) return undefined // told already
+      const end = [...map.entries.values()][0]?.end ?? map.end
+      return this.#reader.mistake({ start: map.start, end }, 'this rule does not say what sets it off', {
+        found: null,
+        expected: 'one of on: (a topic filter), every: (a duration), at: (a time of day)',
+      })
+    }
+    if (second !== undefined)
+      return this.#reader.mistake(
+        second,
+        `this rule has ${given.map(({ key }) => `${key}:`).join(' and ')}`,
+        {
+          found: null,
+          expected: 'exactly one of on:, every:, at:',
+          suggestion: 'make two rules of it',
+        },
+      )
+    if (first.key === 'on') return this.#filters(first.value)
+    if (first.key === 'at') return await readAt(first.value, this.#reader)
+    const everyMs = this.#reader.duration(first.value, '"every" of this rule', {
+      atLeastMs: limits.everyMsMin,
+    })
+    return everyMs === undefined ? undefined : { kind: 'every', everyMs }
+  }
+
+  #filters(tree: Tree): Trigger | undefined {
+    const expected = 'a topic filter such as home/+/set, or a list of them'
+    const items = tree.kind === 'list' ? tree.items : [tree]
+    if (items.length === 0)
+      return this.#reader.mistake(tree, '"on" of this rule is an empty list', { expected })
+    const filters = items.map((item) => this.#filter(item, expected))
+    if (!filters.every((filter) => filter !== undefined)) return undefined
+    return { kind: 'message', filters: [...new Set(filters)] }
+  }
+
+  #filter(tree: Tree, expected: string): string | undefined {
+    if (isNothing(tree))
+      return this.#reader.mistake(tree, '"on" of this rule has no filter', {
+        expected,
+        suggestion: 'put a filter that begins with # into quotes: "#"',
+      })
+    const filter = this.#reader.text(tree, '"on" of this rule', expected)
+    if (filter === undefined) return undefined
+    const problem = filterProblem(filter)
+    return problem === undefined
+      ? filter
+      : this.#reader.mistake(tree, `"${filter}" is not a topic filter: ${problem}`, { expected })
+  }
+
+  #tellMessageKeys(map: TreeMap, kind: 'every' | 'at'): void {
+    for (const key of ['throttle', 'debounce', 'retained']) {
+      const entry = map.entries.get(key)
+      if (entry !== undefined)
+        this.#reader.mistake(entry, `${key} is for rules with on:; this one has ${kind}:`, {
+          found: null,
+          suggestion: `remove ${key}`,
+        })
+    }
+  }
+
+  #condition(tree: Tree): Condition | undefined {
+    const isText = tree.kind === 'scalar' && typeof tree.value === 'string' && tree.value.trim() !== ''
+    if (!isText && tree.kind !== 'map')
+      return this.#reader.mistake(tree, '"when" of this rule is neither an expression nor a map', {
+        expected: 'an expression such as payload.value > 30, or a map of payload fields such as { msg: ON }',
+      })
+    try {
+      if (tree.kind === 'scalar') return this.#compiler.condition(String(tree.value))
+      return this.#compiler.conditionMap(toPlain(tree) as Record<string, unknown>)
+    } catch (error) {
+      return tellExpression(error, tree, this.#reader)
+    }
+  }
+
+  #steps(map: TreeMap, meant: ReadonlySet<string>): readonly Step[] {
+    const entry = map.entries.get('do')
+    const expected = 'a list of steps such as - { log: "it happened" }'
+    if (entry === undefined) {
+      if (meant.has('do')) return [] // told already
+      const first = [...map.entries.values()][0] ?? map
+      this.#reader.mistake(first, 'this rule does nothing: it has no do:', { found: null, expected })
+      return []
+    }
+    const items = entry.value.kind === 'list' ? entry.value.items : [entry.value]
+    if (items.length === 0 || isNothing(entry.value))
+      this.#reader.mistake(entry, 'this rule does nothing: do: is empty', { found: null, expected })
+    else return items.flatMap((item) => this.#readStep(item) ?? [])
+    return []
+  }
+}
+
+/** Tells an expression that cannot be compiled, in the column where it goes wrong. */
+export function tellExpression(error: unknown, tree: Tree, reader: TreeReader): undefined {
+  if (!(error instanceof ExpressionError)) throw error
+  if (tree.kind !== 'scalar') return reader.mistake(tree, error.message)
+  const start = offsetInScalar(reader.source.text, tree, error.offset)
+  return reader.mistake({ start, end: start + 1 }, error.message, {
+    found: reader.source.excerpt(tree.start, tree.end),
+  })
+}

@@ -1,0 +1,156 @@
+import { limits } from '../core/limits.ts'
+import { formatDuration } from '../core/units.ts'
+
+/**
+ * The keys of `damselfly.yaml`, each with the JSON Schema (draft 7) that editors show and check.
+ * The readers know a key by its presence here, so that neither knows a key which the other does not.
+ */
+export type Vocabulary = Readonly<Record<string, object>>
+
+const ref = (name: string) => ({ $ref: `#/definitions/${name}` })
+
+// draft 7 ignores whatever stands beside a $ref
+const like = (name: string) => ({ allOf: [ref(name)] })
+
+export const topKeys = {
+  pins: {
+    description: 'The lines of the GPIO header that belong to Damselfly, by name.',
+    type: ['object', 'null'],
+    propertyNames: { pattern: '^[A-Za-z0-9_-]+$' },
+    additionalProperties: ref('pin'),
+  },
+  rules: {
+    description: 'What is to happen when.',
+    type: ['array', 'null'],
+    items: ref('rule'),
+  },
+  plugins: {
+    description: 'npm packages that bring actions, looked for from the configuration folder.',
+    type: ['array', 'null'],
+    items: { type: 'string', minLength: 1 },
+  },
+} as const satisfies Vocabulary
+
+export const bothPinKeys = {
+  gpio: {
+    description:
+      'The GPIO number as in pinout diagrams (17 is GPIO17, on header pin 11), or the name of a line.',
+    anyOf: [
+      { type: 'integer', minimum: 0 },
+      { type: 'string', minLength: 1 },
+    ],
+  },
+  active: {
+    description: 'low: "on" is a low level, as for most relay boards and for buttons to ground. Else high.',
+    enum: ['high', 'low'],
+    default: 'high',
+  },
+} as const satisfies Vocabulary
+
+export const outputPinKeys = {
+  out: { description: 'This pin is an output.', const: true },
+  initial: {
+    description: 'Driven when Damselfly starts, without a glitch.',
+    ...like('state'),
+    default: 'off',
+  },
+  on_stop: {
+    description: 'Driven when Damselfly stops, and after a crash.',
+    ...like('state'),
+    default: 'off',
+  },
+  max_on: { description: 'The longest time that it may stay on: 10m.', ...like('duration') },
+} as const satisfies Vocabulary
+
+export const inputPinKeys = {
+  in: { description: 'This pin is an input.', const: true },
+  pull: {
+    description: 'The resistor in the chip; as-is leaves it as the system has set it.',
+    enum: ['up', 'down', 'none', 'as-is'],
+    default: 'as-is',
+  },
+  debounce: {
+    description: `How long the level must be stable: 30ms. At most ${formatDuration(limits.pinDebounceMsMax)}.`,
+    ...like('duration'),
+  },
+  publish: { description: 'The topic that gets on or off at each change.', ...like('topic') },
+} as const satisfies Vocabulary
+
+export const ruleKeys = {
+  name: {
+    description: 'Names the rule in logs; no two rules have the same. Else it is made from what sets it off.',
+    type: 'string',
+    minLength: 1,
+  },
+  enabled: { description: 'false switches the rule off.', type: 'boolean', default: true },
+  on: {
+    description:
+      'Fires when a message arrives whose topic matches: home/lamp/set, sensors/+/temperature, or a list.',
+    anyOf: [ref('filter'), { type: 'array', minItems: 1, items: ref('filter') }],
+  },
+  every: {
+    description: `Fires again and again: 5s. At least ${formatDuration(limits.everyMsMin)}.`,
+    ...like('duration'),
+  },
+  at: {
+    description:
+      'Fires at a time of day, "07:30" or "07:30:15", or as a cron pattern says: "0 7 * * mon-fri". Local time.',
+    type: 'string',
+    minLength: 1,
+  },
+  when: {
+    description:
+      'Fires only if this holds: an expression, payload.value > 30, or a map of payload fields, { msg: ON }.',
+    anyOf: [{ type: 'string', minLength: 1 }, { type: 'object' }],
+  },
+  do: {
+    description: 'The steps, one after the other.',
+    anyOf: [ref('step'), { type: 'array', minItems: 1, items: ref('step') }],
+  },
+  throttle: {
+    description: 'After firing, ignore the same topic for this long: 10s.',
+    ...like('duration'),
+  },
+  debounce: {
+    description: 'Fire only when the topic has been quiet for this long, with the last message: 200ms.',
+    ...like('duration'),
+  },
+  retained: {
+    description: 'true: fire also on retained messages that were there before the rule.',
+    type: 'boolean',
+    default: false,
+  },
+} as const satisfies Vocabulary
+
+/** A step's options that belong to no action. */
+export const stepKeys = {
+  timeout: { description: 'How long the step may take: 10s.', ...like('duration') },
+} as const satisfies Vocabulary
+
+export const definitions = {
+  state: {
+    description: 'on or off.',
+    enum: ['on', 'off', true, false],
+  },
+  duration: {
+    description: 'A time: 200ms, 30s, 10m, 1h30m, 2d.',
+    type: 'string',
+    pattern: '^(\\s*\\d+(\\.\\d+)?(ms|s|m|h|d))+\\s*$',
+  },
+  topic: {
+    description: 'A topic to publish to; no wildcards.',
+    type: 'string',
+    minLength: 1,
+    pattern: '^[^+#]*$',
+  },
+  filter: {
+    description: 'A topic filter: + stands for one level, # for all that follow.',
+    type: 'string',
+    minLength: 1,
+  },
+  template: {
+    description: `A text with expressions in it: \${payload.value}. A single expression keeps its type.`,
+    type: 'string',
+    pattern: '\\$\\{',
+  },
+} as const satisfies Vocabulary

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { appendFile, mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { watchFiles } from '#src/config/watch-files.js'
+import { folderOf } from '../support/config-world.js'
+
+// the watch keeps no process alive, so the tests must
+const alive = setInterval(() => {}, 1_000)
+after(() => clearInterval(alive))
+
+const quick = { quietMs: 30, retryMs: 50 }
+
+/** Watches these files of a folder, and counts the changes. */
+async function watched(folder: string, names: readonly string[]) {
+  let changes = 0
+  let wake: () => void = () => {}
+  const onChange = () => {
+    changes++
+    wake()
+  }
+  const watch = await watchFiles(
+    names.map((name) => join(folder, name)),
+    onChange,
+    quick,
+  )
+  return {
+    watch,
+    count: () => changes,
+    /** Resolves at the next change that was not waited for yet. */
+    next: async (seen: number) => {
+      while (changes <= seen) await new Promise<void>((resolve) => (wake = resolve))
+    },
+    [Symbol.asyncDispose]: () => watch.close(),
+  }
+}
+
+test('a file is watched through writing, replacing, removing and coming back', {
+  timeout: 10_000,
+}, async () => {
+  await using folder = await folderOf({ a: '1', b: '1' })
+  await using files = await watched(folder.path, ['a', '.env'])
+  const a = join(folder.path, 'a')
+  const steps: readonly (() => Promise<unknown>)[] = [
+    () => writeFile(a, '2!'),
+    async () => {
+      await writeFile(`${a}.tmp`, '3!!')
+      await rename(`${a}.tmp`, a)
+    },
+    () => appendFile(a, 'more'),
+    () => rm(a),
+    () => writeFile(a, 'back'),
+    () => writeFile(join(folder.path, '.env'), 'PORT=1883'),
+  ]
+  for (const [index, step] of steps.entries()) {
+    await step()
+    await files.next(index)
+    assert.equal(files.count(), index + 1)
+  }
+})
+
+test('many writes at once are one change, and other files are none', { timeout: 10_000 }, async () => {
+  await using folder = await folderOf({ a: '1', b: '1' })
+  await using files = await watched(folder.path, ['a', 'b'])
+  for (let round = 0; round < 20; round++) {
+    await writeFile(join(folder.path, 'a'), `round ${round}`)
+    await writeFile(join(folder.path, 'b'), `round ${round}`)
+    await writeFile(join(folder.path, 'c'), `round ${round}`)
+  }
+  await files.next(0)
+  await writeFile(join(folder.path, 'c'), 'x')
+  await sleep(150)
+  assert.equal(files.count(), 1)
+})
+
+test('a folder that comes later, goes and comes back is found', { timeout: 10_000 }, async () => {
+  await using folder = await folderOf({})
+  await using files = await watched(folder.path, ['config/a'])
+  const config = join(folder.path, 'config')
+  await mkdir(config)
+  await writeFile(join(config, 'a'), '1')
+  await files.next(0)
+  await rm(config, { recursive: true })
+  await files.next(1)
+  await mkdir(config)
+  await writeFile(join(config, 'a'), '2')
+  await files.next(2)
+  await sleep(120)
+  await writeFile(join(config, 'a'), 'three')
+  await files.next(3)
+})
+
+test('after close nothing is told any more', { timeout: 10_000 }, async () => {
+  await using folder = await folderOf({ a: '1' })
+  const files = await watched(folder.path, ['a', 'missing/b'])
+  await writeFile(join(folder.path, 'a'), '22')
+  await files.watch.close()
+  await files.watch.close()
+  await utimes(join(folder.path, 'a'), 1, 1)
+  await sleep(120)
+  assert.equal(files.count(), 0)
+})
