@@ -63,7 +63,8 @@ function command(z: SchemaTools) {
 }
 
 function checkCommand(command: readonly string[], context: z.RefinementCtx): void {
-  const [file = ''] = command
+  const [file] = command
+  if (file === undefined) return // an empty list has been told already
   if (file === '' || (file.includes('/') && !file.startsWith('/'))) {
     context.addIssue({
       code: 'custom',

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { errnoOf, reasonOf } from '../core/errors.ts'
 import type { Place, Problem } from '../core/problems.ts'
-import { syntaxPlace } from './syntax.ts'
 
 /**
  * Imports a file that an owner or a package wrote. Whatever it does wrong becomes a problem with the line
@@ -77,6 +76,7 @@ async function importOnlyFile(name: string, folders: readonly string[]): Promise
 async function importProblem(error: unknown, file: string, place: Place): Promise<Problem> {
   const reason = reasonOf(error)
   if (error instanceof SyntaxError) {
+    const { syntaxPlace } = await import('./syntax.ts')
     const hint = reason === "Unexpected token 'export'" ? { suggestion: asModule } : {}
     return { place: (await syntaxPlace(error, file)) ?? place, message: `not JavaScript: ${reason}`, ...hint }
   }
