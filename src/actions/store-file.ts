@@ -13,8 +13,8 @@ const basicColumns = ['time', 'topic', 'payload']
 const damagePauseMs = 60_000
 
 /**
- * What a column can hold. @NOTE nothing else may reach libsql 0.5: a boolean ends the process (it panics),
- * a number always becomes REAL, and a text is cut at U+0000 when read.
+ * What a column can hold. @NOTE nothing else may reach libsql 0.5: a boolean ends the process (it panics), as
+ * does a lone blob that is not in a list; a number always becomes REAL; a text is cut at U+0000 when read.
  */
 export type Cell = string | number | bigint | Uint8Array | null
 
@@ -35,7 +35,7 @@ export class StoreFile {
   #inode = 0
   /** Columns, in lower case, by table, in lower case. */
   readonly #tables = new Map<string, Set<string>>()
-  readonly #statements = new Map<string, Libsql.Statement<Cell[]>>()
+  readonly #statements = new Map<string, Libsql.Statement<[Cell[]]>>()
   #damagedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(dataDir: string, libsql: typeof Libsql, log: Logger) {
@@ -106,7 +106,7 @@ export class StoreFile {
 
   #attempt(db: Libsql.Database, row: Row): unknown | undefined {
     try {
-      this.#prepare(db, row).run(...row.cells.values())
+      this.#prepare(db, row).run([...row.cells.values()])
       return undefined
     } catch (error) {
       // SQLite itself ends the transaction when the disk is full or fails.
@@ -116,7 +116,7 @@ export class StoreFile {
     }
   }
 
-  #prepare(db: Libsql.Database, row: Row): Libsql.Statement<Cell[]> {
+  #prepare(db: Libsql.Database, row: Row): Libsql.Statement<[Cell[]]> {
     const names = [...row.cells.keys()]
     const key = `${row.table}(${names.join()})`
     const known = this.#statements.get(key)
@@ -124,7 +124,7 @@ export class StoreFile {
     this.#makeRoom(db, row.table, names)
     const columns = names.map(quoted).join()
     const marks = names.map(() => '?').join()
-    const statement = db.prepare<Cell[]>(`INSERT INTO ${quoted(row.table)} (${columns}) VALUES (${marks})`)
+    const statement = db.prepare<[Cell[]]>(`INSERT INTO ${quoted(row.table)} (${columns}) VALUES (${marks})`)
     if (this.#statements.size >= limits.storeTablesMax) this.#statements.clear()
     this.#statements.set(key, statement)
     return statement
