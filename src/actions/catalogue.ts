@@ -75,12 +75,10 @@ class Shelf {
 
   async load(file: string, place: Place, timeoutMs: number, plugin?: string): Promise<void> {
     const loaded = await loadModule(file, place, timeoutMs)
-    if ('problem' in loaded) {
-      this.problems.push(loaded.problem)
-      return
-    }
-    const { actions, problems } = actionsIn(loaded.module, place)
-    this.problems.push(...problems)
+    const { actions, problems } =
+      'problem' in loaded ? { actions: [], problems: [loaded.problem] } : actionsIn(loaded.module, place)
+    const whose = plugin === undefined ? '' : `plugin "${plugin}": `
+    this.problems.push(...problems.map((problem) => ({ ...problem, message: whose + problem.message })))
     for (const action of actions) this.add(action, { place, label: plugin ?? file })
   }
 

@@ -56,11 +56,11 @@ export class ActionHost {
   }
 
   /**
-   * Stops the actions that were started, the last one first, each within five seconds. To be called once,
-   * when no run is left; a run after it fails. Never throws: what fails is logged.
+   * Stops the actions that were used, the last one first, each within five seconds. To be called when no
+   * run is left; a run after it fails, a second call does nothing. Never throws: what fails is logged.
    */
   async close(): Promise<void> {
-    for (const life of this.#used.reverse()) await life.stop()
+    for (const life of this.#used.splice(0).reverse()) await life.stop()
   }
 
   #lifeOf(action: ActionDefinition): Life {
