@@ -64,13 +64,20 @@ function install(name: string, folder: string): string {
 async function importOnlyFile(name: string, folders: readonly string[]): Promise<string | undefined> {
   for (const folder of folders) {
     try {
-      const { exports } = JSON.parse(await readFile(join(folder, name, 'package.json'), 'utf8'))
-      const main = typeof exports === 'object' && exports !== null ? (exports['.'] ?? exports) : undefined
-      const entry = main?.import?.default ?? main?.import
-      if (typeof entry === 'string') return await realpath(join(folder, name, entry))
+      const file = join(folder, name, 'package.json')
+      const { exports } = JSON.parse(await readFile(file, 'utf8')) as { exports?: Exports }
+      const entry = (exports?.['.'] ?? exports)?.import
+      const path = typeof entry === 'object' ? entry.default : entry
+      if (path !== undefined) return await realpath(join(folder, name, path))
     } catch {} // not in this folder, or not readable: then it is not installed there
   }
   return undefined
+}
+
+/** What a package.json may say, as far as it matters here. */
+interface Exports {
+  readonly '.'?: Exports
+  readonly import?: string | { readonly default?: string }
 }
 
 async function importProblem(error: unknown, file: string, place: Place): Promise<Problem> {

@@ -25,7 +25,7 @@ export interface Row {
 
 /**
  * The SQLite file. Opens it, makes what is missing, and puts a damaged one aside. Everything here blocks:
- * an append without waiting for the disk (WAL, `synchronous=NORMAL`) takes some ten microseconds a row.
+ * an append without waiting for the disk (WAL, `synchronous=NORMAL`) takes some twenty microseconds a row.
  */
 export class StoreFile {
   readonly #path: string
@@ -47,9 +47,9 @@ export class StoreFile {
   /**
    * Writes rows in one transaction.
    * @returns for each row the error that kept it alone from being written, or undefined
-   * @throws when no row was written: `isBusy` tells whether it may be tried again
+   * @throws SQLite's error when no row was written: `isBusy` tells whether it may be tried again
    */
-  write(rows: readonly Row[]): (unknown | undefined)[] {
+  write(rows: readonly Row[]): unknown[] {
     try {
       return this.#write(rows)
     } catch (error) {
@@ -69,7 +69,7 @@ export class StoreFile {
     this.#release()
   }
 
-  #write(rows: readonly Row[]): (unknown | undefined)[] {
+  #write(rows: readonly Row[]): unknown[] {
     const db = this.#open()
     try {
       db.exec('BEGIN IMMEDIATE')
@@ -86,9 +86,10 @@ export class StoreFile {
   #giveUp(db: Libsql.Database): void {
     try {
       if (db.inTransaction) db.exec('ROLLBACK')
-    } finally {
-      this.#release()
+    } catch (error) {
+      this.#log.debug({ file: this.#path, reason: reasonOf(error) }, 'transaction not rolled back')
     }
+    this.#release()
   }
 
   // @NOTE libsql keeps the file open until the garbage collector has found all its statements. That is
@@ -104,7 +105,7 @@ export class StoreFile {
     this.#tables.clear()
   }
 
-  #attempt(db: Libsql.Database, row: Row): unknown | undefined {
+  #attempt(db: Libsql.Database, row: Row): unknown {
     try {
       this.#prepare(db, row).run([...row.cells.values()])
       return undefined

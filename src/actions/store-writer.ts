@@ -118,6 +118,6 @@ function tooMany(limit: 'storeRowsMax' | 'storeBytesMax'): DamselflyError {
 
 function storeFailed(cause: unknown): DamselflyError {
   if (cause instanceof DamselflyError) return cause
-  const hint = isBusy(cause) ? '; another program has kept the database locked for five seconds' : ''
+  const hint = isBusy(cause) ? '; another program keeps the database locked' : ''
   return new DamselflyError('STORE_FAILED', `the row was not written: ${reasonOf(cause)}${hint}`, { cause })
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
@@ -37,15 +38,9 @@ function action(name: string, rest = ''): string {
   return `export default { name: '${name}', options: (z) => z.object({ ${name}: z.string() }), run() {}, ${rest} }\n`
 }
 
-// As docs/actions.md has it, word for word.
-const buzz = `export default {
-  name: 'buzz',                                            // in a rule: - { buzz: bell, for: 200ms }
-  options: (z) => z.object({ buzz: z.string(), for: z.duration().default('200ms') }),
-  async run({ options, event, gpio, publish, log, signal }) {
-    await gpio.pulse(options.buzz, options.for, signal)
-  },
-}
-`
+/** The examples in the documentation, word for word. */
+const documented = readFileSync(new URL('../../../docs/actions.md', import.meta.url), 'utf8')
+const [buzz = '', note = ''] = [...documented.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code ?? '')
 
 test('without a folder of actions the built-in ones are there', async () => {
   await using folder = await makeFolder()
@@ -73,6 +68,31 @@ test('an action in the folder works without an import or a build', async () => {
   assert.deepEqual(second?.slice(0, 3), ['pulse', 'bell', 1_000])
   assert.ok(first?.[3] instanceof AbortSignal)
   assert.match(complaints(action, { buzz: 'bell', for: 'a while' }).join(), /not a duration/)
+})
+
+test('an action may own something from its start to its stop', async () => {
+  await using folder = await makeFolder({ 'actions/note.js': note })
+  await using world = await makeWorld()
+  const { catalogue, problems } = await folder.load()
+  assert.deepEqual(problems, [])
+  const action = catalogue.get('note')
+  assert.ok(action !== undefined)
+  await world.run(action, { note: 'hello' })
+  await world.host.close()
+  assert.equal(await readFile(join(world.dataDir, 'notes.txt'), 'utf8'), '2024-05-06T07:08:09.010Z hello\n')
+})
+
+test('the options of each built-in action can be told as JSON Schema, for editors', async () => {
+  await using folder = await makeFolder()
+  const { catalogue } = await folder.load()
+  const z = schemaTools()
+  for (const name of builtIn) {
+    const action = catalogue.get(name)
+    assert.ok(action !== undefined)
+    const { properties, additionalProperties } = z.toJSONSchema(action.options(z), { io: 'input' })
+    assert.ok(Object.hasOwn(properties ?? {}, name), name)
+    assert.equal(additionalProperties, false)
+  }
 })
 
 test('a file may hold several actions, in either kind of module', async () => {

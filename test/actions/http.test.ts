@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { httpAction } from '#src/actions/http.js'
 import { limits } from '#src/core/limits.js'
+import { untrusted } from '../support/actions-certificate.js'
 import { complaints, makeWorld, type World } from '../support/actions-world.js'
 
 interface Seen {
@@ -211,6 +213,21 @@ test('http tells plainly why there is no connection, and no secret with it', asy
   )
   assert.match(nowhere, /damselfly\.invalid \((ENOTFOUND|EAI_AGAIN)\)|damselfly\.invalid has \(EAI_AGAIN\)/)
   for (const message of [speaking, tls, refusing, nowhere]) assert.doesNotMatch(message, /secret/)
+})
+
+test('http does not speak to a server whose certificate nobody vouches for', async () => {
+  await using world = await makeWorld()
+  let requests = 0
+  const server = createSecureServer(untrusted, (_, response) => {
+    requests++
+    response.end()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const message = await failure(world, { http: `https://127.0.0.1:${port}/`, json: 1 })
+  server.close()
+  assert.match(message, /the certificate of 127\.0\.0\.1:\d+ is not trusted \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/)
+  assert.equal(requests, 0)
 })
 
 test('http refuses addresses, headers and bodies that cannot be sent', () => {
