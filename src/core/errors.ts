@@ -1,9 +1,12 @@
+import type { LimitName } from './limits.ts'
+
 /**
  * Every code an expected failure can carry. Codes are stable: scripts and tests may rely on them,
  * never on a message.
  */
 export type ErrorCode =
   | 'ACTION_INVALID'
+  | 'ACTION_START_FAILED'
   | 'ADDRESS_IN_USE'
   | 'ADDRESS_UNAVAILABLE'
   | 'BROKER_CLOSED'
@@ -36,11 +39,18 @@ export type ErrorCode =
  */
 export class DamselflyError extends Error {
   readonly code: ErrorCode
+  /** The bound in `core/limits.ts` that was reached, if one was. */
+  readonly limit: LimitName | undefined
   override readonly name = 'DamselflyError'
 
-  constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown; readonly limit?: LimitName },
+  ) {
     super(message, options)
     this.code = code
+    this.limit = options?.limit
   }
 }
 

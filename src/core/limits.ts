@@ -47,6 +47,14 @@ export const limits = {
   httpAnswerBytesMax: 64 * 1024,
   /** Rows that wait to be written by `store`; beyond it a step fails. */
   storeRowsMax: 10_000,
+  /** Bytes of text and blobs in the rows that wait to be written by `store`; beyond it a step fails. */
+  storeBytesMax: 16 * 1024 * 1024,
+  /** Tables that `store` makes; a step that needs one more fails. */
+  storeTablesMax: 100,
+  /** Columns of one of its tables; a step that needs one more fails. */
+  storeColumnsMax: 100,
+  /** Characters of one text that `log` writes; the rest is cut off. */
+  logTextCharsMax: 4_096,
   /** Edges that wait between the input worker and the process. */
   inputEdgesMax: 4_096,
   /** Messages of pins that the broker has not accepted yet; beyond it edges are dropped, states wait. */

@@ -1,0 +1,146 @@
+import type { ActionDefinition, RunContext } from '../core/action.ts'
+import type { Counters } from '../core/counters.ts'
+import { DamselflyError } from '../core/errors.ts'
+import type { Event } from '../core/event.ts'
+import type { OutgoingMessage } from '../core/message.ts'
+import type { Logger, Pins } from '../core/ports.ts'
+import { checkedMessage, checkedPins, withFields } from './guards.ts'
+import { Life } from './life.ts'
+
+export interface ActionHostParts {
+  /** Absolute. */
+  readonly dataDir: string
+  readonly log: Logger
+  readonly gpio: Pins
+  readonly counters: Counters
+  publish(message: OutgoingMessage): Promise<void>
+}
+
+/**
+ * Runs an action once, with options that are validated.
+ * Returns undefined when the action did it at once, else a promise; throws or rejects with what the action
+ * threw, or with `ACTION_START_FAILED`. `signal` is asked for only if the action looks at it, so that an
+ * `AbortController` need not be made for each run. `chain`: the rules that led here, this one included.
+ */
+export type Runner = (
+  options: unknown,
+  event: Event,
+  signal: () => AbortSignal,
+  chain: readonly string[],
+) => Promise<void> | undefined
+
+/**
+ * Gives actions what they need, starts each before its first run, and stops those that were started.
+ * One host serves as long as the process runs: reloads change rules, not actions.
+ */
+export class ActionHost {
+  readonly #parts: ActionHostParts
+  readonly #lives = new Map<ActionDefinition, Life>()
+  /** In the order of their start. */
+  readonly #used: Life[] = []
+
+  constructor(parts: ActionHostParts) {
+    this.#parts = parts
+  }
+
+  /** The runner for one action in one rule; cheap enough to be made anew at each reload. */
+  runnerFor(action: ActionDefinition, rule: string): Runner {
+    const life = this.#lifeOf(action)
+    const log = withFields(this.#parts.log, { rule, action: action.name })
+    return (options, event, signal, chain) => {
+      const context = new Run(this.#parts, log, { options, event, rule, signal, chain })
+      const starting = life.start()
+      if (starting === undefined) return this.#run(action, context)
+      return starting.then(() => this.#run(action, context))
+    }
+  }
+
+  /**
+   * Stops the actions that were used, the last one first, each within five seconds. To be called when no
+   * run is left; a run after it fails, a second call does nothing. Never throws: what fails is logged.
+   */
+  async close(): Promise<void> {
+    for (const life of this.#used.splice(0).reverse()) await life.stop()
+  }
+
+  #lifeOf(action: ActionDefinition): Life {
+    let life = this.#lives.get(action)
+    if (life === undefined) {
+      const { dataDir, gpio, log } = this.#parts
+      const context = {
+        dataDir,
+        log: withFields(log, { action: action.name }),
+        gpio: checkedPins(gpio, []),
+        publish: async (message: OutgoingMessage) => this.#parts.publish(checkedMessage(message, [])),
+      }
+      life = new Life(action, context, (used) => this.#used.push(used))
+      this.#lives.set(action, life)
+    }
+    return life
+  }
+
+  #run(action: ActionDefinition, context: Run): Promise<void> | undefined {
+    try {
+      const running = action.run(context)
+      // A user's action may return anything; only what can be waited for is.
+      if (!isThenable(running)) return undefined
+      return Promise.resolve(running).catch((error) => this.#count(error))
+    } catch (error) {
+      return this.#count(error)
+    }
+  }
+
+  #count(error: unknown): never {
+    if (error instanceof DamselflyError && error.limit !== undefined) this.#parts.counters.add(error.limit)
+    throw error
+  }
+}
+
+/** What a runner knows of one run. */
+interface RunFacts {
+  readonly options: unknown
+  readonly event: Event
+  readonly rule: string
+  readonly signal: () => AbortSignal
+  readonly chain: readonly string[]
+}
+
+// One is made for each run, so what few actions use is made only when they reach for it.
+class Run implements RunContext<unknown> {
+  readonly log: Logger
+  readonly options: unknown
+  readonly event: Event
+  readonly rule: string
+  readonly #parts: ActionHostParts
+  readonly #facts: RunFacts
+
+  constructor(parts: ActionHostParts, log: Logger, facts: RunFacts) {
+    this.log = log
+    this.options = facts.options
+    this.event = facts.event
+    this.rule = facts.rule
+    this.#parts = parts
+    this.#facts = facts
+  }
+
+  get dataDir(): string {
+    return this.#parts.dataDir
+  }
+
+  get signal(): AbortSignal {
+    return this.#facts.signal()
+  }
+
+  get gpio(): Pins {
+    return checkedPins(this.#parts.gpio, this.#facts.chain)
+  }
+
+  get publish(): (message: OutgoingMessage) => Promise<void> {
+    const { chain } = this.#facts
+    return async (message) => this.#parts.publish(checkedMessage(message, chain))
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<void> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
