@@ -1,6 +1,6 @@
 import { ActionHost } from './actions/host.ts'
 import { Broker } from './broker/broker.ts'
-import type { SettingsReader } from './config/read-settings.ts'
+import type { SettingsReader } from './cli/settings-reader.ts'
 import type { Settings } from './config/settings.ts'
 import { watchFiles } from './config/watch-files.ts'
 import { Counters } from './core/counters.ts'
@@ -23,7 +23,7 @@ const stopGraceMs = 5_000
 export interface DaemonParts {
   readonly settings: Settings
   /** Reads the settings again, for a reload. */
-  readonly readSettings: SettingsReader
+  readonly reader: SettingsReader
   readonly log: ProcessLog
   /** Started, so that the first answer is there. */
   readonly lan: Lan
@@ -150,11 +150,11 @@ export class Daemon {
 
     const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
     const limitsReport = setInterval(() => this.#reportLimits(), 60_000).unref()
-    const unwatch = watchFiles(this.#settings.files, () => void this.reload())
+    const watch = await watchFiles(this.#settings.files, () => void this.reload())
     this.#ends.push(
       () => watchdog[Symbol.dispose](),
       () => clearInterval(limitsReport),
-      () => unwatch(),
+      () => watch.close(),
     )
     this.#running = { broker, dispatcher, doors }
     manager.notify({ kind: 'ready', status: this.#statusLine() })
@@ -176,12 +176,12 @@ export class Daemon {
   }
 
   async #reload(): Promise<void> {
-    const { log, readSettings } = this.#parts
+    const { log, reader } = this.#parts
     const running = this.#running
     if (running === undefined) return
     let next: Settings
     try {
-      const { settings, warnings } = await readSettings()
+      const { settings, warnings } = await reader.read()
       next = this.#withoutRestart(settings)
       for (const warning of warnings) log.warn(fieldsOf(warning), 'doubt about the configuration')
     } catch (error) {
@@ -190,6 +190,8 @@ export class Daemon {
       log.error({ mistakes: error.problems.length }, 'not reloaded: the last good configuration stays')
       return
     }
+    const changedActions = await reader.changedActions()
+    if (changedActions.length > 0) log.warn({ files: changedActions }, 'changed action code needs a restart')
     const before = this.#settings
     this.#settings = next
     log.level = next.logLevel

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ActionDefinition } from '../core/action.ts'
 import { errnoOf, reasonOf } from '../core/errors.ts'
@@ -24,27 +24,76 @@ export interface ActionSources {
 
 /**
  * The actions that rules may name: the built-in ones, those in `configDir/actions/*.js` and `*.mjs`, in
- * alphabetical order of their files, then those of plugins. To be called once a process, for a file that
- * was loaded stays loaded. Never rejects: a source that is no good gives a problem, and the others serve.
+ * alphabetical order of their files, then those of plugins. One serves as long as the process runs: an action
+ * that was loaded stays the same through reloads, and a new file is found by the next one.
  */
-export async function loadActions(
-  sources: ActionSources,
-): Promise<{ catalogue: ActionCatalogue; problems: Problem[] }> {
-  const shelf = new Shelf()
-  for (const action of builtIns()) shelf.add(action, undefined)
-  const timeoutMs = sources.loadTimeoutMs ?? 5_000
+export class ActionLibrary {
+  readonly #builtIns = builtIns()
+  readonly #loaded = new Map<string, LoadedFile>()
 
-  const folder = join(sources.configDir, 'actions')
-  for (const name of await actionFiles(folder, shelf.problems)) {
-    const file = join(folder, name)
-    await shelf.load(file, { file, line: 1, column: 1 }, timeoutMs)
+  /** Never rejects: a source that is no good gives a problem, and the others serve. */
+  async load(sources: ActionSources): Promise<{ catalogue: ActionCatalogue; problems: Problem[] }> {
+    const shelf = new Shelf()
+    for (const action of this.#builtIns) shelf.add(action, undefined)
+    const timeoutMs = sources.loadTimeoutMs ?? 5_000
+
+    const folder = join(sources.configDir, 'actions')
+    for (const name of await actionFiles(folder, shelf.problems)) {
+      const file = join(folder, name)
+      const place = { file, line: 1, column: 1 }
+      await this.#load(file, place, timeoutMs, { shelf, label: file, complaint: '' })
+    }
+    for (const { name, place } of sources.plugins) {
+      const found = await pluginFile(name, place, sources.configDir)
+      if ('problem' in found) shelf.problems.push(found.problem)
+      else await this.#load(found.file, place, timeoutMs, { shelf, label: name, complaint: `plugin "${name}": ` })
+    }
+    return { catalogue: shelf.catalogue(), problems: shelf.problems }
   }
-  for (const { name, place } of sources.plugins) {
-    const found = await pluginFile(name, place, sources.configDir)
-    if ('problem' in found) shelf.problems.push(found.problem)
-    else await shelf.load(found.file, place, timeoutMs, name)
+
+  /** The files whose code has changed since it was loaded: Node keeps the old code until a restart. */
+  async changed(): Promise<readonly string[]> {
+    const changed: string[] = []
+    for (const [file, { version, isGood }] of this.#loaded) {
+      if (isGood && (await versionOf(file)) !== version) changed.push(file)
+    }
+    return changed
   }
-  return { catalogue: shelf.catalogue(), problems: shelf.problems }
+
+  async #load(file: string, place: Place, timeoutMs: number, { shelf, label, complaint }: Target): Promise<void> {
+    const known = this.#loaded.get(file)
+    // Node remembers a failure as well: a file that was mended must be asked for by another name
+    const version = known?.isGood ? known.version : await versionOf(file)
+    const query = known === undefined || known.isGood ? '' : `?${version}`
+    const loaded = await loadModule(file, place, timeoutMs, query)
+    const { actions, problems } = 'problem' in loaded ? { actions: [], problems: [loaded.problem] } : actionsIn(loaded.module, place)
+    this.#loaded.set(file, { version, isGood: problems.length === 0 && query === '' })
+    shelf.problems.push(...problems.map((problem) => ({ ...problem, message: complaint + problem.message })))
+    for (const action of actions) shelf.add(action, { place, label })
+  }
+}
+
+interface LoadedFile {
+  /** When it was written. */
+  readonly version: string
+  /** Whether the plain import serves; else the next reload tries again. */
+  readonly isGood: boolean
+}
+
+interface Target {
+  readonly shelf: Shelf
+  readonly label: string
+  /** What a problem's message begins with. */
+  readonly complaint: string
+}
+
+async function versionOf(file: string): Promise<string> {
+  try {
+    const { mtimeNs, size } = await stat(file, { bigint: true })
+    return `${mtimeNs}-${size}`
+  } catch {
+    return 'gone'
+  }
 }
 
 function builtIns(): ActionDefinition[] {
@@ -71,15 +120,6 @@ class Shelf {
         expected: 'another name',
       })
     }
-  }
-
-  async load(file: string, place: Place, timeoutMs: number, plugin?: string): Promise<void> {
-    const loaded = await loadModule(file, place, timeoutMs)
-    const { actions, problems } =
-      'problem' in loaded ? { actions: [], problems: [loaded.problem] } : actionsIn(loaded.module, place)
-    const whose = plugin === undefined ? '' : `plugin "${plugin}": `
-    this.problems.push(...problems.map((problem) => ({ ...problem, message: whose + problem.message })))
-    for (const action of actions) this.add(action, { place, label: plugin ?? file })
   }
 
   catalogue(): ActionCatalogue {

@@ -7,19 +7,20 @@ import type { Place, Problem } from '../core/problems.ts'
 
 /**
  * Imports a file that an owner or a package wrote. Whatever it does wrong becomes a problem with the line
- * if that is known. @NOTE a file that loops for ever without waiting cannot be stopped.
+ * if that is known. Another `query` makes Node read a file anew that it has read before. @NOTE a file that loops for ever without waiting cannot be stopped.
  */
 export async function loadModule(
   file: string,
   place: Place,
   timeoutMs: number,
+  query = '',
 ): Promise<{ readonly module: object } | { readonly problem: Problem }> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), timeoutMs)
   })
   try {
-    const module = await Promise.race([import(pathToFileURL(file).href) as Promise<object>, late])
+    const module = await Promise.race([import(pathToFileURL(file).href + query) as Promise<object>, late])
     if (module !== undefined) return { module }
     const message = `loading does not end: an await outside of functions still waits after ${timeoutMs / 1_000} s`
     return { problem: { place, message, expected: 'waiting in start() or run()' } }

@@ -6,7 +6,7 @@ import { settingsReader } from './settings-reader.ts'
  * @throws ProblemsError with every mistake
  */
 export async function check(): Promise<void> {
-  const { settings, warnings } = await settingsReader()()
+  const { settings, warnings } = await settingsReader().read()
   reportWarnings(warnings)
   const { rules, pins, configDir } = settings
   console.log(`${configDir}: no mistake; ${count(rules.length, 'rule')}, ${count(pins.length, 'pin')}`)

@@ -13,15 +13,15 @@ import { version } from './version.ts'
  * @throws ProblemsError for mistakes in the configuration, DamselflyError for what could not be had
  */
 export async function start(): Promise<void> {
-  const readSettings = settingsReader()
-  const { settings, warnings } = await readSettings()
+  const reader = settingsReader()
+  const { settings, warnings } = await reader.read()
   reportWarnings(warnings)
   const log = await createLog({ level: settings.logLevel, format: settings.logFormat })
   const manager = await findServiceManager(process.env, log)
   await using lan = new Lan({ log })
   await lan.start()
   const onReady = (state: DaemonState): void => tellReady(state, lan.identity.host, log)
-  const daemon = new Daemon({ settings, readSettings, log, lan, manager, onReady })
+  const daemon = new Daemon({ settings, reader, log, lan, manager, onReady })
   guardProcess(daemon, log)
   const stopped = untilSignal(daemon)
   await daemon.start()

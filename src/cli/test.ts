@@ -21,7 +21,7 @@ export interface TestOptions {
  */
 export async function test(topic: string, payload: string, options: TestOptions): Promise<void> {
   const message = await messageOf(topic, payload, options)
-  const { settings, warnings } = await settingsReader()()
+  const { settings, warnings } = await settingsReader().read()
   reportWarnings(warnings)
   const told = explain(settings.rules, message, { host: hostname(), ip: '' })
   const asRetained = told.map((one) =>

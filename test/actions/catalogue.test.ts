@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { loadActions } from '#src/actions/catalogue.js'
+import { ActionLibrary } from '#src/actions/catalogue.js'
 import { formatPlace, type Problem } from '#src/core/problems.js'
 import { schemaTools } from '#src/core/schema.js'
 import { complaints, makeWorld } from '../support/actions-world.js'
@@ -22,7 +22,7 @@ async function makeFolder(files: Record<string, string> = {}) {
     configDir,
     at: (name: string) => join(configDir, name),
     load: (...plugins: string[]) =>
-      loadActions({
+      new ActionLibrary().load({
         configDir,
         loadTimeoutMs: 300,
         plugins: plugins.map((name, index) => ({

@@ -1,0 +1,26 @@
+import { ActionLibrary } from '../actions/catalogue.ts'
+import { readSettings, type SettingsReading } from '../config/read-settings.ts'
+import { createCompiler } from '../rules/expressions.ts'
+
+/** Reads the settings of the working directory, each time anew; actions stay loaded in between. */
+export interface SettingsReader {
+  /** @throws ProblemsError with every mistake */
+  read(): Promise<SettingsReading>
+  /** Files of actions whose code has changed since it was loaded: only a restart brings the change. */
+  changedActions(): Promise<readonly string[]>
+}
+
+export function settingsReader(): SettingsReader {
+  const library = new ActionLibrary()
+  const compiler = createCompiler()
+  return {
+    read: () =>
+      readSettings({
+        cwd: process.cwd(),
+        compiler,
+        loadActions: (request) => library.load(request),
+        isTerminal: process.stdout.isTTY === true,
+      }),
+    changedActions: () => library.changed(),
+  }
+}
