@@ -41,7 +41,8 @@ export class Lan implements AsyncDisposable {
   #state = nothing
   #firstInterface: string | undefined
   #isDeaf = false
-  #loop: Promise<void> | undefined
+  #started: Promise<void> | undefined
+  #following: Promise<void> | undefined
 
   constructor(options: LanOptions) {
     this.#options = { intervalMs: 2_000, lossMs: 10_000, firstAnswerMs: 2_000, ...options }
@@ -65,14 +66,8 @@ export class Lan implements AsyncDisposable {
    * within `firstAnswerMs`. A second call does nothing.
    */
   async start(): Promise<void> {
-    if (this.#loop !== undefined) return
-    this.#loop = Promise.resolve()
-    const { firstAnswerMs, log } = this.#options
-    this.#firstInterface = firstAnswerMs > 0 ? await defaultInterface(firstAnswerMs) : undefined
-    await this.#read(this.#firstInterface)
-    if (this.#state.lan === undefined)
-      log.warn({ host: this.#state.host }, 'no LAN address yet, waiting for one')
-    if (!this.#end.signal.aborted) this.#loop = this.#follow()
+    this.#started ??= this.#start()
+    await this.#started
   }
 
   /**
@@ -88,7 +83,18 @@ export class Lan implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort()
     this.#listeners.clear()
-    await this.#loop
+    await this.#started
+    await this.#following
+  }
+
+  async #start(): Promise<void> {
+    const { firstAnswerMs, log } = this.#options
+    const { signal } = this.#end
+    this.#firstInterface = firstAnswerMs > 0 ? await defaultInterface(firstAnswerMs, signal) : undefined
+    await this.#read(this.#firstInterface)
+    if (this.#state.lan === undefined)
+      log.warn({ host: this.#state.host }, 'no LAN address yet, waiting for one')
+    this.#following = this.#follow()
   }
 
   async #follow(): Promise<void> {

@@ -12,7 +12,10 @@ const rememberMs = 1_000
  *
  * @param nowMs a clock that never runs backwards
  */
-export function ownAddressCheck(nowMs: () => number = () => performance.now()): OwnAddressCheck {
+export function ownAddressCheck(
+  nowMs: () => number = () => performance.now(),
+  interfaces: typeof networkInterfaces = networkInterfaces,
+): OwnAddressCheck {
   let own = new Set<string>()
   let readMs = Number.NEGATIVE_INFINITY
   return (address) => {
@@ -20,7 +23,7 @@ export function ownAddressCheck(nowMs: () => number = () => performance.now()): 
     const bare = bareAddress(address)
     if (bare === '::1' || bare.startsWith('127.')) return true
     if (nowMs() - readMs >= rememberMs) {
-      own = readOwnAddresses()
+      own = addressesOf(interfaces)
       readMs = nowMs()
     }
     return own.has(bare)
@@ -33,11 +36,9 @@ function bareAddress(address: string): string {
 }
 
 /** Empty when the kernel does not tell: then only loopback is known to be ours, and nobody is let in by mistake. */
-function readOwnAddresses(): Set<string> {
+function addressesOf(interfaces: typeof networkInterfaces): Set<string> {
   try {
-    return new Set(
-      Object.values(networkInterfaces()).flatMap((infos = []) => infos.map(({ address }) => address)),
-    )
+    return new Set(Object.values(interfaces()).flatMap((infos = []) => infos.map(({ address }) => address)))
   } catch {
     return new Set()
   }
