@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'PIN_NOT_OUTPUT'
   | 'PIN_UNKNOWN'
   | 'RULE_LOOP'
+  | 'SERVICE_FAILED'
   | 'SERVICE_REFUSED'
   | 'STEP_ABANDONED'
   | 'STEP_TIMEOUT'
