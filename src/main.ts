@@ -62,7 +62,7 @@ program
   .option('--format <format>', 'csv or jsonl', 'csv')
   .option('--since <time>', 'only rows from this time on: 2026-01-31 or 2026-01-31T08:00:00Z')
   .addHelpText('after', '\nExample:\n  damselfly export readings --since 2026-01-31 > readings.csv')
-  .action(async (table, options) => (await import('./cli/export.ts')).exportCommand(table, options))
+  .action(async (table, options) => (await import('./cli/export-command.ts')).exportCommand(table, options))
 
 program
   .command('schema')
@@ -73,15 +73,15 @@ const service = program.command('service').description('run Damselfly as a syste
 service
   .command('install')
   .description('make the user, the folders and the unit; enable and start it')
-  .action(async () => (await import('./cli/service-command.ts')).install())
+  .action(async () => (await import('./cli/service.ts')).install())
 service
   .command('uninstall')
   .description('stop it and remove the unit; configuration and data stay')
-  .action(async () => (await import('./cli/service-command.ts')).uninstall())
+  .action(async () => (await import('./cli/service.ts')).uninstall())
 service
   .command('status')
   .description('say how the service is')
-  .action(async () => (await import('./cli/service-command.ts')).status())
+  .action(async () => (await import('./cli/service.ts')).status())
 
 for (const command of [program, ...program.commands, ...service.commands]) command.exitOverride()
 

@@ -46,7 +46,12 @@ export class ActionLibrary {
     for (const { name, place } of sources.plugins) {
       const found = await pluginFile(name, place, sources.configDir)
       if ('problem' in found) shelf.problems.push(found.problem)
-      else await this.#load(found.file, place, timeoutMs, { shelf, label: name, complaint: `plugin "${name}": ` })
+      else
+        await this.#load(found.file, place, timeoutMs, {
+          shelf,
+          label: name,
+          complaint: `plugin "${name}": `,
+        })
     }
     return { catalogue: shelf.catalogue(), problems: shelf.problems }
   }
@@ -60,13 +65,19 @@ export class ActionLibrary {
     return changed
   }
 
-  async #load(file: string, place: Place, timeoutMs: number, { shelf, label, complaint }: Target): Promise<void> {
+  async #load(
+    file: string,
+    place: Place,
+    timeoutMs: number,
+    { shelf, label, complaint }: Target,
+  ): Promise<void> {
     const known = this.#loaded.get(file)
     // Node remembers a failure as well: a file that was mended must be asked for by another name
     const version = known?.isGood ? known.version : await versionOf(file)
     const query = known === undefined || known.isGood ? '' : `?${version}`
     const loaded = await loadModule(file, place, timeoutMs, query)
-    const { actions, problems } = 'problem' in loaded ? { actions: [], problems: [loaded.problem] } : actionsIn(loaded.module, place)
+    const { actions, problems } =
+      'problem' in loaded ? { actions: [], problems: [loaded.problem] } : actionsIn(loaded.module, place)
     this.#loaded.set(file, { version, isGood: problems.length === 0 && query === '' })
     shelf.problems.push(...problems.map((problem) => ({ ...problem, message: complaint + problem.message })))
     for (const action of actions) shelf.add(action, { place, label })

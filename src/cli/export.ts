@@ -27,8 +27,23 @@ type Value = string | number | bigint | Uint8Array | null
  * @throws DamselflyError `USAGE` for a table that is not there, `STORE_FAILED` when there is no database
  *   or it cannot be read
  */
-export async function exportTable(order: ExportOrder): Promise<number> {
-  const file = join(order.dataDir, storeFileName)
+export function exportTable(order: ExportOrder): Promise<number> {
+  return withDatabase(order.dataDir, (db) => writeRows(db, realName(db, order.table), order))
+}
+
+/**
+ * The names of the tables of `damselfly.db`, in alphabetical order.
+ * @throws DamselflyError `STORE_FAILED` when there is no database or it cannot be read
+ */
+export function listTables(dataDir: string): Promise<readonly string[]> {
+  return withDatabase(dataDir, tableNames)
+}
+
+async function withDatabase<Result>(
+  dataDir: string,
+  use: (db: Libsql.Database) => Promise<Result> | Result,
+): Promise<Result> {
+  const file = join(dataDir, storeFileName)
   if (!existsSync(file)) {
     const hint = 'it is made when a rule with store: runs for the first time'
     throw new DamselflyError('STORE_FAILED', `there is no database yet at ${file}; ${hint}`)
@@ -37,7 +52,7 @@ export async function exportTable(order: ExportOrder): Promise<number> {
     const { default: Database } = await import('libsql')
     const db = new Database(`${pathToFileURL(file).href}?mode=ro`, { timeout: 5_000 })
     try {
-      return await writeRows(db, realName(db, order.table), order)
+      return await use(db)
     } finally {
       db.close()
     }
@@ -47,13 +62,17 @@ export async function exportTable(order: ExportOrder): Promise<number> {
   }
 }
 
-/** The table's name as the database has it: names are the same in any case. */
-function realName(db: Libsql.Database, wanted: string): string {
+function tableNames(db: Libsql.Database): string[] {
   const sql = `SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name`
-  const names = db
+  return db
     .prepare(sql)
     .all()
     .map((row) => (row as { name: string }).name)
+}
+
+/** The table's name as the database has it: names are the same in any case. */
+function realName(db: Libsql.Database, wanted: string): string {
+  const names = tableNames(db)
   const found = names.find((name) => name.toLowerCase() === wanted.toLowerCase())
   if (found !== undefined) return found
   const near = nearest(wanted, names)

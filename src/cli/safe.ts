@@ -14,11 +14,17 @@ import { exitCodes } from './exit-codes.ts'
  */
 export async function safe(options: { readonly hold: string }): Promise<void> {
   const holdMs = parseDuration(options.hold)
-  const { scalars, pins, problems } = await readSafeSettings({ cwd: process.cwd(), isTerminal: process.stdout.isTTY })
+  const { scalars, pins, problems } = await readSafeSettings({
+    cwd: process.cwd(),
+    isTerminal: process.stdout.isTTY,
+  })
   for (const problem of problems) console.error(`warning: ${formatProblem(problem)}\n`)
   const record = await readRecord(scalars.dataDir)
   const held = record?.outputs ?? []
-  const outputs: SafeOutput[] = [...held, ...safeOutputs(pins).filter(({ pin }) => !held.some((one) => one.pin === pin))]
+  const outputs: SafeOutput[] = [
+    ...held,
+    ...safeOutputs(pins).filter(({ pin }) => !held.some((one) => one.pin === pin)),
+  ]
   if (outputs.length === 0) return console.log('no output to drive')
   const { driven, failed, isSimulated } = await driveSafe({
     outputs,

@@ -3,7 +3,7 @@ import { accessSync, readFileSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { serviceInstall, serviceStatus, serviceUninstall } from '#src/cli/service.js'
+import { serviceInstall, serviceStatus, serviceUninstall } from '#src/cli/service-install.js'
 import { describeStatus, hiddenBy, portOf, unitFor } from '#src/cli/service-plan.js'
 
 const template = readFileSync(new URL('../../../systemd/damselfly.service', import.meta.url), 'utf8')

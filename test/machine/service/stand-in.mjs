@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
-import { serviceInstall, serviceStatus, serviceUninstall } from './cli/service.js'
+import { serviceInstall, serviceStatus, serviceUninstall } from './cli/service-install.js'
 import { Lan } from './system/lan.js'
 import { findServiceManager } from './system/service-manager.js'
 import { startWatchdog } from './system/watchdog.js'
@@ -12,7 +12,10 @@ const [command, subcommand] = process.argv.slice(2)
 const state = process.env.STATE_DIRECTORY
 const options = { packageDir: new URL('..', import.meta.url).pathname, print: (line) => console.log(line) }
 const log = Object.fromEntries(
-  ['debug', 'info', 'warn', 'error'].map((level) => [level, (fields, message) => console.log(level, message, fields)]),
+  ['debug', 'info', 'warn', 'error'].map((level) => [
+    level,
+    (fields, message) => console.log(level, message, fields),
+  ]),
 )
 
 if (command === 'service') {
@@ -61,7 +64,8 @@ async function tried() {
       return await level.get('a')
     },
     exec: async () => (await run('/usr/bin/id', ['-un'])).stdout.trim(),
-    shell: async () => (await run('/bin/sh', ['-c', 'ip route | wc -l > /tmp/x; cat /tmp/x'])).stdout.trim() !== '',
+    shell: async () =>
+      (await run('/bin/sh', ['-c', 'ip route | wc -l > /tmp/x; cat /tmp/x'])).stdout.trim() !== '',
     procfs: async () => (await readFile('/proc/meminfo', 'utf8')).includes('MemTotal'),
     writeEtc: () => writeFile('/etc/damselfly/x', ''),
     readHome: async () => (await run('/bin/ls', ['/home'])).stdout,
