@@ -4,6 +4,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { serviceInstall, serviceStatus, serviceUninstall } from './cli/service.js'
+import { defaultInterface } from './system/default-interface.js'
 import { Lan } from './system/lan.js'
 import { findServiceManager } from './system/service-manager.js'
 import { startWatchdog } from './system/watchdog.js'
@@ -12,7 +13,10 @@ const [command, subcommand] = process.argv.slice(2)
 const state = process.env.STATE_DIRECTORY
 const options = { packageDir: new URL('..', import.meta.url).pathname, print: (line) => console.log(line) }
 const log = Object.fromEntries(
-  ['debug', 'info', 'warn', 'error'].map((level) => [level, (fields, message) => console.log(level, message, fields)]),
+  ['debug', 'info', 'warn', 'error'].map((level) => [
+    level,
+    (fields, message) => console.log(level, message, fields),
+  ]),
 )
 
 if (command === 'service') {
@@ -61,7 +65,10 @@ async function tried() {
       return await level.get('a')
     },
     exec: async () => (await run('/usr/bin/id', ['-un'])).stdout.trim(),
-    shell: async () => (await run('/bin/sh', ['-c', 'ip route | wc -l > /tmp/x; cat /tmp/x'])).stdout.trim() !== '',
+    shell: async () => (await run('/bin/sh', ['-c', 'echo x > /tmp/x && cat /tmp/x'])).stdout.trim(),
+    ipProgram: async () =>
+      (await run('/usr/sbin/ip', ['-oneline', 'address', 'show', 'lo'])).stdout.includes('127.0.0.1'),
+    firstAnswer: () => defaultInterface(5_000),
     procfs: async () => (await readFile('/proc/meminfo', 'utf8')).includes('MemTotal'),
     writeEtc: () => writeFile('/etc/damselfly/x', ''),
     readHome: async () => (await run('/bin/ls', ['/home'])).stdout,
@@ -71,6 +78,6 @@ async function tried() {
   }
   const results = {}
   for (const [name, attempt] of Object.entries(attempts))
-    results[name] = (await attempt().catch((error) => `refused: ${error.code ?? error.message}`)) ?? 'done'
+    results[name] = (await attempt().catch((error) => `refused: ${error.code ?? error.message}`)) ?? 'nothing'
   return results
 }
