@@ -8,6 +8,7 @@ import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { filterProblem } from '../core/topics.ts'
 import { type Access, judge } from './access.ts'
+import { holdEarlyEnd } from './early-end.ts'
 import { AedesHub } from './hub.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
 import { PacketGuard } from './packet-guard.ts'
@@ -36,18 +37,20 @@ export class Broker {
   readonly #listeners: Listeners
   readonly #options: BrokerOptions
   readonly #peers = new WeakMap<object, string>()
+  readonly #earlyEnds = new WeakMap<object, () => void>()
   readonly #refusals = new Repeats()
   #access: Access
   #connections = 0
 
   /** @throws DamselflyError `STORE_FAILED` */
   static async open(options: BrokerOptions): Promise<Broker> {
-    const store = await openStateStore(options.dataDir, options.log)
+    const store = await openStateStore(options.dataDir, options.log, options.counters)
     const aedes = new Aedes({
       persistence: store.persistence,
       connectTimeout: limits.connectTimeoutMs,
       drainTimeout: limits.drainTimeoutMs,
       maxTopicLevels: limits.topicLevelsMax,
+      queueLimit: limits.earlyPacketsMax,
     })
     const broker = new Broker(aedes, store, options)
     broker.#install()
@@ -120,6 +123,8 @@ export class Broker {
       })
       done(null, null as unknown as Subscription) // SUBACK 0x80 [MQTT-3.9.3-2]
     }
+    // what the client sent early is handled in this turn: the end may come in the next
+    this.#aedes.on('clientReady', ({ conn }) => setImmediate(() => this.#earlyEnds.get(conn)?.()))
     this.#aedes.on('client', (client) =>
       log.info({ client: client.id, address: this.#peerOf(client) }, 'client connected'),
     )
@@ -143,6 +148,7 @@ export class Broker {
     socket.once('close', () => this.#connections--)
     this.#peers.set(socket, plainAddress(peer))
     this.#guard(socket)
+    this.#earlyEnds.set(socket, holdEarlyEnd(socket))
     this.#aedes.handle(socket)
   }
 
@@ -180,9 +186,8 @@ export class Broker {
   }
 
   #logRefusal(fields: Record<string, unknown>): void {
-    const more = this.#refusals.admit(`${fields['address']} ${fields['client']} ${fields['reason']}`)
-    if (more === undefined) return
-    this.#options.log.warn(more === 0 ? fields : { ...fields, more }, 'client refused')
+    const repeats = this.#refusals.admit(`${fields['address']} ${fields['client']} ${fields['reason']}`)
+    if (repeats !== undefined) this.#options.log.warn({ ...fields, ...repeats }, 'client refused')
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Aedes, AedesPublishPacket, PublishPacket } from 'aedes'
+import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { type Message, type OutgoingMessage, ownClientId, type QoS } from '../core/message.ts'
 import type { Hub } from '../core/ports.ts'
@@ -14,13 +15,6 @@ interface Carrier {
 /** What the hub needs of the store: the retained messages that match a filter. */
 export interface RetainedSource {
   createRetainedStream(filter: string): AsyncIterable<StoredPacket>
-}
-
-interface StoredPacket {
-  readonly topic: string
-  readonly payload: Uint8Array
-  readonly qos: number
-  readonly clientId?: string
 }
 
 const noChain: readonly string[] = []

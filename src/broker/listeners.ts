@@ -63,7 +63,7 @@ export class Listeners {
   #open(address: string, port: number): Promise<void> {
     const sockets = new Set<Socket>()
     const server = createServer(
-      { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
+      { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
       (socket) => {
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))

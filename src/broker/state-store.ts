@@ -1,15 +1,15 @@
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import LevelPersistence from 'aedes-persistence-level/asyncPersistence.js'
 import { ClassicLevel } from 'classic-level'
+import type { Counters } from '../core/counters.ts'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
-import type { RetainedSource } from './hub.ts'
+import { DurableState } from './durable-state.ts'
 
 /** What outlives the process: retained messages, sessions and their subscriptions. */
 export interface StateStore {
   /** An aedes persistence. */
-  readonly persistence: RetainedSource
+  readonly persistence: DurableState
   close(): Promise<void>
 }
 
@@ -18,7 +18,7 @@ export interface StateStore {
  * new one begun: a broker without its past is better than none.
  * @throws DamselflyError `STORE_FAILED` when the folder cannot be written, or another process holds it
  */
-export async function openStateStore(dataDir: string, log: Logger): Promise<StateStore> {
+export async function openStateStore(dataDir: string, log: Logger, counters: Counters): Promise<StateStore> {
   const path = join(dataDir, 'broker')
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o750 })
@@ -42,7 +42,14 @@ export async function openStateStore(dataDir: string, log: Logger): Promise<Stat
     )
     level = await open(path)
   }
-  return { persistence: new LevelPersistence(level), close: () => level.close() }
+  const persistence = new DurableState({ level, log, counters })
+  return {
+    persistence,
+    close: async () => {
+      await persistence.flush()
+      await level.close()
+    },
+  }
 }
 
 type Level = ClassicLevel<string, Buffer>

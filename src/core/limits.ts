@@ -9,12 +9,18 @@ export const limits = {
   packetBytesMax: 10 * 1024 * 1024,
   /** Bytes of the first packet, CONNECT, when we know nothing of the peer yet. */
   connectPacketBytesMax: 256 * 1024,
+  /** Packets that a client may send before its CONNECT has been answered. */
+  earlyPacketsMax: 1_000,
   /** Time from accept to CONNECT. */
   connectTimeoutMs: 10_000,
   /** Time that a client which does not read may hold back the broker before it is disconnected. */
   drainTimeoutMs: 5_000,
   /** Levels of a topic or filter. */
   topicLevelsMax: 100,
+  /** Retained messages; one for a further topic is delivered, and not retained. */
+  retainedMessagesMax: 50_000,
+  /** Bytes of retained payloads; one that does not fit is delivered, and not retained. */
+  retainedBytesMax: 32 * 1024 * 1024,
   /** Topics whose matching rules are remembered. */
   matchCacheTopicsMax: 4_096,
 

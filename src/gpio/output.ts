@@ -111,9 +111,9 @@ export class Output {
     this.#state = state
     this.#onSinceMs = this.#options.nowMs()
     this.#armMaxOn()
-    const unlogged = this.#repeats.admit(state)
-    if (unlogged !== undefined)
-      this.#options.log.info({ pin: this.#pin.name, state, unlogged }, 'pin switched')
+    const repeats = this.#repeats.admit(state)
+    if (repeats !== undefined)
+      this.#options.log.info({ pin: this.#pin.name, state, ...repeats }, 'pin switched')
     this.#options.onState(state, chain)
   }
 
@@ -159,9 +159,9 @@ export class Output {
   }
 
   #failed(error: unknown, what: string): void {
-    const unlogged = this.#repeats.admit(what)
-    if (unlogged === undefined) return
-    this.#options.log.error({ pin: this.#pin.name, reason: reasonOf(error), unlogged }, what)
+    const repeats = this.#repeats.admit(what)
+    if (repeats === undefined) return
+    this.#options.log.error({ pin: this.#pin.name, reason: reasonOf(error), ...repeats }, what)
   }
 }
 

@@ -155,15 +155,18 @@ class Topics implements PinTopics {
 
   // One kind for all unknown pins: their names are the client's, and without bound.
   #refuseUnknown(pin: string, client: string): void {
-    const unlogged = this.#repeats.admit('unknown')
-    if (unlogged === undefined) return
+    const repeats = this.#repeats.admit('unknown')
+    if (repeats === undefined) return
     const pins = this.#pinNames()
-    this.#log.warn({ pin, client, nearest: nearest(pin, pins), pins, unlogged }, 'command for an unknown pin')
+    this.#log.warn(
+      { pin, client, nearest: nearest(pin, pins), pins, ...repeats },
+      'command for an unknown pin',
+    )
   }
 
   #warn(kind: string, fields: object, message: string): void {
-    const unlogged = this.#repeats.admit(kind)
-    if (unlogged !== undefined) this.#log.warn({ ...fields, unlogged }, message)
+    const repeats = this.#repeats.admit(kind)
+    if (repeats !== undefined) this.#log.warn({ ...fields, ...repeats }, message)
   }
 }
 

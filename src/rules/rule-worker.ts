@@ -80,10 +80,10 @@ export class RuleWorker {
 
   #dropped(): void {
     this.#options.counters.add('ruleQueueMessagesMax')
-    const more = this.#options.repeats.admit(`dropped ${this.rule.name}`)
-    if (more === undefined) return
+    const repeats = this.#options.repeats.admit(`dropped ${this.rule.name}`)
+    if (repeats === undefined) return
     this.#options.log.warn(
-      { rule: this.rule.name, waiting: this.#queue.size, waitingBytes: this.#queue.bytes, more },
+      { rule: this.rule.name, waiting: this.#queue.size, waitingBytes: this.#queue.bytes, ...repeats },
       'rule cannot keep up: oldest message dropped',
     )
   }
@@ -91,11 +91,11 @@ export class RuleWorker {
   #cutLoop(firing: Firing): void {
     this.#options.counters.add('ruleDepthMax')
     const rules = [...firing.chain, this.rule.name]
-    const more = this.#options.repeats.admit(`loop ${this.rule.name}`)
-    if (more === undefined) return
+    const repeats = this.#options.repeats.admit(`loop ${this.rule.name}`)
+    if (repeats === undefined) return
     const error = new DamselflyError('RULE_LOOP', `rules set each other off in a loop: ${rules.join(' → ')}`)
     this.#options.log.error(
-      { rules: [...new Set(rules)], topic: firing.event.topic, reason: error.message, more },
+      { rules: [...new Set(rules)], topic: firing.event.topic, reason: error.message, ...repeats },
       'rule loop cut',
     )
   }

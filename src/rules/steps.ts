@@ -106,17 +106,17 @@ export class Steps {
     this.#options.counters.add('steps.failed')
     const isExpected = error instanceof DamselflyError
     const reason = reasonOf(error)
-    const more = this.#options.repeats.admit(
+    const repeats = this.#options.repeats.admit(
       `${this.#rule.name} ${this.#rule.steps.indexOf(step)} ${isExpected ? error.code : reason}`,
     )
-    if (more === undefined) return
+    if (repeats === undefined) return
     this.#options.log.error(
       {
         rule: this.#rule.name,
         action: step.action.name,
         at: formatPlace(step.place),
         reason,
-        ...(more > 0 ? { more } : {}),
+        ...repeats,
         // a stack helps with what nobody foresaw, and only there
         ...(isExpected ? {} : { err: error }),
       },

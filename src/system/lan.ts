@@ -52,7 +52,7 @@ export class Lan implements AsyncDisposable {
         return current().host
       },
       get ip() {
-        return current().lan?.address.split('%')[0] ?? ''
+        return current().lan?.address ?? ''
       },
     }
   }

@@ -1,11 +1,26 @@
 // The package has no types; this is the part that we use.
 declare module 'aedes-persistence-level/asyncPersistence.js' {
+  import type { Readable } from 'node:stream'
   import type { ClassicLevel } from 'classic-level'
+
+  interface StoredPacket {
+    readonly topic: string
+    readonly payload: Buffer
+    readonly qos: number
+    readonly retain?: boolean
+    readonly clientId?: string
+  }
+
+  /** All that aedes asks of what it waits for. */
+  interface Thenable {
+    then(fulfil: () => void, reject?: (reason: unknown) => void): unknown
+  }
 
   export default class AsyncLevelPersistence {
     constructor(db: ClassicLevel<string, Buffer>)
-    createRetainedStream(
-      filter: string,
-    ): AsyncIterable<{ topic: string; payload: Buffer; qos: number; clientId?: string }>
+    setup(broker: unknown): Promise<void>
+    storeRetained(packet: StoredPacket): Thenable
+    createRetainedStream(filter: string): Readable
+    createRetainedStreamCombi(filters: readonly string[]): Readable
   }
 }

@@ -84,7 +84,8 @@ test('exec shows the program nothing of our environment but what is documented',
   process.env['MQTT_PASSWORD'] = 'secret'
   t.after(() => delete process.env['MQTT_PASSWORD'])
   const lines = (await outputOf(world, { exec: ['env'], env: { COLOUR: 'red' } })).split('\n')
-  const names = lines.map((line) => line.split('=')[0])
+  // @NOTE Node hands this one on by itself while coverage is measured
+  const names = lines.map((line) => line.split('=')[0]).filter((name) => name !== 'NODE_V8_COVERAGE')
   const expected = ['COLOUR', 'DAMSELFLY_RULE', 'HOME', 'LANG', 'MQTT_CLIENT', 'MQTT_QOS', 'MQTT_RETAIN']
   assert.deepEqual(names.sort(), [...expected, 'MQTT_TOPIC', 'PATH'])
   for (const line of ['MQTT_TOPIC=home/door', 'MQTT_CLIENT=sensor', 'MQTT_QOS=1', 'MQTT_RETAIN=false'])

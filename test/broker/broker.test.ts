@@ -261,3 +261,22 @@ test('a data folder that cannot be made is told with the key to set', async (con
     message: /DATA_DIR/,
   })
 })
+
+for (const count of [1, 20, limits.earlyPacketsMax]) {
+  test(`a program that connects, publishes ${count} times and leaves without waiting is heard in full and in order`, async (context) => {
+    const { broker, raw } = await brokerWorld(context)
+    const heard: string[] = []
+    broker.hub.subscribe('n', ({ payload }) => heard.push(`${payload}`))
+    const socket = await raw()
+    const publishes = Array.from({ length: count }, (_, index) => {
+      const text = Buffer.from(`${index}`)
+      return Buffer.concat([Buffer.from([0x30, 3 + text.length, 0, 1, 0x6e]), text])
+    })
+    socket.end(Buffer.concat([connectPacket('hasty'), ...publishes]))
+    await until('all were heard', () => heard.length === count)
+    assert.deepEqual(
+      heard,
+      publishes.map((_, index) => `${index}`),
+    )
+  })
+}

@@ -6,13 +6,13 @@ import { Repeats } from '#src/core/repeats.js'
 test('the first of a kind is logged, the next ones are counted, and told ten seconds later', () => {
   let nowMs = 0
   const repeats = new Repeats(() => nowMs)
-  assert.equal(repeats.admit('a'), 0)
+  assert.deepEqual(repeats.admit('a'), {})
   assert.equal(repeats.admit('a'), undefined)
   nowMs = 9_999
   assert.equal(repeats.admit('a'), undefined)
-  assert.equal(repeats.admit('b'), 0)
+  assert.deepEqual(repeats.admit('b'), {})
   nowMs = 10_000
-  assert.equal(repeats.admit('a'), 2)
+  assert.deepEqual(repeats.admit('a'), { more: 2 })
   assert.equal(repeats.admit('a'), undefined)
 })
 
@@ -21,5 +21,5 @@ test('it remembers no more than its limit of kinds: the oldest is forgotten', ()
   for (let kind = 0; kind < limits.repeatsRemembered; kind++) repeats.admit(`${kind}`)
   assert.equal(repeats.admit('0'), undefined)
   repeats.admit('one more')
-  assert.equal(repeats.admit('0'), 0)
+  assert.deepEqual(repeats.admit('0'), {})
 })

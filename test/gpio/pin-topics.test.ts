@@ -84,7 +84,6 @@ test('unusable payloads are one clear line, without the payload, and change noth
       client: 'damselfly',
       bytes: 6,
       expected: 'on, off or toggle',
-      unlogged: 0,
     },
   ])
 })

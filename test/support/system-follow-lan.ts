@@ -1,11 +1,12 @@
-// Run inside a network namespace by test/system/lan-namespace.test.ts: prints "IP|BOUND|PENDING" at start and at
+// Run inside a network namespace by test/system/lan-namespace.test.ts: prints "IP|BOUND|PENDING|LOG" at start and at
 // each change, until its standard input ends.
 import { resolveBind } from '#src/system/bind.js'
 import { Lan } from '#src/system/lan.js'
 import { recordingLog } from './system-log.ts'
 
+const log = recordingLog()
 const lan = new Lan({
-  log: recordingLog(),
+  log,
   intervalMs: 20,
   lossMs: 200,
   firstAnswerMs: Number(process.argv[2]),
@@ -13,7 +14,7 @@ const lan = new Lan({
 const print = () => {
   const { addresses, pending } = resolveBind([{ kind: 'lan' }], lan.state)
   const reasons = pending.map(({ reason }) => reason).join()
-  process.stdout.write(`${lan.identity.ip}|${addresses.join()}|${reasons}\n`)
+  process.stdout.write(`${lan.identity.ip}|${addresses.join()}|${reasons}|${log.lines.join(';')}\n`)
 }
 await lan.start()
 lan.onChange(print)

@@ -20,7 +20,7 @@ function whyNot(): string | false {
 
 interface Follower {
   /** Waits until the LAN address is `ip`; tells what `BIND=lan` means then. */
-  (ip: string): Promise<{ bound: string[]; pending: string }>
+  (ip: string): Promise<{ bound: string[]; pending: string; logged: string[] }>
   /** Each LAN address that was told so far. */
   readonly seen: readonly string[]
 }
@@ -57,9 +57,9 @@ class Machine implements AsyncDisposable {
         for (;;) {
           const { value, done } = await lines.next()
           if (done) assert.fail(`never "${ip}"; saw ${seen.join(' ')}`)
-          const [found = '', bound = '', pending = ''] = value.split('|')
+          const [found = '', bound = '', pending = '', logged = ''] = value.split('|')
           seen.push(found)
-          if (found === ip) return { bound: bound.split(','), pending }
+          if (found === ip) return { bound: bound.split(','), pending, logged: logged.split(';') }
         }
       } finally {
         clearTimeout(tooLong)
@@ -87,15 +87,19 @@ test('the LAN address is followed from none to one to another, and lost only whe
   machine.ip('link set wlan0 down')
   const next = machine.follow(2_000)
   const boot = await next('')
-  assert.deepEqual(boot, { bound: ['127.0.0.1', '::1'], pending: 'there is no LAN address yet' })
+  assert.deepEqual(boot, {
+    bound: ['127.0.0.1', '::1'],
+    pending: 'there is no LAN address yet',
+    logged: ['warn: no LAN address yet, waiting for one'],
+  })
   machine.ip('addr add 10.77.0.5/24 dev eth0')
   assert.deepEqual((await next('10.77.0.5')).bound, ['10.77.0.5', '127.0.0.1', '::1'])
   machine.ip('addr add 10.77.3.6/24 dev eth0')
   machine.ip('addr del 10.77.0.5/24 dev eth0')
   const moved = await next('10.77.3.6')
-  assert.deepEqual(moved, { bound: ['10.77.3.6', '127.0.0.1', '::1'], pending: '' })
+  assert.deepEqual([moved.bound, moved.pending], [['10.77.3.6', '127.0.0.1', '::1'], ''])
   machine.ip('link set far-eth0 down')
-  await next('')
+  assert.equal((await next('')).logged.at(-1), 'warn: LAN address lost, waiting for another')
 })
 
 test('a short loss of the link changes nothing', { skip }, async () => {

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process'
 import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { promisify } from 'node:util'
-import { serviceInstall, serviceStatus, serviceUninstall } from './cli/service-install.js'
+import { serviceInstall, serviceStatus, serviceUninstall } from './cli/service.js'
+import { defaultInterface } from './system/default-interface.js'
 import { Lan } from './system/lan.js'
 import { findServiceManager } from './system/service-manager.js'
 import { startWatchdog } from './system/watchdog.js'
@@ -64,8 +65,10 @@ async function tried() {
       return await level.get('a')
     },
     exec: async () => (await run('/usr/bin/id', ['-un'])).stdout.trim(),
-    shell: async () =>
-      (await run('/bin/sh', ['-c', 'ip route | wc -l > /tmp/x; cat /tmp/x'])).stdout.trim() !== '',
+    shell: async () => (await run('/bin/sh', ['-c', 'echo x > /tmp/x && cat /tmp/x'])).stdout.trim(),
+    ipProgram: async () =>
+      (await run('/usr/sbin/ip', ['-oneline', 'address', 'show', 'lo'])).stdout.includes('127.0.0.1'),
+    firstAnswer: () => defaultInterface(5_000),
     procfs: async () => (await readFile('/proc/meminfo', 'utf8')).includes('MemTotal'),
     writeEtc: () => writeFile('/etc/damselfly/x', ''),
     readHome: async () => (await run('/bin/ls', ['/home'])).stdout,
@@ -75,6 +78,6 @@ async function tried() {
   }
   const results = {}
   for (const [name, attempt] of Object.entries(attempts))
-    results[name] = (await attempt().catch((error) => `refused: ${error.code ?? error.message}`)) ?? 'done'
+    results[name] = (await attempt().catch((error) => `refused: ${error.code ?? error.message}`)) ?? 'nothing'
   return results
 }
