@@ -15,10 +15,14 @@ await cp(join(root, 'config'), join(folder, 'config'), { recursive: true })
 await writeFile(join(folder, '.env'), 'PORT=18839\nBIND=loopback\nLOG_FORMAT=json\n', { mode: 0o600 })
 
 const empty = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e9)'])
-const daemon = spawn(process.execPath, ['--max-semi-space-size=1', join(root, 'dist/main.js'), 'start'], {
-  cwd: folder,
-  stdio: ['ignore', 'ignore', 'inherit'],
-})
+const daemon = spawn(
+  process.execPath,
+  ['--max-semi-space-size=1', '--v8-pool-size=1', join(root, 'dist/main.js'), 'start'],
+  {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  },
+)
 try {
   await sleep(seconds * 1_000)
   const [emptyMb, daemonMb] = await Promise.all([residentMb(empty.pid), residentMb(daemon.pid)])

@@ -99,8 +99,14 @@ test('install makes the account, the configuration and the unit, and starts the 
   assert.deepEqual([mode & 0o777, uid, gid], [0o640, 0, 4321])
   const unit = await machine.text('etc/systemd/system/damselfly.service')
   const main = join(machine.packageDir, 'dist/main.js')
-  assert.match(unit, new RegExp(`^ExecStart=${machine.node} --max-semi-space-size=1 ${main} start$`, 'm'))
-  assert.match(unit, new RegExp(`^ExecStopPost=${machine.node} --max-semi-space-size=1 ${main} safe$`, 'm'))
+  assert.match(
+    unit,
+    new RegExp(`^ExecStart=${machine.node} --max-semi-space-size=1 --v8-pool-size=1 ${main} start$`, 'm'),
+  )
+  assert.match(
+    unit,
+    new RegExp(`^ExecStopPost=${machine.node} --max-semi-space-size=1 --v8-pool-size=1 ${main} safe$`, 'm'),
+  )
 })
 
 test('a second install keeps what its owner wrote, mends the rights of .env, and renews the schema', {
@@ -254,7 +260,7 @@ test('the unit names the real places, whatever characters they have', () => {
   const unit = unitFor(template, { node: '/opt/my node', package: '/srv/50%/$x' })
   assert.match(
     unit,
-    /^ExecStart="\/opt\/my node" --max-semi-space-size=1 \/srv\/50%%\/\$\$x\/dist\/main\.js start$/m,
+    /^ExecStart="\/opt\/my node" --max-semi-space-size=1 --v8-pool-size=1 \/srv\/50%%\/\$\$x\/dist\/main\.js start$/m,
   )
   assert.equal(unit.match(/\/usr\/(bin\/node|lib\/damselfly)/), null)
 })

@@ -234,14 +234,16 @@ test('the program of the tutorial, written with paho, is heard as it is', {
   await run('/usr/bin/python3', [
     '-c',
     `
-import json, sys
+import json, sys, time
 import paho.mqtt.client as mqtt
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION1) if hasattr(mqtt, 'CallbackAPIVersion') else mqtt.Client()
 client.connect('127.0.0.1', int(sys.argv[1]), 60)
-client.loop_start()
-client.publish('test', json.dumps({'time': '21/11/2026 10:00:00', 'client': 'pi', 'client_ip': '10.0.0.2', 'msg': 'Hello'})).wait_for_publish()
-client.loop_stop(); client.disconnect()`,
+for turn in range(2):
+    data = {'time': time.strftime('%d/%m/%Y %H:%M:%S'), 'client': 'pi', 'client_ip': '10.0.0.2', 'msg': 'Hello'}
+    client.publish('test', json.dumps(data))
+    time.sleep(0.5)
+client.disconnect()`,
     `${daemon.port}`,
   ])
-  await daemon.logged('hello from pi')
+  await daemon.logged('hello from pi', 2)
 })
