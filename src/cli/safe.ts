@@ -10,10 +10,10 @@ import { exitCodes } from './exit-codes.ts'
 /**
  * Drives every output to its `on_stop`: those that a daemon held last, by its own record, and those in the
  * configuration that it did not hold. A mistake in the configuration does not keep the others from being driven.
- * @throws DamselflyError `DURATION_INVALID`, and when there is no chip to drive
+ * @throws DamselflyError `USAGE`, and when there is no chip to drive
  */
 export async function safe(options: { readonly hold: string }): Promise<void> {
-  const holdMs = parseDuration(options.hold)
+  const holdMs = holdMsOf(options.hold)
   const { scalars, pins, problems } = await readSafeSettings({
     cwd: process.cwd(),
     isTerminal: process.stdout.isTTY,
@@ -36,6 +36,14 @@ export async function safe(options: { readonly hold: string }): Promise<void> {
   if (isSimulated) console.log('simulated: this machine has no GPIO chip, no real line moved')
   console.log(`${driven.length} of ${outputs.length} outputs driven to on_stop`)
   if (failed.length > 0) process.exitCode = exitCodes.failed
+}
+
+function holdMsOf(text: string): number {
+  try {
+    return parseDuration(text)
+  } catch (cause) {
+    throw new DamselflyError('USAGE', `--hold: ${reasonOf(cause)}`, { cause })
+  }
 }
 
 /** A damaged record is told, and the configuration serves instead. */
