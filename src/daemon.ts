@@ -17,6 +17,9 @@ import type { ProcessLog } from './system/log.ts'
 import { ownAddressCheck } from './system/own-addresses.ts'
 import { startWatchdog } from './system/watchdog.ts'
 
+/** Seen by nobody who does not ask for it by name [MQTT-4.7.2-1]. */
+const probeTopic = '$SYS/damselfly/probe'
+
 /** How long rules may go on with what they have taken when the daemon stops. */
 const stopGraceMs = 5_000
 
@@ -53,7 +56,9 @@ export class Daemon {
   readonly #ends: (() => Promise<unknown> | unknown)[] = []
   #settings: Settings
   #running: { readonly broker: Broker; readonly dispatcher: Dispatcher; readonly doors: Doors } | undefined
+  #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
   #isReloadDue = false
 
   constructor(parts: DaemonParts) {
@@ -69,16 +74,23 @@ export class Daemon {
    */
   async start(): Promise<void> {
     try {
-      await this.#start()
+      this.#starting = this.#start()
+      await this.#starting
     } catch (error) {
       await this.stop()
       throw error
     }
   }
 
-  /** Finishes what was taken, drives the outputs to `on_stop`, closes everything. Never throws. */
-  async stop(): Promise<void> {
+  /** Finishes what was taken, drives the outputs to `on_stop`, closes everything. Once; never throws. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
     this.#parts.manager.notify({ kind: 'stopping' })
+    await this.#starting?.catch(() => {}) // its failure is told by start()
     await this.#reloading
     for (const end of this.#ends.splice(0).reverse()) {
       try {
@@ -117,7 +129,7 @@ export class Daemon {
     const { hub } = broker
 
     const publish = hub.publish.bind(hub)
-    const actions = new ActionHost({ dataDir, log, gpio: this.#pins, counters: this.#counters, publish })
+    const actions = new ActionHost({ dataDir, log, gpio: this.#pins, publish })
     this.#ends.push(() => actions.close())
 
     const pinTopics = await startPinTopics({ board: this.#pins, hub, name, log, counters: this.#counters })
@@ -145,7 +157,7 @@ export class Daemon {
     await dispatcher.apply(rules)
 
     const doors = new Doors({ lan, listening: broker, log, onChange: () => this.#doorsMoved() })
-    this.#ends.push(() => doors[Symbol.dispose]())
+    this.#ends.push(() => doors[Symbol.asyncDispose]())
     await doors.apply(bind, port)
 
     const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
@@ -252,22 +264,19 @@ export class Daemon {
 }
 
 /** Resolves when a message has gone through the broker and come back. */
-function probe(hub: Hub, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = hub.subscribe('$SYS/damselfly/probe', () => {
-      end()
-      resolve()
+async function probe(hub: Hub, signal: AbortSignal): Promise<void> {
+  let end = (): void => {}
+  const onAbort = (): void => end()
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      end = hub.subscribe(probeTopic, () => resolve())
+      hub.publish({ topic: probeTopic, payload: '' }).catch(reject)
     })
-    signal.addEventListener(
-      'abort',
-      () => {
-        end()
-        reject(signal.reason)
-      },
-      { once: true },
-    )
-    hub.publish({ topic: '$SYS/damselfly/probe', payload: '' }).catch(reject)
-  })
+  } finally {
+    end()
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 function outputNames({ pins }: Settings): string {

@@ -1,6 +1,7 @@
+import type { ActionLogger } from '../core/action.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { OutgoingMessage } from '../core/message.ts'
-import type { Logger, Pins } from '../core/ports.ts'
+import type { Logger, PinCause, Pins } from '../core/ports.ts'
 import { plainBytes } from './plain.ts'
 
 /**
@@ -15,24 +16,24 @@ export function checkedMessage(message: OutgoingMessage, chain: readonly string[
   return { topic, payload: plainBytes(payload), qos, retain: Boolean(retain), chain }
 }
 
-/** The pins for an action; each command carries the rules that led to it. */
-export function checkedPins(pins: Pins, chain: readonly string[]): Pins {
+/** The pins for an action; each command carries what led to it. */
+export function checkedPins(pins: Pins, cause: PinCause): Pins {
   return {
     set(pin, command, options) {
       if (!['on', 'off', 'toggle'].includes(command))
         throw invalid('gpio.set', 'command', command, '"on", "off" or "toggle"')
-      pins.set(pin, command, { ...options, chain })
+      pins.set(pin, command, { ...options, ...cause })
     },
     pulse: async (pin, ms, signal) => {
       if (!(Number.isFinite(ms) && ms > 0)) throw invalid('gpio.pulse', 'ms', ms, 'milliseconds above 0')
-      await pins.pulse(pin, ms, signal)
+      await pins.pulse(pin, ms, signal, cause)
     },
     state: (pin) => pins.state(pin),
   }
 }
 
-/** A log whose lines all have these fields. Written for people who write `log.info('text')`, too. */
-export function withFields(log: Logger, own: object): Logger {
+/** A log whose lines all have these fields. */
+export function withFields(log: Logger, own: object): ActionLogger {
   const write =
     (level: keyof Logger) =>
     (fields: object | string, message = ''): void => {

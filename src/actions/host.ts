@@ -1,9 +1,7 @@
-import type { ActionDefinition, RunContext } from '../core/action.ts'
-import type { Counters } from '../core/counters.ts'
-import { DamselflyError } from '../core/errors.ts'
+import type { ActionDefinition, ActionLogger, RunContext } from '../core/action.ts'
 import type { Event } from '../core/event.ts'
 import type { OutgoingMessage } from '../core/message.ts'
-import type { Logger, Pins } from '../core/ports.ts'
+import type { ActionRunner, Logger, Pins, Runner } from '../core/ports.ts'
 import { checkedMessage, checkedPins, withFields } from './guards.ts'
 import { Life } from './life.ts'
 
@@ -12,28 +10,14 @@ export interface ActionHostParts {
   readonly dataDir: string
   readonly log: Logger
   readonly gpio: Pins
-  readonly counters: Counters
   publish(message: OutgoingMessage): Promise<void>
 }
-
-/**
- * Runs an action once, with options that are validated.
- * Returns undefined when the action did it at once, else a promise; throws or rejects with what the action
- * threw, or with `ACTION_START_FAILED`. `signal` is asked for only if the action looks at it, so that an
- * `AbortController` need not be made for each run. `chain`: the rules that led here, this one included.
- */
-export type Runner = (
-  options: unknown,
-  event: Event,
-  signal: () => AbortSignal,
-  chain: readonly string[],
-) => Promise<void> | undefined
 
 /**
  * Gives actions what they need, starts each before its first run, and stops those that were started.
  * One host serves as long as the process runs: reloads change rules, not actions.
  */
-export class ActionHost {
+export class ActionHost implements ActionRunner {
   readonly #parts: ActionHostParts
   readonly #lives = new Map<ActionDefinition, Life>()
   /** In the order of their start. */
@@ -70,7 +54,7 @@ export class ActionHost {
       const context = {
         dataDir,
         log: withFields(log, { action: action.name }),
-        gpio: checkedPins(gpio, []),
+        gpio: checkedPins(gpio, { by: `action ${action.name}` }),
         publish: async (message: OutgoingMessage) => this.#parts.publish(checkedMessage(message, [])),
       }
       life = new Life(action, context, (used) => this.#used.push(used))
@@ -80,19 +64,9 @@ export class ActionHost {
   }
 
   #run(action: ActionDefinition, context: Run): Promise<void> | undefined {
-    try {
-      const running = action.run(context)
-      // A user's action may return anything; only what can be waited for is.
-      if (!isThenable(running)) return undefined
-      return Promise.resolve(running).catch((error) => this.#count(error))
-    } catch (error) {
-      return this.#count(error)
-    }
-  }
-
-  #count(error: unknown): never {
-    if (error instanceof DamselflyError && error.limit !== undefined) this.#parts.counters.add(error.limit)
-    throw error
+    const running = action.run(context)
+    // A user's action may return anything; only what can be waited for is.
+    return isThenable(running) ? Promise.resolve(running) : undefined
   }
 }
 
@@ -107,14 +81,14 @@ interface RunFacts {
 
 // One is made for each run, so what few actions use is made only when they reach for it.
 class Run implements RunContext<unknown> {
-  readonly log: Logger
+  readonly log: ActionLogger
   readonly options: unknown
   readonly event: Event
   readonly rule: string
   readonly #parts: ActionHostParts
   readonly #facts: RunFacts
 
-  constructor(parts: ActionHostParts, log: Logger, facts: RunFacts) {
+  constructor(parts: ActionHostParts, log: ActionLogger, facts: RunFacts) {
     this.log = log
     this.options = facts.options
     this.event = facts.event
@@ -132,7 +106,7 @@ class Run implements RunContext<unknown> {
   }
 
   get gpio(): Pins {
-    return checkedPins(this.#parts.gpio, this.#facts.chain)
+    return checkedPins(this.#parts.gpio, { chain: this.#facts.chain, by: `rule ${this.rule}` })
   }
 
   get publish(): (message: OutgoingMessage) => Promise<void> {

@@ -60,7 +60,7 @@ export class Life {
     this.#failure = undefined
     try {
       await this.#action.start?.(this.#context)
-      this.#state = 'started'
+      if (this.#state === 'starting') this.#state = 'started' // else it was stopped meanwhile
     } catch (cause) {
       const pause = `it is tried again after ${startPauseMs / 1_000} s`
       const message = `${this.#action.name} could not start: ${reasonOf(cause)}; ${pause}`

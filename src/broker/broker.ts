@@ -160,7 +160,7 @@ export class Broker {
       const chunk = read(size) as Buffer | null
       const oversize = chunk === null ? undefined : guard.inspect(chunk)
       if (oversize === undefined) return chunk
-      this.#options.counters.add('packetBytesMax')
+      this.#options.counters.add(guard.isFirst ? 'connectPacketBytesMax' : 'packetBytesMax')
       this.#logRefusal({ address: this.#peers.get(socket), bytes: oversize, reason: 'packet is too large' })
       socket.destroy()
       return null

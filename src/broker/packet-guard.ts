@@ -14,6 +14,11 @@ export class PacketGuard {
   #length = 0
   #factor = 1
 
+  /** Whether the packet that is being looked at is the connection's first. */
+  get isFirst(): boolean {
+    return this.#bytesMax === limits.connectPacketBytesMax
+  }
+
   /** @returns the declared size in bytes of a packet that is too large, else undefined */
   inspect(chunk: Uint8Array): number | undefined {
     let at = 0

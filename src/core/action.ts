@@ -32,8 +32,17 @@ export interface ActionDefinition<Schema extends OptionsSchema = OptionsSchema> 
   stop?(): Promise<void> | void
 }
 
+/** A log for actions: fields and a message, or a message alone. */
+export type ActionLogger = {
+  readonly [Level in keyof Logger]: {
+    (fields: object, message: string): void
+    (message: string): void
+  }
+}
+
 export interface StartContext {
-  readonly log: Logger
+  /** Each line gets the rule's and the action's name. */
+  readonly log: ActionLogger
   /** A folder that belongs to Damselfly and outlives it; absolute. */
   readonly dataDir: string
   readonly gpio: Pins

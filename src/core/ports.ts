@@ -22,8 +22,8 @@ export interface Identity {
 export interface Hub {
   /**
    * Publishes to every subscriber, in the process and outside.
-   * Resolves when the message has been accepted and, if retained, stored.
-   * @throws DamselflyError `TOPIC_INVALID`, `BROKER_CLOSED`
+   * Resolves when it has been handed to all of them; what is retained is written to the disk soon after.
+   * @throws DamselflyError `TOPIC_INVALID`, `BROKER_CLOSED`, `STORE_FAILED`
    */
   publish(message: OutgoingMessage): Promise<void>
   /**
@@ -36,6 +36,14 @@ export interface Hub {
   retained(filter: string): AsyncIterable<Message>
 }
 
+/** What led to a command for a pin. An action need not say it: it is filled in. */
+export interface PinCause {
+  /** The rules, first to last; goes on with the messages that follow, so that a loop can be cut. */
+  readonly chain?: readonly string[]
+  /** For the log: `rule lamp on`, `client esp32`. */
+  readonly by?: string
+}
+
 /** The named pins, as actions see them. */
 export interface Pins {
   /**
@@ -43,16 +51,12 @@ export interface Pins {
    * cancels that. Returns when the line is driven.
    * @throws DamselflyError `PIN_UNKNOWN`, `PIN_NOT_OUTPUT`, `GPIO_FAILED`
    */
-  set(
-    pin: string,
-    command: PinCommand,
-    options?: { readonly forMs?: number; readonly chain?: readonly string[] },
-  ): void
+  set(pin: string, command: PinCommand, options?: PinCause & { readonly forMs?: number }): void
   /**
    * Switches an output on, then off after `ms`; resolves when it is off again, or when a later command took
    * over. An abort switches it off at once.
    */
-  pulse(pin: string, ms: number, signal?: AbortSignal): Promise<void>
+  pulse(pin: string, ms: number, signal?: AbortSignal, cause?: PinCause): Promise<void>
   /** @throws DamselflyError `PIN_UNKNOWN` */
   state(pin: string): PinState
 }

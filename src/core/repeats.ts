@@ -16,10 +16,10 @@ export class Repeats {
 
   /**
    * @param kind what makes two failures the same, for example rule, step and error
-   * @returns undefined when this one should stay silent; else fields for its log line: `more`, how many like
+   * @returns undefined when this one should stay silent; else fields for its log line: `unlogged`, how many like
    *   it went unlogged since the last line, if any did
    */
-  admit(kind: string): { readonly more?: number } | undefined {
+  admit(kind: string): { readonly unlogged?: number } | undefined {
     const nowMs = this.#nowMs()
     const seen = this.#seen.get(kind)
     if (seen !== undefined && nowMs - seen.sinceMs < quietMs) {
@@ -34,6 +34,6 @@ export class Repeats {
         break
       }
     }
-    return seen === undefined || seen.more === 0 ? {} : { more: seen.more }
+    return seen === undefined || seen.more === 0 ? {} : { unlogged: seen.more }
   }
 }

@@ -2,7 +2,7 @@ import type { Counters } from '../core/counters.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
 import type { InputPin, OutputPin, Pin, PinCommand, PinState } from '../core/pin.ts'
-import type { Logger, Pins } from '../core/ports.ts'
+import type { Logger, PinCause, Pins } from '../core/ports.ts'
 import { describeLine, type GpioChip } from './chip.ts'
 import { type Held, type HeldIn, type HeldOut, isSameLine, stateOf, update } from './held.ts'
 import { resolveLine } from './lines.ts'
@@ -96,22 +96,18 @@ export class PinBoard implements Pins {
     return () => this.#listeners.delete(listener)
   }
 
-  set(
-    pin: string,
-    command: PinCommand,
-    options: { readonly forMs?: number; readonly chain?: readonly string[] } = {},
-  ): void {
+  set(pin: string, command: PinCommand, options: PinCause & { readonly forMs?: number } = {}): void {
     this.#output(pin).command(command, options)
   }
 
-  async pulse(pin: string, ms: number, signal?: AbortSignal): Promise<void> {
+  async pulse(pin: string, ms: number, signal?: AbortSignal, cause: PinCause = {}): Promise<void> {
     if (signal?.aborted) return
     const output = this.#output(pin)
     const { log } = this.#options
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         try {
-          output.command('off')
+          output.command('off', cause)
         } catch (error) {
           log.error({ pin, reason: reasonOf(error) }, 'pin not switched off when its pulse was aborted')
         }
@@ -123,7 +119,7 @@ export class PinBoard implements Pins {
       // before the command: a listener that takes the pin over at once settles this pulse
       signal?.addEventListener('abort', abort, { once: true })
       try {
-        output.command('on', { forMs: ms, onSettled })
+        output.command('on', { ...cause, forMs: ms, onSettled })
       } catch (error) {
         signal?.removeEventListener('abort', abort)
         reject(error)

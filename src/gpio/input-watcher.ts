@@ -10,7 +10,7 @@ const healthyMs = 60_000
 
 export interface InputWatcherOptions {
   readonly log: Logger
-  /** Gets `gpio.inputEdgesMax`: edges dropped because too many were waiting. */
+  /** Gets `inputEdgesMax`: edges dropped because too many were waiting. */
   readonly counters: Counters
   /** The thread's code; another one only in tests. */
   readonly workerUrl?: URL
@@ -135,7 +135,7 @@ export class InputWatcher {
         for (const { fd, value } of report.edges) this.#lines.get(fd)?.onEdge(value)
         break
       case 'dropped':
-        this.#counters.add('gpio.inputEdgesMax', report.count)
+        this.#counters.add('inputEdgesMax', report.count)
         this.#log.warn({ edges: report.count }, 'input edges dropped: too many at once')
         this.#resync()
         break

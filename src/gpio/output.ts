@@ -1,6 +1,6 @@
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { OutputPin, PinCommand, PinState } from '../core/pin.ts'
-import type { Logger } from '../core/ports.ts'
+import type { Logger, PinCause } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { formatDuration, timerMsMax } from '../core/units.ts'
 import type { OutputLine } from './chip.ts'
@@ -18,10 +18,9 @@ export interface OutputOptions {
   readonly nowMs: () => number
 }
 
-export interface CommandOptions {
+export interface CommandOptions extends PinCause {
   /** After this time the pin goes to the opposite of what was commanded. */
   readonly forMs?: number | undefined
-  readonly chain?: readonly string[] | undefined
   /** Called once: when the pin has gone back after `forMs`, or when a later command took over. */
   readonly onSettled?: (() => void) | undefined
 }
@@ -69,14 +68,14 @@ export class Output {
    * nothing changes.
    * @throws DamselflyError `GPIO_FAILED`, `DURATION_INVALID` (not 0 to 24 days)
    */
-  command(command: PinCommand, { forMs, chain = [], onSettled }: CommandOptions = {}): void {
+  command(command: PinCommand, { forMs, onSettled, ...cause }: CommandOptions = {}): void {
     if (forMs !== undefined && !(forMs >= 0 && forMs <= timerMsMax))
       throw new DamselflyError(
         'DURATION_INVALID',
         `pin ${this.#pin.name}: for ${forMs} ms; expected 0 to 24d`,
       )
     const target = command === 'toggle' ? opposite(this.#state) : command
-    this.#switch(target, chain, forMs === undefined ? undefined : { forMs, onSettled })
+    this.#switch(target, cause, forMs === undefined ? undefined : { forMs, onSettled })
   }
 
   /** Takes over what can change without touching the line: `max_on` (from when it went on), `on_stop`. */
@@ -89,19 +88,23 @@ export class Output {
   /** Drives `on_stop`, ends all timers, gives the line back. Never throws; what fails is logged. */
   stop(): void {
     try {
-      this.#switch(this.#pin.onStop, [])
+      this.#switch(this.#pin.onStop, { by: 'on_stop' })
     } catch (error) {
       this.#failed(error, 'pin not driven to on_stop')
     }
     this.#cancelReversal()
     clearTimeout(this.#maxOn)
-    this.#line.release()
+    try {
+      this.#line.release()
+    } catch (error) {
+      this.#failed(error, 'line not given back')
+    }
   }
 
   // The listener comes last: it may command this very pin again.
   #switch(
     state: PinState,
-    chain: readonly string[],
+    { chain = [], by }: PinCause,
     back?: Pick<CommandOptions, 'forMs' | 'onSettled'>,
   ): void {
     this.#line.write(state === 'on')
@@ -113,14 +116,17 @@ export class Output {
     this.#armMaxOn()
     const repeats = this.#repeats.admit(state)
     if (repeats !== undefined)
-      this.#options.log.info({ pin: this.#pin.name, state, ...repeats }, 'pin switched')
+      this.#options.log.info(
+        { pin: this.#pin.name, state, ...(by === undefined ? {} : { by }), ...repeats },
+        'pin switched',
+      )
     this.#options.onState(state, chain)
   }
 
   #reverse(state: PinState, ms: number, onSettled: (() => void) | undefined): void {
     const timer = setTimeout(() => {
       try {
-        this.#switch(state, [])
+        this.#switch(state, { by: 'for' })
       } catch (error) {
         this.#failed(error, 'pin not switched back')
         this.#reverse(state, retryMs, onSettled)
@@ -146,7 +152,7 @@ export class Output {
 
   #endOn(maxOnMs: number): void {
     try {
-      this.#switch('off', [])
+      this.#switch('off', { by: 'max_on' })
     } catch (error) {
       this.#failed(error, 'pin not switched off by max_on')
       this.#maxOn = setTimeout(() => this.#endOn(maxOnMs), retryMs)

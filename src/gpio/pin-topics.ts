@@ -27,7 +27,7 @@ export interface PinTopicsOptions {
   /** Damselfly's name: `damselfly/NAME/pins/PIN`. */
   readonly name: string
   readonly log: Logger
-  /** Gets `gpio.pinMessagesMax`: edges not published because the broker was too far behind. */
+  /** Gets `pinMessagesMax`: edges not published because the broker was too far behind. */
   readonly counters: Counters
 }
 
@@ -103,7 +103,7 @@ class Topics implements PinTopics {
       this.#send({ topic, payload: state, qos: 1, chain })
       return
     }
-    this.#counters.add('gpio.pinMessagesMax')
+    this.#counters.add('pinMessagesMax')
     this.#warn('behind', { topic }, 'pin edges not published: the broker is too far behind')
   }
 
@@ -145,7 +145,7 @@ class Topics implements PinTopics {
       return
     }
     try {
-      if (this.#board.isOutput(pin)) this.#board.set(pin, command, { chain })
+      if (this.#board.isOutput(pin)) this.#board.set(pin, command, { chain, by: `client ${client}` })
       else if (this.#board.isSimulatedInput(pin)) this.#board.simulate(pin, command, chain)
       else this.#warn(`input ${pin}`, { topic, client }, 'command for an input: only its wire can change it')
     } catch (error) {

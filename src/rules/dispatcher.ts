@@ -30,6 +30,10 @@ export class Dispatcher {
   readonly #repeats = new Repeats()
   readonly #unsubscribes: (() => void)[] = []
   #active: readonly Active[] = []
+  /** Workers of rules that are no more, until they have done what they had taken. */
+  readonly #retiring = new Set<RuleWorker>()
+  /** Topics that came while a rule's retained messages were being read: newer than what is read. */
+  readonly #replaying = new Map<RuleWorker, Set<string>>()
   #index = new FilterIndex<RuleWorker>()
   readonly #cache = new Map<string, readonly RuleWorker[]>()
 
@@ -61,6 +65,7 @@ export class Dispatcher {
       const old = kept.get(rule.source)
       if (old !== undefined && old.worker.rule.name === rule.name) {
         kept.delete(rule.source)
+        old.worker.moveTo(rule)
         next.push(old)
       } else {
         const active = await this.#begin(rule)
@@ -73,7 +78,8 @@ export class Dispatcher {
     this.#reindex()
     for (const { worker, stopTimer } of ended) {
       stopTimer()
-      void worker.close()
+      this.#retiring.add(worker)
+      void worker.close().finally(() => this.#retiring.delete(worker))
     }
     for (const worker of begun) await this.#replayRetained(worker)
   }
@@ -82,7 +88,7 @@ export class Dispatcher {
   async close(graceMs: number): Promise<void> {
     for (const unsubscribe of this.#unsubscribes.splice(0)) unsubscribe()
     for (const { stopTimer } of this.#active) stopTimer()
-    const workers = this.#active.map(({ worker }) => worker)
+    const workers = [...this.#active.map(({ worker }) => worker), ...this.#retiring]
     this.#active = []
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<'late'>((resolve) => {
@@ -91,7 +97,7 @@ export class Dispatcher {
     const outcome = await Promise.race([Promise.all(workers.map((worker) => worker.close())), late])
     clearTimeout(timer)
     if (outcome !== 'late') return
-    const stopping = new DamselflyError('STEP_TIMEOUT', 'aborted because Damselfly stops')
+    const stopping = new DamselflyError('STEP_STOPPED', 'aborted because Damselfly stops')
     await Promise.all(workers.map((worker) => worker.close(stopping)))
   }
 
@@ -116,7 +122,10 @@ export class Dispatcher {
     const workers = this.#workersFor(message.topic)
     if (workers.length === 0) return
     const firing = { event: eventOf(message, this.#options.identity), chain: message.chain }
-    for (const worker of workers) worker.offer(firing)
+    for (const worker of workers) {
+      this.#replaying.get(worker)?.add(message.topic)
+      worker.offer(firing)
+    }
   }
 
   #workersFor(topic: string): readonly RuleWorker[] {
@@ -124,6 +133,7 @@ export class Dispatcher {
     if (cached !== undefined) return cached
     const workers = [...new Set(this.#index.match(topic))] // overlapping filters of one rule fire it once
     if (this.#cache.size >= limits.matchCacheTopicsMax) {
+      this.#options.counters.add('matchCacheTopicsMax')
       for (const oldest of this.#cache.keys()) {
         this.#cache.delete(oldest)
         break
@@ -137,6 +147,7 @@ export class Dispatcher {
     const { trigger, firesOnRetained } = worker.rule
     if (trigger.kind !== 'message' || !firesOnRetained) return
     const seen = new Set<string>()
+    this.#replaying.set(worker, seen)
     try {
       for (const filter of trigger.filters) {
         for await (const message of this.#options.hub.retained(filter)) {
@@ -150,6 +161,8 @@ export class Dispatcher {
         { rule: worker.rule.name, reason: reasonOf(error) },
         'retained messages could not be read',
       )
+    } finally {
+      this.#replaying.delete(worker)
     }
   }
 }

@@ -1,51 +1,58 @@
 import { limits } from '../core/limits.ts'
 
-/**
- * `throttle` and `debounce` of one rule, for each topic by itself: two sensors under one filter do not
- * silence each other. At most `ruleTimersMax` topics are remembered; beyond it the oldest is let through
- * early (debounce) or forgotten (throttle).
- */
-export class Gate<Item> {
-  readonly #throttleMs: number
-  readonly #debounceMs: number
-  readonly #pass: (topic: string, item: Item) => void
-  readonly #openAtMs = new Map<string, number>()
-  readonly #pending = new Map<string, { item: Item; readonly timer: NodeJS.Timeout }>()
+/** Tells how many topics are remembered at the most, and how often that was reached. */
+export interface GateParts {
+  /** Called when a topic had to go early for another. */
+  readonly onFull: () => void
+}
 
-  constructor(
-    times: { readonly throttleMs?: number; readonly debounceMs?: number },
-    pass: (topic: string, item: Item) => void,
-  ) {
-    this.#throttleMs = times.throttleMs ?? 0
-    this.#debounceMs = times.debounceMs ?? 0
+/**
+ * `debounce` of one rule, for each topic by itself: two sensors under one filter do not silence each other.
+ * The last item passes when its topic has been quiet. At most `ruleTimersMax` topics and `ruleQueueBytesMax`
+ * bytes wait; beyond it the one that waits longest passes early.
+ */
+export class Debounce<Item extends { readonly event: { readonly bytes: Uint8Array } }> {
+  readonly #quietMs: number
+  readonly #pass: (topic: string, item: Item) => void
+  readonly #onFull: () => void
+  readonly #pending = new Map<string, { item: Item; readonly timer: NodeJS.Timeout }>()
+  #bytes = 0
+
+  constructor(quietMs: number, pass: (topic: string, item: Item) => void, { onFull }: GateParts) {
+    this.#quietMs = quietMs
     this.#pass = pass
+    this.#onFull = onFull
   }
 
-  /** Lets the item through now, later, or never. */
+  /** Lets the item through later, unless another of its topic comes before. */
   offer(topic: string, item: Item): void {
-    if (this.#debounceMs > 0) this.#settle(topic, item)
-    else this.#limit(topic, item)
+    this.#bytes += item.event.bytes.length
+    const pending = this.#pending.get(topic)
+    if (pending !== undefined) {
+      this.#bytes -= pending.item.event.bytes.length
+      pending.item = item
+      pending.timer.refresh()
+    } else {
+      const timer = setTimeout(() => this.#release(topic), this.#quietMs)
+      this.#pending.set(topic, { item, timer })
+    }
+    for (const oldest of this.#pending.keys()) {
+      if (this.#pending.size <= limits.ruleTimersMax && this.#bytes <= limits.ruleQueueBytesMax) break
+      this.#onFull()
+      this.#release(oldest)
+    }
+  }
+
+  /** Lets all that waits through now. */
+  flush(): void {
+    for (const topic of [...this.#pending.keys()]) this.#release(topic)
   }
 
   /** Forgets what waits. */
-  close(): void {
+  clear(): void {
     for (const { timer } of this.#pending.values()) clearTimeout(timer)
     this.#pending.clear()
-    this.#openAtMs.clear()
-  }
-
-  #settle(topic: string, item: Item): void {
-    const pending = this.#pending.get(topic)
-    if (pending !== undefined) {
-      pending.item = item
-      pending.timer.refresh()
-      return
-    }
-    for (const oldest of this.#pending.keys()) {
-      if (this.#pending.size < limits.ruleTimersMax) break
-      this.#release(oldest)
-    }
-    this.#pending.set(topic, { item, timer: setTimeout(() => this.#release(topic), this.#debounceMs) })
+    this.#bytes = 0
   }
 
   #release(topic: string): void {
@@ -53,20 +60,36 @@ export class Gate<Item> {
     if (pending === undefined) return
     clearTimeout(pending.timer)
     this.#pending.delete(topic)
-    this.#limit(topic, pending.item)
+    this.#bytes -= pending.item.event.bytes.length
+    this.#pass(topic, pending.item)
+  }
+}
+
+/**
+ * `throttle` of one rule, for each topic by itself: one firing in each period. At most `ruleTimersMax` topics
+ * are remembered; beyond it the one that fired longest ago is forgotten.
+ */
+export class Throttle {
+  readonly #periodMs: number
+  readonly #onFull: () => void
+  readonly #openAtMs = new Map<string, number>()
+
+  constructor(periodMs: number, { onFull }: GateParts) {
+    this.#periodMs = periodMs
+    this.#onFull = onFull
   }
 
-  #limit(topic: string, item: Item): void {
-    if (this.#throttleMs > 0) {
-      const nowMs = performance.now()
-      if (nowMs < (this.#openAtMs.get(topic) ?? 0)) return
-      this.#openAtMs.delete(topic)
-      this.#openAtMs.set(topic, nowMs + this.#throttleMs)
-      for (const oldest of this.#openAtMs.keys()) {
-        if (this.#openAtMs.size <= limits.ruleTimersMax) break
-        this.#openAtMs.delete(oldest)
-      }
+  /** Whether the topic may fire now; if so, its period begins. */
+  admits(topic: string): boolean {
+    const nowMs = performance.now()
+    if (nowMs < (this.#openAtMs.get(topic) ?? 0)) return false
+    this.#openAtMs.delete(topic)
+    this.#openAtMs.set(topic, nowMs + this.#periodMs)
+    for (const oldest of this.#openAtMs.keys()) {
+      if (this.#openAtMs.size <= limits.ruleTimersMax) break
+      this.#onFull()
+      this.#openAtMs.delete(oldest)
     }
-    this.#pass(topic, item)
+    return true
   }
 }

@@ -7,7 +7,7 @@ export interface LaneQueueOptions<Job> {
   /** Does one job; must not throw or reject. */
   readonly work: (job: Job) => Promise<void> | void
   /** Told of each job that had to go because the queue was full. */
-  readonly onDrop: (job: Job) => void
+  readonly onDrop: (job: Job, cause: 'jobs' | 'bytes') => void
 }
 
 interface Entry<Job> {
@@ -19,7 +19,8 @@ interface Entry<Job> {
 interface Lane<Job> {
   readonly name: string
   readonly waiting: Fifo<Entry<Job>>
-  isRunning: boolean
+  /** Ready: it has work and awaits its turn. A lane stands in `#ready` once, and only then. */
+  state: 'idle' | 'ready' | 'running'
 }
 
 /** How long jobs that finish at once may go on before the event loop gets its turn. */
@@ -56,21 +57,21 @@ export class LaneQueue<Job> {
     return this.#bytes
   }
 
-  /** Adds a job at the end of its lane. Jobs of `bytesMax` or more are dropped at once. */
+  /** Adds a job at the end of its lane. One of more than `bytesMax` is dropped at once. */
   push(laneName: string, job: Job, bytes: number): void {
-    if (bytes > this.#options.bytesMax) return this.#options.onDrop(job)
-    while (this.#waiting.size >= this.#options.jobsMax || this.#bytes + bytes > this.#options.bytesMax)
-      this.#dropOldest()
+    if (bytes > this.#options.bytesMax) return this.#options.onDrop(job, 'bytes')
+    while (this.#waiting.size >= this.#options.jobsMax) this.#dropOldest('jobs')
+    while (this.#bytes + bytes > this.#options.bytesMax) this.#dropOldest('bytes')
     let lane = this.#lanes.get(laneName)
     if (lane === undefined) {
-      lane = { name: laneName, waiting: new Fifo(), isRunning: false }
+      lane = { name: laneName, waiting: new Fifo(), state: 'idle' }
       this.#lanes.set(laneName, lane)
     }
     const entry = { job, bytes, lane }
-    if (lane.waiting.size === 0 && !lane.isRunning) this.#ready.push(lane)
     lane.waiting.push(entry)
     this.#waiting.add(entry)
     this.#bytes += bytes
+    if (lane.state === 'idle') this.#queueUp(lane)
     this.#pumpSoon()
   }
 
@@ -88,12 +89,12 @@ export class LaneQueue<Job> {
     this.#settle()
   }
 
-  #dropOldest(): void {
+  #dropOldest(cause: 'jobs' | 'bytes'): void {
     for (const entry of this.#waiting) {
       // the oldest of all is the oldest of its lane
       entry.lane.waiting.shift()
       this.#take(entry)
-      this.#options.onDrop(entry.job)
+      this.#options.onDrop(entry.job, cause)
       return
     }
   }
@@ -135,10 +136,9 @@ export class LaneQueue<Job> {
   #start(lane: Lane<Job>, job: Job): void {
     const done = this.#options.work(job)
     if (done === undefined) return this.#rest(lane)
-    lane.isRunning = true
+    lane.state = 'running'
     this.#running++
     void done.finally(() => {
-      lane.isRunning = false
       this.#running--
       this.#rest(lane)
       this.#pumpSoon()
@@ -146,8 +146,13 @@ export class LaneQueue<Job> {
   }
 
   #rest(lane: Lane<Job>): void {
-    if (lane.waiting.size > 0) this.#ready.push(lane)
+    if (lane.waiting.size > 0) this.#queueUp(lane)
     else this.#lanes.delete(lane.name)
+  }
+
+  #queueUp(lane: Lane<Job>): void {
+    lane.state = 'ready'
+    this.#ready.push(lane)
   }
 
   #settle(): void {

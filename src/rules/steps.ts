@@ -30,93 +30,92 @@ export interface RuleContext {
  * with rule, action and cause; the steps behind it run all the same, and nothing else notices.
  */
 export class Steps {
-  readonly #rule: Rule
-  readonly #options: RuleContext
-  readonly #abandoned = new Map<Step, number>()
-  readonly #runs = new Set<StepRun>()
+  readonly #context: RuleContext
   readonly #steps: readonly RunnableStep[]
+  readonly #runs = new Set<StepRun>()
+  #rule: Rule
+  #ended: Error | undefined
 
-  constructor(rule: Rule, options: RuleContext) {
+  constructor(rule: Rule, context: RuleContext) {
     this.#rule = rule
-    this.#options = options
-    this.#steps = rule.steps.map((step) => ({
+    this.#context = context
+    this.#steps = rule.steps.map((step, index) => ({
+      index,
       step,
-      runner: options.actions.runnerFor(step.action, rule.name),
+      runner: context.actions.runnerFor(step.action, rule.name),
+      abandoned: 0,
     }))
+  }
+
+  /** The same rule as it stands in the file now: its places are those that the log names. */
+  moveTo(rule: Rule): void {
+    this.#rule = rule
   }
 
   /** Never throws or rejects. Returns nothing when every step was done at once. */
   run(firing: Firing): Promise<void> | void {
     const chain = [...firing.chain, this.#rule.name]
-    for (const [index, step] of this.#steps.entries()) {
-      const done = this.#runStep(step, firing.event, chain)
-      if (done !== undefined) return this.#runRest(done, index + 1, firing.event, chain)
+    for (const runnable of this.#steps) {
+      const done = this.#runStep(runnable, firing.event, chain)
+      if (done !== undefined) return this.#runRest(done, runnable.index + 1, firing.event, chain)
     }
   }
 
-  /** Aborts what runs, and waits for none of it. */
+  /** Aborts what runs and waits for none of it; no further step begins. */
   abort(reason: Error): void {
+    this.#ended = reason
     for (const run of this.#runs) run.end(reason)
   }
 
   async #runRest(first: Promise<void>, next: number, event: Event, chain: readonly string[]): Promise<void> {
     await first
-    for (const step of this.#steps.slice(next)) await this.#runStep(step, event, chain)
+    for (const runnable of this.#steps.slice(next)) await this.#runStep(runnable, event, chain)
   }
 
-  #runStep({ step, runner }: RunnableStep, event: Event, chain: readonly string[]): Promise<void> | void {
+  #runStep(runnable: RunnableStep, event: Event, chain: readonly string[]): Promise<void> | void {
+    if (this.#ended !== undefined) return
     const run = new StepRun()
     try {
-      const abandoned = this.#abandoned.get(step) ?? 0
-      if (abandoned >= limits.abandonedRunsMax)
-        throw tooManyAbandoned(step, abandoned, this.#options.counters)
-      const running = runner(step.options(event), event, () => run.signal, chain)
-      if (running !== undefined) return this.#guard(step, run, running)
-      this.#options.counters.add('steps.done')
+      if (runnable.abandoned >= limits.abandonedRunsMax) throw tooManyAbandoned(runnable)
+      const running = runnable.runner(runnable.step.options(event), event, () => run.signal, chain)
+      if (running !== undefined) return this.#guard(runnable, run, running)
+      this.#context.counters.add('steps.done')
     } catch (error) {
-      this.#fail(step, error)
+      this.#fail(runnable, error)
     }
   }
 
   /** Waits for the run, but no longer than its time limit; a run that ignores its abort is left behind. */
-  async #guard(step: Step, run: StepRun, running: Promise<void>): Promise<void> {
-    const timer = setTimeout(() => run.end(tooLate(step)), step.timeoutMs)
+  async #guard(runnable: RunnableStep, run: StepRun, running: Promise<void>): Promise<void> {
+    const timer = setTimeout(() => run.end(tooLate(runnable.step)), runnable.step.timeoutMs)
     this.#runs.add(run)
     try {
       await run.settled(running)
-      this.#options.counters.add('steps.done')
+      this.#context.counters.add('steps.done')
     } catch (error) {
-      if (run.isEnded) this.#leaveBehind(step, running)
-      this.#fail(step, error)
+      if (run.isEnded) leaveBehind(runnable, running)
+      this.#fail(runnable, error)
     } finally {
       clearTimeout(timer)
       this.#runs.delete(run)
     }
   }
 
-  #leaveBehind(step: Step, running: Promise<void>): void {
-    this.#abandoned.set(step, (this.#abandoned.get(step) ?? 0) + 1)
-    const returned = (): void => {
-      this.#abandoned.set(step, (this.#abandoned.get(step) ?? 1) - 1)
-    }
-    running.then(returned, returned)
-  }
-
-  #fail(step: Step, error: unknown): void {
-    this.#options.counters.add('steps.failed')
+  #fail({ index, step }: RunnableStep, error: unknown): void {
+    const { counters, log, repeats } = this.#context
+    counters.add('steps.failed')
     const isExpected = error instanceof DamselflyError
+    if (isExpected && error.limit !== undefined) counters.add(error.limit)
     const reason = reasonOf(error)
-    const repeats = this.#options.repeats.admit(
-      `${this.#rule.name} ${this.#rule.steps.indexOf(step)} ${isExpected ? error.code : reason}`,
-    )
-    if (repeats === undefined) return
-    this.#options.log.error(
+    const repeated = repeats.admit(`${this.#rule.name} ${index} ${isExpected ? error.code : reason}`)
+    if (repeated === undefined) return
+    log.error(
       {
         rule: this.#rule.name,
         action: step.action.name,
-        at: formatPlace(step.place),
+        at: formatPlace((this.#rule.steps[index] ?? step).place),
         reason,
-        ...repeats,
+        ...repeated,
         // a stack helps with what nobody foresaw, and only there
         ...(isExpected ? {} : { err: error }),
       },
@@ -126,8 +125,19 @@ export class Steps {
 }
 
 interface RunnableStep {
+  readonly index: number
   readonly step: Step
   readonly runner: Runner
+  /** Runs that passed their time limit and have not returned yet. */
+  abandoned: number
+}
+
+function leaveBehind(runnable: RunnableStep, running: Promise<void>): void {
+  runnable.abandoned++
+  const returned = (): void => {
+    runnable.abandoned--
+  }
+  running.then(returned, returned)
 }
 
 /** A run of a step: ends with its action, or is ended from outside. */
@@ -168,13 +178,14 @@ function tooLate(step: Step): DamselflyError {
   return new DamselflyError(
     'STEP_TIMEOUT',
     `took longer than ${formatDuration(step.timeoutMs)} and was aborted; "timeout:" in the step allows more`,
+    { limit: 'stepTimeoutMs' },
   )
 }
 
-function tooManyAbandoned(step: Step, abandoned: number, counters: Counters): DamselflyError {
-  counters.add('abandonedRunsMax')
+function tooManyAbandoned({ step, abandoned }: RunnableStep): DamselflyError {
   return new DamselflyError(
     'STEP_ABANDONED',
     `not run: ${abandoned} earlier runs of this step passed their time limit and have not returned; the action "${step.action.name}" must end when its signal aborts`,
+    { limit: 'abandonedRunsMax' },
   )
 }

@@ -26,7 +26,7 @@ export interface DoorsOptions {
  * Keeps the listeners where `BIND` wants them while the network comes, goes and changes. An address that is
  * not there yet is waited for, one that is taken is tried again; each is said once.
  */
-export class Doors implements Disposable {
+export class Doors implements AsyncDisposable {
   readonly #options: DoorsOptions
   readonly #unfollow: () => void
   readonly #told = new Set<string>()
@@ -64,10 +64,12 @@ export class Doors implements Disposable {
     if (first !== undefined && this.#addresses.length === 0) throw first.error
   }
 
-  [Symbol.dispose](): void {
+  /** Moves no more; resolves when a move that was under way is over. The listeners stay as they are. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#unfollow()
     this.#wanted = undefined
     clearTimeout(this.#retry)
+    await this.#work
   }
 
   #move(): Promise<readonly { address: string; error: DamselflyError }[]> {
@@ -77,6 +79,7 @@ export class Doors implements Disposable {
       const { bind, port } = this.#wanted
       const { addresses, pending } = resolveBind(bind, this.#options.lan.state)
       const failures = await this.#options.listening.listen(addresses, port)
+      if (this.#wanted === undefined) return []
       const failed = new Set(failures.map(({ address }) => address))
       const reasons = [...pending.map(({ reason }) => reason), ...failures.map(({ error }) => error.message)]
       this.#tell(reasons)

@@ -8,15 +8,17 @@ test('gpio switches the pin, and hands on the time and the rules that led to it'
   await world.run(gpioAction, { gpio: 'lamp', set: 'on', for: '30s' }, { chain: ['first', 'second'] })
   await world.run(gpioAction, { gpio: 'lamp', set: 'toggle' })
   assert.deepEqual(world.commands, [
-    ['set', 'lamp', 'on', { forMs: 30_000, chain: ['first', 'second'] }],
-    ['set', 'lamp', 'toggle', { chain: ['a rule'] }],
+    ['set', 'lamp', 'on', { forMs: 30_000, chain: ['first', 'second'], by: 'rule a rule' }],
+    ['set', 'lamp', 'toggle', { chain: ['a rule'], by: 'rule a rule' }],
   ])
 })
 
 test('gpio with for alone switches on', async () => {
   await using world = await makeWorld()
   await world.run(gpioAction, { gpio: 'lamp', for: '200ms' })
-  assert.deepEqual(world.commands, [['set', 'lamp', 'on', { forMs: 200, chain: ['a rule'] }]])
+  assert.deepEqual(world.commands, [
+    ['set', 'lamp', 'on', { forMs: 200, chain: ['a rule'], by: 'rule a rule' }],
+  ])
 })
 
 test('gpio understands what devices send for on and off', async () => {

@@ -12,7 +12,7 @@ test('the first of a kind is logged, the next ones are counted, and told ten sec
   assert.equal(repeats.admit('a'), undefined)
   assert.deepEqual(repeats.admit('b'), {})
   nowMs = 10_000
-  assert.deepEqual(repeats.admit('a'), { more: 2 })
+  assert.deepEqual(repeats.admit('a'), { unlogged: 2 })
   assert.equal(repeats.admit('a'), undefined)
 })
 

@@ -52,7 +52,7 @@ test('a switched pin is one info line, and fast switching does not flood the log
   assert.deepEqual(log.of('info')[2], {
     pin: 'lamp',
     state: 'on',
-    more: 49,
+    unlogged: 49,
     level: 'info',
     message: 'pin switched',
   })

@@ -117,7 +117,7 @@ test('as many edges may wait as the limit says; one more is dropped, counted, an
   send(max)
   assert.equal(watcher.waitingEdges, max)
   await until('all edges', () => seen.length === max)
-  assert.equal(counters.get('gpio.inputEdgesMax'), 0)
+  assert.equal(counters.get('inputEdgesMax'), 0)
 
   seen.length = 0
   send(max)
@@ -128,7 +128,7 @@ test('as many edges may wait as the limit says; one more is dropped, counted, an
     return unread.readInt32LE() === 0
   })
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50) // and dropped
-  await until('the drop', () => counters.get('gpio.inputEdgesMax') === 1)
+  await until('the drop', () => counters.get('inputEdgesMax') === 1)
   assert.deepEqual([seen.length, seen.at(-1)], [max + 1, 'door resync'])
   assert.equal(log.of('warn')[0]?.message, 'input edges dropped: too many at once')
 })

@@ -184,11 +184,11 @@ test('while the broker is behind, edges up to the limit wait; more are dropped, 
   const flips = limits.pinMessagesMax / 2 // each is a state and an edge
   for (let flip = 0; flip < flips; flip++) board.simulate('door', 'toggle')
   assert.equal(hub.published.length - before, limits.pinMessagesMax)
-  assert.equal(counters.get('gpio.pinMessagesMax'), 0)
+  assert.equal(counters.get('pinMessagesMax'), 0)
   board.simulate('door', 'toggle')
   board.set('lamp', 'on')
   assert.equal(hub.published.length - before, limits.pinMessagesMax)
-  assert.equal(counters.get('gpio.pinMessagesMax'), 1)
+  assert.equal(counters.get('pinMessagesMax'), 1)
   assert.equal(log.of('warn').length, 1)
   hub.release()
   await settle()

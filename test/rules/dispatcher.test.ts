@@ -287,3 +287,154 @@ test('close waits for what was taken, then aborts what does not end', async (con
   assert.deepEqual(done, ['quick'])
   assert.match(String(log.having('step failed')[0]?.fields['reason']), /Damselfly stops/)
 })
+
+test('stopped while a step hangs, no further step begins, and the stop takes no longer than its grace', async (context) => {
+  const began: string[] = []
+  const hangs = (name: string) =>
+    step(() => {
+      began.push(name)
+      return new Promise(() => {})
+    })
+  const { publish, dispatcher } = await world(context, [
+    rule('hangs', 'a', [hangs('1'), hangs('2'), hangs('3')]),
+  ])
+  await publish('a')
+  await until('the first began', () => began.length === 1)
+  await dispatcher.close(20)
+  assert.deepEqual(began, ['1'])
+})
+
+test('a stop waits also for rules that a reload took away, and aborts them at the end', async (context) => {
+  const done: string[] = []
+  const slow = rule('slow', 'a', [step(() => sleep(30).then(() => void done.push('slow')))])
+  const hangs = rule('hangs', 'a', [step(() => new Promise(() => {}))])
+  const { publish, dispatcher, log } = await world(context, [slow, hangs])
+  await publish('a')
+  await turn()
+  await turn()
+  await dispatcher.apply([])
+  await dispatcher.close(200)
+  assert.deepEqual(done, ['slow'])
+  assert.equal(log.having('step failed').length, 1)
+})
+
+test('debounce asks the condition about the last message only', async (context) => {
+  const fired: unknown[] = []
+  const isOpen = { text: '', test: ({ payload }: { payload: unknown }) => ({ holds: payload === 'open' }) }
+  const door = rule('door', 'door', [step((event) => void fired.push(event.payload))], {
+    condition: isOpen,
+    debounceMs: 30,
+  })
+  const { publish } = await world(context, [door])
+  await publish('door', 'open')
+  await publish('door', 'shut')
+  await sleep(60)
+  assert.deepEqual(fired, [])
+  await publish('door', 'shut')
+  await publish('door', 'open')
+  await until('it fired', () => fired.length === 1)
+})
+
+test('a message that waits for its quiet time is not lost by a reload', async (context) => {
+  const fired: unknown[] = []
+  const patient = rule('patient', 'a', [step((event) => void fired.push(event.payload))], {
+    debounceMs: 60_000,
+  })
+  const { publish, dispatcher } = await world(context, [patient])
+  await publish('a', 'kept')
+  await dispatcher.apply([])
+  await until('it fired', () => fired.length === 1)
+})
+
+test('what throttle holds back is not counted as fired', async (context) => {
+  const { publish, counters } = await world(context, [
+    rule('once', 'a', [step(() => {})], { throttleMs: 60_000 }),
+  ])
+  for (let message = 0; message < 5; message++) await publish('a')
+  assert.deepEqual([counters.get('rules.fired'), counters.get('rules.throttled')], [1, 4])
+})
+
+test('a rule that has moved in its file is logged at its new place, and not restarted', async (context) => {
+  const steps = (line: number) => [
+    step(() => Promise.reject(new Error('boom')), { place: { file: 'f', line, column: 1 } }),
+  ]
+  const { publish, dispatcher, log } = await world(context, [rule('moved', 'a', steps(1))])
+  await dispatcher.apply([rule('moved', 'a', steps(99))])
+  await publish('a')
+  await until('it failed', () => log.having('step failed').length === 1)
+  assert.equal(log.having('step failed')[0]?.fields['at'], 'f:99:1')
+})
+
+test('a limit that an action reached is counted under its own name', async (context) => {
+  const full = step(() => {
+    throw new DamselflyError('STORE_FAILED', 'too much', { limit: 'storeRowsMax' })
+  })
+  const { publish, counters } = await world(context, [rule('full', 'a', [full])])
+  await publish('a')
+  await until('it failed', () => counters.get('steps.failed') === 1)
+  assert.equal(counters.get('storeRowsMax'), 1)
+})
+
+test('the queue of a rule at its limit of messages keeps them all; one more costs the oldest, counted and said', async (context) => {
+  let release = (): void => {}
+  let runs = 0
+  const held = step(() => {
+    runs++
+    return runs === 1 ? new Promise<void>((resolve) => (release = resolve)) : undefined
+  })
+  const { hub, publish, counters, log } = await world(context, [rule('held', 'a', [held])])
+  await publish('a')
+  await until('the first runs', () => runs === 1)
+  for (let message = 0; message < limits.ruleQueueMessagesMax; message++)
+    void hub.publish({ topic: 'a', payload: '' })
+  await turn()
+  assert.equal(counters.get('ruleQueueMessagesMax'), 0)
+  await publish('a')
+  assert.equal(counters.get('ruleQueueMessagesMax'), 1)
+  assert.equal(log.having('rule cannot keep up: oldest message dropped').length, 1)
+  release()
+  await until('all ran', () => runs === limits.ruleQueueMessagesMax + 1)
+})
+
+test('the queue of a rule at its limit of bytes keeps them all; more costs the oldest, counted under that name', async (context) => {
+  let release = (): void => {}
+  const held = step(() => new Promise<void>((resolve) => (release = resolve)))
+  const { publish, counters } = await world(context, [rule('held', 'a', [held])])
+  await publish('a')
+  await turn()
+  await turn()
+  const half = 'x'.repeat(limits.ruleQueueBytesMax / 2 - 64)
+  await publish('a', half)
+  await publish('a', half)
+  assert.equal(counters.get('ruleQueueBytesMax'), 0)
+  await publish('a', 'x')
+  assert.deepEqual([counters.get('ruleQueueBytesMax'), counters.get('ruleQueueMessagesMax')], [1, 0])
+  release()
+})
+
+test('as many topics run side by side as allowed, and not one more', async (context) => {
+  let running = 0
+  const releases: (() => void)[] = []
+  const held = step(() => {
+    running++
+    return new Promise<void>((resolve) => releases.push(resolve)).then(() => void running--)
+  })
+  const { publish } = await world(context, [rule('held', 'a/+', [held])])
+  for (let topic = 0; topic <= limits.ruleLanesMax; topic++) await publish(`a/${topic}`)
+  await sleep(20)
+  assert.equal(running, limits.ruleLanesMax)
+  for (let topic = 0; topic <= limits.ruleLanesMax; topic++) {
+    await until('one more began', () => releases.length > topic)
+    releases[topic]?.()
+  }
+})
+
+test('rules are found for more topics than are remembered', async (context) => {
+  let runs = 0
+  const { hub, counters } = await world(context, [rule('all', 't/#', [step(() => void runs++)])])
+  for (let topic = 0; topic <= limits.matchCacheTopicsMax; topic++)
+    void hub.publish({ topic: `t/${topic}`, payload: '' })
+  void hub.publish({ topic: 't/0', payload: '' })
+  await until('all ran', () => counters.get('steps.done') === limits.matchCacheTopicsMax + 2)
+  assert.equal(counters.get('matchCacheTopicsMax'), 2)
+})

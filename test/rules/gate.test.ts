@@ -1,72 +1,93 @@
 import assert from 'node:assert/strict'
-import { mock, test } from 'node:test'
+import { test } from 'node:test'
 import { limits } from '#src/core/limits.js'
-import { Gate } from '#src/rules/gate.js'
+import { Debounce, Throttle } from '#src/rules/gate.js'
 
-test('throttle lets the first through and the next only when its time has passed, each topic by itself', (context) => {
+const item = (value: string | number, bytes = 0) => ({ value, event: { bytes: new Uint8Array(bytes) } })
+const none = { onFull: () => assert.fail('must not be full') }
+
+test('throttle admits the first and the next only when its period has passed, each topic by itself', (context) => {
   let nowMs = 0
   context.mock.method(performance, 'now', () => nowMs)
-  const passed: string[] = []
-  const gate = new Gate<number>({ throttleMs: 1_000 }, (topic, item) => passed.push(`${topic}${item}`))
-  gate.offer('a', 1)
-  gate.offer('a', 2)
-  gate.offer('b', 3)
+  const throttle = new Throttle(1_000, none)
+  assert.deepEqual([throttle.admits('a'), throttle.admits('a'), throttle.admits('b')], [true, false, true])
   nowMs = 999
-  gate.offer('a', 4)
+  assert.equal(throttle.admits('a'), false)
   nowMs = 1_000
-  gate.offer('a', 5)
-  assert.deepEqual(passed, ['a1', 'b3', 'a5'])
+  assert.deepEqual([throttle.admits('a'), throttle.admits('a')], [true, false])
 })
 
-test('debounce lets the last one through when the topic has been quiet', () => {
-  mock.timers.enable({ apis: ['setTimeout'] })
-  try {
-    const passed: string[] = []
-    const gate = new Gate<number>({ debounceMs: 100 }, (topic, item) => passed.push(`${topic}${item}`))
-    gate.offer('a', 1)
-    mock.timers.tick(99)
-    assert.deepEqual(passed, [])
-    mock.timers.tick(1)
-    assert.deepEqual(passed, ['a1'])
-  } finally {
-    mock.timers.reset()
-  }
+test('throttle at its limit remembers all; one more makes it forget the topic that fired longest ago', () => {
+  let full = 0
+  const throttle = new Throttle(60_000, { onFull: () => full++ })
+  for (let topic = 0; topic < limits.ruleTimersMax; topic++) throttle.admits(`${topic}`)
+  assert.deepEqual([throttle.admits('0'), full], [false, 0])
+  throttle.admits('one more')
+  assert.deepEqual([throttle.admits('0'), throttle.admits('5')], [true, false])
+  assert.equal(full, 2) // once for the one more, once for 0 when it came again
+})
+
+test('debounce lets the last one through when the topic has been quiet, each topic by itself', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  const passed: string[] = []
+  const debounce = new Debounce(
+    100,
+    (topic, { value }: { value: string | number; event: { bytes: Uint8Array } }) =>
+      passed.push(`${topic}${value}`),
+    none,
+  )
+  debounce.offer('a', item(1))
+  debounce.offer('b', item(2))
+  context.mock.timers.tick(99)
+  assert.deepEqual(passed, [])
+  context.mock.timers.tick(1)
+  assert.deepEqual(passed, ['a1', 'b2'])
 })
 
 test('an offer within the quiet time starts it again', async () => {
-  const passed: number[] = []
-  const gate = new Gate<number>({ debounceMs: 40 }, (_, item) => passed.push(item))
-  for (const item of [1, 2, 3]) gate.offer('a', item)
+  const passed: unknown[] = []
+  const debounce = new Debounce(40, (_, { value }: ReturnType<typeof item>) => passed.push(value), none)
+  for (const value of [1, 2, 3]) debounce.offer('a', item(value))
   await new Promise((resolve) => setTimeout(resolve, 120))
   assert.deepEqual(passed, [3])
 })
 
-test('closed, it lets nothing through any more', async () => {
-  const passed: number[] = []
-  const gate = new Gate<number>({ debounceMs: 10 }, (_, item) => passed.push(item))
-  gate.offer('a', 1)
-  gate.close()
+test('flushed, it lets all through at once; cleared, nothing any more', async () => {
+  const passed: unknown[] = []
+  const debounce = new Debounce(10, (_, { value }: ReturnType<typeof item>) => passed.push(value), none)
+  debounce.offer('a', item(1))
+  debounce.offer('b', item(2))
+  debounce.flush()
+  assert.deepEqual(passed, [1, 2])
+  debounce.offer('a', item(3))
+  debounce.clear()
   await new Promise((resolve) => setTimeout(resolve, 40))
-  assert.deepEqual(passed, [])
+  assert.deepEqual(passed, [1, 2])
 })
 
-test('at its limit of topics all wait; one more lets the oldest through early', () => {
+test('debounce at its limit of topics keeps all; one more lets the oldest through early', () => {
   const passed: string[] = []
-  const gate = new Gate<number>({ debounceMs: 60_000 }, (topic) => passed.push(topic))
-  for (let topic = 0; topic < limits.ruleTimersMax; topic++) gate.offer(`${topic}`, 0)
-  assert.deepEqual(passed, [])
-  gate.offer('one more', 0)
-  assert.deepEqual(passed, ['0'])
-  gate.close()
+  let full = 0
+  const debounce = new Debounce(60_000, (topic: string, _: ReturnType<typeof item>) => passed.push(topic), {
+    onFull: () => full++,
+  })
+  for (let topic = 0; topic < limits.ruleTimersMax; topic++) debounce.offer(`${topic}`, item(0))
+  assert.deepEqual([passed, full], [[], 0])
+  debounce.offer('one more', item(0))
+  assert.deepEqual([passed, full], [['0'], 1])
+  debounce.clear()
 })
 
-test('throttle at its limit forgets the topic that fired longest ago', () => {
+test('debounce at its limit of bytes keeps all; one byte more lets the oldest through early', () => {
   const passed: string[] = []
-  const gate = new Gate<number>({ throttleMs: 60_000 }, (topic) => passed.push(topic))
-  for (let topic = 0; topic < limits.ruleTimersMax; topic++) gate.offer(`${topic}`, 0)
-  gate.offer('0', 1)
-  assert.equal(passed.length, limits.ruleTimersMax)
-  gate.offer('one more', 0)
-  gate.offer('0', 2)
-  assert.equal(passed.length, limits.ruleTimersMax + 2)
+  const debounce = new Debounce(60_000, (topic: string, _: ReturnType<typeof item>) => passed.push(topic), {
+    onFull: () => {},
+  })
+  debounce.offer('a', item(0, limits.ruleQueueBytesMax - 1))
+  debounce.offer('b', item(0, 1))
+  debounce.offer('b', item(0, 1))
+  assert.deepEqual(passed, [])
+  debounce.offer('b', item(0, 2))
+  assert.deepEqual(passed, ['a'])
+  debounce.clear()
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { LaneQueue } from '#src/rules/lane-queue.js'
 
 interface Job {
@@ -165,4 +165,32 @@ test('a long run of jobs that finish at once lets the event loop have its turns'
   await queue.idle()
   clearInterval(counting)
   assert.ok(turns >= 3, `${turns} turns`)
+})
+
+test('a lane whose jobs were all dropped while it was ready keeps its order afterwards', async () => {
+  let overlap = 0
+  const running = new Set<string>()
+  const finished: number[] = []
+  const { queue, push } = world({
+    jobsMax: 2,
+    lanesMax: 2,
+    work: async ({ lane, id }) => {
+      if (running.has(lane)) overlap++
+      running.add(lane)
+      await sleep(id % 2 === 0 ? 6 : 1)
+      running.delete(lane)
+      if (lane === 'a') finished.push(id)
+    },
+  })
+  push('x', 100)
+  push('y', 101)
+  await turn()
+  push('a', 1) // ready, both lanes are busy
+  push('b', 102)
+  push('b', 103) // a's only job is dropped
+  push('a', 2)
+  push('a', 3)
+  await queue.idle()
+  assert.equal(overlap, 0)
+  assert.deepEqual(finished, [2, 3])
 })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { ActionHost } from '#src/actions/host.js'
 import type { ActionDefinition } from '#src/core/action.js'
 import { Counters } from '#src/core/counters.js'
+import { DamselflyError } from '#src/core/errors.js'
 import { type Event, eventOf } from '#src/core/event.js'
 import type { OutgoingMessage } from '#src/core/message.js'
 import type { Logger, Pins } from '#src/core/ports.js'
@@ -34,7 +35,6 @@ export async function makeWorld() {
   const counters = new Counters()
   const host = new ActionHost({
     dataDir,
-    counters,
     log: recordingLog(lines),
     gpio: recordingPins(commands),
     publish: async (message) => {
@@ -52,7 +52,12 @@ export async function makeWorld() {
     async run(action: ActionDefinition, step: object, options: RunOptions = {}): Promise<void> {
       const { signal = new AbortController().signal, rule = 'a rule', chain = [rule] } = options
       const run = host.runnerFor(action, rule)
-      await run(parse(action, step), messageEvent(options), () => signal, chain)
+      try {
+        await run(parse(action, step), messageEvent(options), () => signal, chain)
+      } catch (error) {
+        if (error instanceof DamselflyError && error.limit !== undefined) counters.add(error.limit)
+        throw error
+      }
     },
     async [Symbol.asyncDispose](): Promise<void> {
       await host.close()

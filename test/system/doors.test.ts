@@ -56,7 +56,7 @@ function world(context: TestContext, lan?: string) {
   const log = new MemoryLog()
   let changes = 0
   const doors = new Doors({ lan: network, listening, log, retryMs: 20, onChange: () => changes++ })
-  context.after(() => doors[Symbol.dispose]())
+  context.after(() => doors[Symbol.asyncDispose]())
   return { network, refused, calls, log, doors, changes: () => changes }
 }
 
@@ -113,7 +113,7 @@ test('another port closes all doors before it opens them', async (context) => {
 test('disposed, it follows no more', async (context) => {
   const { doors, network, calls } = world(context)
   await doors.apply(lanOnly, 1883)
-  doors[Symbol.dispose]()
+  await doors[Symbol.asyncDispose]()
   network.move('10.0.0.5')
   await new Promise((resolve) => setTimeout(resolve, 50))
   assert.equal(calls.length, 1)
