@@ -6,8 +6,9 @@ import { watchFiles } from './config/watch-files.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
 import { limits } from './core/limits.ts'
+import { ownClientId } from './core/message.ts'
 import type { Hub, ServiceManager } from './core/ports.ts'
-import { formatPlace, type Problem, ProblemsError } from './core/problems.ts'
+import { type Problem, ProblemsError } from './core/problems.ts'
 import { PinBoard } from './gpio/board.ts'
 import { startPinTopics } from './gpio/pin-topics.ts'
 import { Dispatcher } from './rules/dispatcher.ts'
@@ -20,6 +21,15 @@ import { startWatchdog } from './system/watchdog.ts'
 /** Seen by nobody who does not ask for it by name [MQTT-4.7.2-1]. */
 const probeTopic = '$SYS/damselfly/probe'
 
+/** What holds for as long as the process runs, and its key in `.env`. */
+const restartKeys = {
+  name: 'NAME',
+  dataDir: 'DATA_DIR',
+  configDir: 'CONFIG_DIR',
+  gpioChip: 'GPIO_CHIP',
+  logFormat: 'LOG_FORMAT',
+} as const
+
 /** How long rules may go on with what they have taken when the daemon stops. */
 const stopGraceMs = 5_000
 
@@ -31,6 +41,8 @@ export interface DaemonParts {
   /** Started, so that the first answer is there. */
   readonly lan: Lan
   readonly manager: ServiceManager
+  /** Shows what is wrong with a configuration that was read again. */
+  readonly tellProblems: (problems: readonly Problem[]) => void
   /** Called at the end of the start. */
   readonly onReady: (state: DaemonState) => void
 }
@@ -140,7 +152,10 @@ export class Daemon {
     })
 
     const statusTopic = `damselfly/${name}/status`
-    await hub.publish({ topic: statusTopic, payload: 'online', retain: true })
+    const tellOnline = () => hub.publish({ topic: statusTopic, payload: 'online', retain: true })
+    await tellOnline()
+    // what a client claims about us is put right
+    this.#ends.push(hub.subscribe(statusTopic, ({ client }) => void (client !== ownClientId && tellOnline())))
     this.#ends.push(() => hub.publish({ topic: statusTopic, payload: 'offline', retain: true }))
 
     const isDebug = () => log.level === 'debug'
@@ -188,18 +203,19 @@ export class Daemon {
   }
 
   async #reload(): Promise<void> {
-    const { log, reader } = this.#parts
+    const { log, reader, tellProblems } = this.#parts
     const running = this.#running
     if (running === undefined) return
     let next: Settings
     try {
       const { settings, warnings } = await reader.read()
       next = this.#withoutRestart(settings)
-      for (const warning of warnings) log.warn(fieldsOf(warning), 'doubt about the configuration')
+      tellProblems(warnings.map((warning) => ({ ...warning, isWarning: true })))
     } catch (error) {
       if (!(error instanceof ProblemsError)) throw error
-      for (const problem of error.problems) log.error(fieldsOf(problem), 'mistake in the configuration')
-      log.error({ mistakes: error.problems.length }, 'not reloaded: the last good configuration stays')
+      const mistakes = error.problems.filter(({ isWarning }) => isWarning !== true)
+      tellProblems(error.problems)
+      log.error({ mistakes: mistakes.length }, 'not reloaded: the last good configuration stays')
       return
     }
     const changedActions = await reader.changedActions()
@@ -214,7 +230,7 @@ export class Daemon {
     try {
       await running.doors.apply(next.bind, next.port)
     } catch (error) {
-      log.error({ reason: reasonOf(error) }, 'listening nowhere now')
+      log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
     log.info({ rules: next.rules.length, pins: next.pins.length }, 'configuration reloaded')
   }
@@ -223,9 +239,11 @@ export class Daemon {
   #withoutRestart(next: Settings): Settings {
     const { name, dataDir, configDir, gpioChip, logFormat } = this.#settings
     const fixed = { name, dataDir, configDir, gpioChip, logFormat }
-    const changed = Object.entries(fixed).filter(([key, value]) => next[key as keyof typeof fixed] !== value)
+    const changed = Object.entries(restartKeys).filter(
+      ([key]) => next[key as keyof typeof fixed] !== fixed[key as keyof typeof fixed],
+    )
     if (changed.length > 0) {
-      this.#parts.log.warn({ settings: changed.map(([key]) => key) }, 'some changes need a restart')
+      this.#parts.log.warn({ settings: changed.map(([, key]) => key) }, 'some changes need a restart')
     }
     return { ...next, ...fixed }
   }
@@ -233,7 +251,9 @@ export class Daemon {
   #doorsMoved(): void {
     if (this.#running === undefined) return // the start block tells
     const { addresses, pending } = this.#state()
-    this.#parts.log.info({ addresses, ...(pending.length > 0 ? { pending } : {}) }, 'listening')
+    const fields = { addresses, ...(pending.length > 0 ? { pending } : {}) }
+    if (addresses.length > 0) this.#parts.log.info(fields, 'listening')
+    else this.#parts.log.error(fields, 'listening nowhere')
     this.#parts.manager.notify({ kind: 'status', status: this.#statusLine() })
   }
 
@@ -285,15 +305,4 @@ function outputNames({ pins }: Settings): string {
     .map(({ name }) => name)
     .sort()
     .join(' ')
-}
-
-/** A problem as fields of a log line. */
-function fieldsOf({ place, message, found, expected, suggestion }: Problem): Record<string, string> {
-  return {
-    at: formatPlace(place),
-    problem: message,
-    ...(found === undefined ? {} : { found }),
-    ...(expected === undefined ? {} : { expected }),
-    ...(suggestion === undefined ? {} : { suggestion }),
-  }
 }

@@ -8,7 +8,7 @@ import { exitCodes } from './exit-codes.ts'
  */
 export function reportFailure(error: unknown): void {
   if (error instanceof ProblemsError) {
-    const count = error.problems.length
+    const count = error.problems.filter(({ isWarning }) => isWarning !== true).length
     console.error(
       `${count === 1 ? 'One mistake' : `${count} mistakes`} in the configuration:\n\n${error.message}\n`,
     )
@@ -24,5 +24,5 @@ export function reportFailure(error: unknown): void {
 
 /** Tells what is not wrong enough to stop for. */
 export function reportWarnings(warnings: readonly Problem[]): void {
-  for (const warning of warnings) console.error(`warning: ${formatProblem(warning)}\n`)
+  for (const warning of warnings) console.error(`${formatProblem({ ...warning, isWarning: true })}\n`)
 }

@@ -1,3 +1,6 @@
+import type { Settings } from '../config/settings.ts'
+import { formatPlace, formatProblem, type Problem } from '../core/problems.ts'
+import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { Daemon, type DaemonState } from '../daemon.ts'
 import { Lan } from '../system/lan.ts'
 import { createLog, type ProcessLog } from '../system/log.ts'
@@ -21,12 +24,39 @@ export async function start(): Promise<void> {
   await using lan = new Lan({ log })
   await lan.start()
   const onReady = (state: DaemonState): void => tellReady(state, lan.identity.host, log)
-  const daemon = new Daemon({ settings, reader, log, lan, manager, onReady })
+  const tellProblems = problemTeller(settings.logFormat, log)
+  const daemon = new Daemon({ settings, reader, log, lan, manager, tellProblems, onReady })
   guardProcess(daemon, log)
   const stopped = untilSignal(daemon)
   await daemon.start()
   log.info({ signal: await stopped }, 'stopping')
   await daemon.stop()
+}
+
+/** For people the code frame, as `damselfly check` shows it; for programs a line with fields. */
+function problemTeller(
+  format: Settings['logFormat'],
+  log: ProcessLog,
+): (problems: readonly Problem[]) => void {
+  if (format === 'pretty')
+    return (problems) => console.error(`\n${problems.map(formatProblem).join('\n\n')}\n`)
+  return (problems) => {
+    for (const problem of problems) {
+      if (problem.isWarning) log.warn(fieldsOf(problem), 'doubt about the configuration')
+      else log.error(fieldsOf(problem), 'mistake in the configuration')
+    }
+  }
+}
+
+/** A problem as fields of a log line. */
+function fieldsOf({ place, message, found, expected, suggestion }: Problem): Record<string, string> {
+  return {
+    at: formatPlace(place),
+    problem: message,
+    ...(found === undefined ? {} : { found }),
+    ...(expected === undefined ? {} : { expected }),
+    ...(suggestion === undefined ? {} : { suggestion }),
+  }
 }
 
 function tellReady(state: DaemonState, host: string, log: ProcessLog): void {
@@ -41,12 +71,15 @@ function tellReady(state: DaemonState, host: string, log: ProcessLog): void {
     pins: pins.pins.map(({ name }) => name),
     chip: pins.chip?.path,
     rules: settings.rules.map(({ name }) => name),
-    lanClients:
-      settings.credentials === undefined && settings.allowAnonymous !== 'everyone'
-        ? 'none: set MQTT_USERNAME and MQTT_PASSWORD in .env'
-        : 'allowed',
+    lanClients: lanClients(settings),
   }
   log.info(fields, 'ready')
+}
+
+function lanClients({ allowAnonymous, credentials }: Settings): string {
+  if (allowAnonymous === 'everyone') return 'all, without a password'
+  if (credentials !== undefined) return `as ${credentials.username}`
+  return `none; to let them in, put two lines into .env: ${suggestedCredentials().join(' and ')}`
 }
 
 /** Resolves with the signal that ends the daemon; a second one ends the process at once. */

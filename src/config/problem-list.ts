@@ -60,7 +60,7 @@ export class ProblemList {
    */
   throwIfAny(warnings: ProblemList): void {
     if (this.count === 0) return
-    for (const warning of warnings.#problems) this.add(warning)
+    for (const warning of warnings.#problems) this.add({ ...warning, isWarning: true })
     throw new ProblemsError(this.sorted())
   }
 }

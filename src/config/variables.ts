@@ -80,14 +80,14 @@ async function readDotenv(
   const reading = await readText(path, shown, limits.dotenvBytesMax)
   if (reading.kind === 'problem') problems.add(reading.problem)
   if (reading.kind !== 'text') return undefined
-  if ((reading.mode & 0o004) !== 0) {
+  const entries = parseDotenv(reading.source, warnings)
+  if ((reading.mode & 0o004) !== 0 && entries.has('MQTT_PASSWORD')) {
     warnings.add({
       place: wholeOf(shown),
-      message: 'everybody on this machine can read this file, and passwords stand in it',
+      message: 'everybody on this machine can read this file, and a password stands in it',
       suggestion: `chmod o-rwx ${shown}`,
     })
   }
-  const entries = parseDotenv(reading.source, warnings)
   for (const [name, entry] of entries) {
     const meant = meantVariable(name)
     if (meant === undefined) continue

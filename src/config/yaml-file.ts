@@ -74,11 +74,25 @@ function tellErrors(source: SourceText, document: Document.Parsed, mistake: Mist
     if (lines.has(line) || isBeyond) continue
     lines.add(line)
     isBeyond = error.code === 'UNEXPECTED_TOKEN' && start >= contentsEnd
-    const told = isBeyond ? beyond : (sentences[error.code] ?? { message: lowerFirst(error.message) })
+    const told = isBeyond
+      ? beyond
+      : isBareTemplate(source.text, start)
+        ? bareTemplate
+        : (sentences[error.code] ?? { message: lowerFirst(error.message) })
     mistake(start, end, told.message, {
       ...(told.suggestion === undefined ? {} : { suggestion: told.suggestion }),
     })
   }
+}
+
+/** `{ set: ${payload} }`: the `{` of a template, where YAML begins a map. */
+function isBareTemplate(text: string, offset: number): boolean {
+  return text[offset] === '{' && text[offset - 1] === '$'
+}
+
+const bareTemplate: Sentence = {
+  message: 'a text with ${…} needs quotes inside { } and [ ]',
+  suggestion: '"${payload}"',
 }
 
 interface Sentence {

@@ -21,9 +21,11 @@ export interface Problem {
   readonly suggestion?: string
   /** The lines around the place, with a caret. */
   readonly frame?: string
+  /** True for what is allowed and yet hardly meant; told beside mistakes, and none by itself. */
+  readonly isWarning?: boolean
 }
 
-/** All the mistakes of one reading, at once. */
+/** All the mistakes of one reading, at once, and the warnings that may explain them. */
 export class ProblemsError extends DamselflyError {
   readonly problems: readonly Problem[]
 
@@ -35,7 +37,7 @@ export class ProblemsError extends DamselflyError {
 
 /** `file:line:column: message`, then found, expected, suggestion and the code frame, each on its own line. */
 export function formatProblem(problem: Problem): string {
-  const lines = [`${formatPlace(problem.place)}: ${problem.message}`]
+  const lines = [`${formatPlace(problem.place)}: ${problem.isWarning ? 'warning: ' : ''}${problem.message}`]
   if (problem.found !== undefined) lines.push(`  found:    ${problem.found}`)
   if (problem.expected !== undefined) lines.push(`  expected: ${problem.expected}`)
   if (problem.suggestion !== undefined) lines.push(`  try:      ${problem.suggestion}`)

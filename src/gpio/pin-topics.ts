@@ -1,7 +1,7 @@
 import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
-import type { Message, OutgoingMessage } from '../core/message.ts'
+import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
 import { nearest } from '../core/nearest.ts'
 import type { PinCommand, PinState } from '../core/pin.ts'
 import type { Hub, Logger } from '../core/ports.ts'
@@ -72,6 +72,7 @@ class Topics implements PinTopics {
   async start(): Promise<void> {
     this.#ends = [
       this.#hub.subscribe(`${this.#prefix}+/set`, (message) => this.#obey(message)),
+      this.#hub.subscribe(`${this.#prefix}+`, (message) => this.#repair(message)),
       this.#board.listen({
         onState: (pin, state, chain) => this.#publishState(pin, state, chain),
         onEdge: ({ publish }, state, chain) => this.#publishEdge(publish, state, chain),
@@ -130,6 +131,20 @@ class Topics implements PinTopics {
 
   #pinNames(): string[] {
     return this.#board.pins.map(({ name }) => name)
+  }
+
+  /** A state that a client has published is no state: the true one goes out again. */
+  #repair({ topic, client }: Message): void {
+    if (client === ownClientId) return
+    const pin = topic.slice(this.#prefix.length)
+    const isKnown = this.#pinNames().includes(pin)
+    const remedy = `a command goes to ${this.#prefix}PIN/set`
+    this.#warn(
+      'state',
+      { pin: pin.slice(0, nameShownMax), client, remedy },
+      'pin state published by a client: corrected',
+    )
+    this.#publishState(pin, isKnown ? this.#board.state(pin) : '', [])
   }
 
   #obey({ topic, payload, client, chain }: Message): void {

@@ -53,15 +53,18 @@ export class Doors implements AsyncDisposable {
 
   /**
    * Opens, moves and closes doors as `BIND` and `PORT` say, from now on.
-   * @throws DamselflyError when no door at all could be opened, with the reason for the first
+   * @throws DamselflyError when an address is taken at the first call (half a broker, beside another one, would
+   *   mislead), or later when no door at all could be opened
    */
   async apply(bind: readonly Bind[], port: number): Promise<void> {
+    const isFirst = this.#wanted === undefined
     const hasMoved = this.#wanted !== undefined && this.#wanted.port !== port
     this.#wanted = { bind, port }
     if (hasMoved) await this.#enqueue(() => this.#options.listening.listen([], port))
     const failures = await this.#move()
-    const [first] = failures
-    if (first !== undefined && this.#addresses.length === 0) throw first.error
+    const taken = isFirst ? failures.find(({ error }) => error.code === 'ADDRESS_IN_USE') : undefined
+    const fatal = taken ?? (this.#addresses.length === 0 ? failures[0] : undefined)
+    if (fatal !== undefined) throw fatal.error
   }
 
   /** Moves no more; resolves when a move that was under way is over. The listeners stay as they are. */

@@ -187,6 +187,8 @@ test('an .env that others may read is a warning with the remedy', async () => {
   await using folder = await folderOf({ 'config/damselfly.yaml': '', '.env': 'PORT=1883' })
   assert.deepEqual((await readHere(folder.path)).warnings, [])
   await chmod(join(folder.path, '.env'), 0o644)
+  assert.deepEqual((await readHere(folder.path)).warnings, []) // there is no secret in it
+  await writeFile(join(folder.path, '.env'), 'MQTT_USERNAME=a\nMQTT_PASSWORD=b')
   const { warnings } = await readHere(folder.path)
   assert.equal(warnings[0]?.suggestion, 'chmod o-rwx .env')
 })

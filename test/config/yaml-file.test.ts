@@ -28,6 +28,11 @@ test('YAML 1.2 leaves on, off, yes and 07:30 texts', () => {
 
 const mistakes: readonly [title: string, text: string, problems: readonly RegExp[]][] = [
   ['a duplicate key', 'a: 1\nb: 2\na: 3', [/^3:1 "a" is there twice; the first is on line 1/]],
+  [
+    'a template without quotes',
+    'a: { b: ${payload} }',
+    [/^1:\d+ a text with \$\{…\} needs quotes inside \{ \} and \[ \]/],
+  ],
   ['a tab', 'a:\n\tb: 1', [/^2:1 a tab cannot indent YAML/]],
   ['a key out of line', 'a: 1\n  b: 2\n', [/^1:4 .*/]],
   ['a line that does not fit', ' a: 1\nb: 2\nc: 3', [/^2:1 this line does not fit what stands above it/]],

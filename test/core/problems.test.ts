@@ -39,6 +39,9 @@ test('the nearest name is found for a slip, and none for another word', () => {
   assert.equal(nearest('PROT', ['PORT', 'BIND']), 'PORT')
   assert.equal(nearest('banana', ['publish', 'gpio']), undefined)
   assert.equal(nearest('x', []), undefined)
+  assert.equal(nearest('then', ['when', 'do']), 'do')
+  assert.equal(nearest('then', ['when']), 'when')
+  assert.equal(nearest('constructor', ['do']), undefined)
 })
 
 test('a secret shows itself in no log, no template, no JSON and no inspection', () => {

@@ -26,7 +26,7 @@ test('the example house lights its lamp: JSON in, line on, state told, off again
   const client = await daemon.connect()
   const seen = await watch(client, 'damselfly/#')
   await until('the first state', () => seen.get('damselfly/test/pins/lamp') === 'off')
-  assert.equal(seen.get('damselfly/test/status'), 'online')
+  await until('online', () => seen.get('damselfly/test/status') === 'online')
   await client.publishAsync('home/lamp/set', '{"msg":"ON"}')
   await until('on', () => seen.get('damselfly/test/pins/lamp') === 'on')
   await until('off again', () => seen.get('damselfly/test/pins/lamp') === 'off')
@@ -103,6 +103,24 @@ test('killed, it forgets no retained message, and starts again', async (context)
   const second = await startDaemon(context, { folder: first.folder })
   const seen = await watch(await second.connect(), 'kept/#')
   await until('all 50', () => seen.size === 50)
+})
+
+test('a client cannot lie about a pin or about us: the truth is published again', async (context) => {
+  const daemon = await startDaemon(context, { yaml: 'pins: { lamp: { gpio: 17, out: true } }' })
+  const client = await daemon.connect()
+  const seen = await watch(client, 'damselfly/#')
+  for (const topic of ['pins/lamp', 'pins/ghost', 'status']) {
+    await client.publishAsync(`damselfly/test/${topic}`, 'bogus', { retain: true, qos: 1 })
+  }
+  const truth = { 'pins/lamp': 'off', 'pins/ghost': '', status: 'online' }
+  for (const [topic, state] of Object.entries(truth))
+    await until(topic, () => seen.get(`damselfly/test/${topic}`) === state)
+  const late = await watch(await daemon.connect(), 'damselfly/#')
+  await until('the retained truth', () => late.size >= 2)
+  assert.deepEqual(Object.fromEntries(late), {
+    'damselfly/test/pins/lamp': 'off',
+    'damselfly/test/status': 'online',
+  })
 })
 
 test('10,000 messages in a burst to a rule: every step ran, in order for each topic', async (context) => {

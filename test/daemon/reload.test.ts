@@ -88,7 +88,7 @@ test('what only a restart can change is said, and stays as it was', async (conte
     `PORT=${daemon.port}\nBIND=loopback\nNAME=other\nGPIO_CHIP=simulated\nLOG_LEVEL=debug\n`,
   )
   await daemon.logged('configuration reloaded')
-  assert.deepEqual(daemon.having('some changes need a restart')[0]?.['settings'], ['name'])
+  assert.deepEqual(daemon.having('some changes need a restart')[0]?.['settings'], ['NAME'])
 })
 
 test('a changed port moves the doors', async (context) => {

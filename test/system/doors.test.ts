@@ -85,6 +85,7 @@ test('a change of address moves the door', async (context) => {
 
 test('an address that is taken is tried again until it is free', async (context) => {
   const { doors, refused, log } = world(context, '10.0.0.5')
+  await doors.apply([{ kind: 'loopback' }], 1883)
   refused.add('10.0.0.5')
   await doors.apply(lanOnly, 1883)
   assert.deepEqual([doors.addresses, doors.pending], [['127.0.0.1'], ['10.0.0.5 is taken']])
@@ -92,6 +93,12 @@ test('an address that is taken is tried again until it is free', async (context)
   assert.equal(log.having('not listening everywhere yet').length, 1)
   refused.clear()
   await until('it is open', () => doors.addresses.includes('10.0.0.5'))
+})
+
+test('an address that is taken at the start is an error, though others are free', async (context) => {
+  const { doors, refused } = world(context, '10.0.0.5')
+  refused.add('127.0.0.1')
+  await assert.rejects(doors.apply(lanOnly, 1883), { code: 'ADDRESS_IN_USE', message: /127\.0\.0\.1/ })
 })
 
 test('no door at all is an error with the reason of the first', async (context) => {
