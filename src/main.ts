@@ -18,6 +18,7 @@ const program = new Command('damselfly')
     'after',
     `
 Settings are read from .env in the working directory and from config/damselfly.yaml.
+In a folder that has neither, check, test, safe and export are about the installed service.
 
 Examples:
   damselfly start

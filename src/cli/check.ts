@@ -1,3 +1,4 @@
+import { chosenHouse } from './chosen-house.ts'
 import { reportWarnings } from './report.ts'
 import { settingsReader } from './settings-reader.ts'
 
@@ -6,7 +7,7 @@ import { settingsReader } from './settings-reader.ts'
  * @throws ProblemsError with every mistake
  */
 export async function check(): Promise<void> {
-  const { settings, warnings } = await settingsReader().read()
+  const { settings, warnings } = await settingsReader(await chosenHouse()).read()
   reportWarnings(warnings)
   const { rules, pins, configDir } = settings
   console.log(`${configDir}: no mistake; ${count(rules.length, 'rule')}, ${count(pins.length, 'pin')}`)

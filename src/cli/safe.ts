@@ -5,6 +5,7 @@ import { formatProblem } from '../core/problems.ts'
 import { parseDuration } from '../core/units.ts'
 import { type OutputsRecord, readOutputsRecord } from '../gpio/record.ts'
 import { driveSafe, type SafeOutput, safeOutputs } from '../gpio/safe.ts'
+import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
 
 /**
@@ -15,7 +16,7 @@ import { exitCodes } from './exit-codes.ts'
 export async function safe(options: { readonly hold: string }): Promise<void> {
   const holdMs = holdMsOf(options.hold)
   const { scalars, pins, problems } = await readSafeSettings({
-    cwd: process.cwd(),
+    ...(await chosenHouse()),
     isTerminal: process.stdout.isTTY,
   })
   for (const problem of problems) console.error(`warning: ${formatProblem(problem)}\n`)

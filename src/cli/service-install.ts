@@ -82,7 +82,11 @@ async function refuseInstall(machine: Machine, places: Places): Promise<void> {
   const reasons = [...machine.refusals(), ...(await machine.lacksSystemd())]
   const programs = [
     ['Node', places.node, 'install it for all users, for example: sudo apt install nodejs'],
-    ['Damselfly', places.package, 'install it for all users, in a copy of its repository: sudo npm install -g "$(npm pack --silent)"'],
+    [
+      'Damselfly',
+      places.package,
+      'install it for all users, in a copy of its repository: sudo npm install -g "$(npm pack --silent)"',
+    ],
   ] as const
   for (const [what, path, remedy] of programs) {
     const reason = hiddenBy(path) ?? (await closedBy(path))

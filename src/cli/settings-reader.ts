@@ -1,8 +1,8 @@
 import { ActionLibrary } from '../actions/catalogue.ts'
-import { readSettings, type SettingsReading } from '../config/read-settings.ts'
+import { readSettings, type SettingsReading, type SettingsRequest } from '../config/read-settings.ts'
 import { createCompiler } from '../rules/expressions.ts'
 
-/** Reads the settings of the working directory, each time anew; actions stay loaded in between. */
+/** Reads the settings, each time anew; actions stay loaded in between. */
 export interface SettingsReader {
   /** @throws ProblemsError with every mistake */
   read(): Promise<SettingsReading>
@@ -10,13 +10,16 @@ export interface SettingsReader {
   changedActions(): Promise<readonly string[]>
 }
 
-export function settingsReader(): SettingsReader {
+/** @param where whose settings; those of the working directory unless told */
+export function settingsReader(
+  where: Pick<SettingsRequest, 'cwd' | 'environment'> = { cwd: process.cwd() },
+): SettingsReader {
   const library = new ActionLibrary()
   const compiler = createCompiler()
   return {
     read: () =>
       readSettings({
-        cwd: process.cwd(),
+        ...where,
         compiler,
         loadActions: (request) => library.load(request),
         isTerminal: process.stdout.isTTY === true,

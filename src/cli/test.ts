@@ -6,6 +6,7 @@ import type { Message, QoS } from '../core/message.ts'
 import { formatPlace } from '../core/problems.ts'
 import { topicProblem } from '../core/topics.ts'
 import { type Explanation, explain, type StepExplanation } from '../rules/explain.ts'
+import { chosenHouse } from './chosen-house.ts'
 import { reportWarnings } from './report.ts'
 import { settingsReader } from './settings-reader.ts'
 
@@ -21,7 +22,7 @@ export interface TestOptions {
  */
 export async function test(topic: string, payload: string, options: TestOptions): Promise<void> {
   const message = await messageOf(topic, payload, options)
-  const { settings, warnings } = await settingsReader().read()
+  const { settings, warnings } = await settingsReader(await chosenHouse()).read()
   reportWarnings(warnings)
   const told = explain(settings.rules, message, { host: hostname(), ip: '' })
   const asRetained = told.map((one) =>
