@@ -2,11 +2,21 @@ import { chmod, chown, readdir, readFile, realpath, rm, stat } from 'node:fs/pro
 import { dirname, join } from 'node:path'
 import { DamselflyError, errnoOf } from '../core/errors.ts'
 import { Machine, type MachineOptions } from './service-machine.ts'
-import { describeStatus, hiddenBy, type Places, portOf, statusProperties, unitFor } from './service-plan.ts'
+import {
+  describeStatus,
+  hiddenBy,
+  letsNobodyIn,
+  type Places,
+  portOf,
+  statusProperties,
+  unitFor,
+} from './service-plan.ts'
 
 export interface ServiceOptions extends MachineOptions {
   /** The folder that holds `dist/`, `config/`, `systemd/` and `.env.example`. */
   readonly packageDir: string
+  /** The folder whose `.env` and `config/` the service begins with, if they are there; else the package's own. */
+  readonly workingDir?: string
   /** This process's node unless told. */
   readonly node?: string
 }
@@ -31,7 +41,7 @@ export async function serviceInstall(options: ServiceOptions): Promise<void> {
   }
   await refuseInstall(machine, places)
   await makeAccount(machine)
-  await makeConfiguration(machine, places.package)
+  await makeConfiguration(machine, places.package, options.workingDir)
   const template = await readFile(join(places.package, 'systemd', unit), 'utf8')
   await machine.write(unitPath, unitFor(template, places), 0o644)
   machine.print(`wrote ${unitPath}`)
@@ -125,27 +135,42 @@ async function makeAccount(machine: Machine): Promise<void> {
   machine.print(`created the user ${account}`)
 }
 
-async function makeConfiguration(machine: Machine, packageDir: string): Promise<void> {
+async function makeConfiguration(
+  machine: Machine,
+  packageDir: string,
+  workingDir = packageDir,
+): Promise<void> {
   const actions = `${configDir}/actions`
   for (const folder of [configDir, actions]) await machine.folder(folder)
   const env = `${configDir}/.env`
-  await machine.keepOrCopy(join(packageDir, '.env.example'), env, 0o640)
+  const ownEnv = join(workingDir, '.env')
+  await machine.keepOrCopy((await isFile(ownEnv)) ? ownEnv : join(packageDir, '.env.example'), env, 0o640)
   const group = await machine.must('getent', 'group', account)
   await chown(machine.path(env), machine.uid, Number(group.split(':')[2]))
   await chmod(machine.path(env), 0o640) // also one that was there: it holds passwords, and the service must read it
 
-  const config = join(packageDir, 'config')
+  const ownConfig = join(workingDir, 'config')
+  const config = (await isFile(join(ownConfig, 'damselfly.yaml'))) ? ownConfig : join(packageDir, 'config')
   const isFirst = await machine.keepOrCopy(
     join(config, 'damselfly.yaml'),
     `${configDir}/damselfly.yaml`,
     0o644,
   )
   // the schema belongs to this version, not to the owner
-  const schema = await readFile(join(config, 'damselfly.schema.json'), 'utf8')
+  const schema = await readFile(join(packageDir, 'config/damselfly.schema.json'), 'utf8')
   await machine.write(`${configDir}/damselfly.schema.json`, schema, 0o644)
   if (!isFirst) return // an example action that its owner removed stays away
   for (const file of await filesIn(join(config, 'actions')))
     await machine.keepOrCopy(join(config, 'actions', file), `${actions}/${file}`, 0o644)
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
+    throw error
+  }
 }
 
 async function filesIn(folder: string): Promise<string[]> {
@@ -164,6 +189,11 @@ async function isHeldByMosquitto(machine: Machine): Promise<boolean> {
 }
 
 async function start(machine: Machine): Promise<void> {
+  if (letsNobodyIn(await readFile(machine.path(`${configDir}/.env`), 'utf8'))) {
+    machine.print(
+      `devices on the LAN are refused until MQTT_USERNAME and MQTT_PASSWORD stand in ${configDir}/.env`,
+    )
+  }
   const { code } = await machine.run('systemctl', ['restart', unit])
   if (code === 0) {
     machine.print(`started ${unit}; its log: journalctl -u ${account} -f`)

@@ -87,7 +87,7 @@ export class Machine {
       return false
     }
     await chmod(this.path(to), mode)
-    this.print(`created ${to}`)
+    this.print(`created ${to} from ${from}`)
     return true
   }
 }

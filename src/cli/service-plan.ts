@@ -44,6 +44,13 @@ export function portOf(env: string): number {
   return port === undefined ? 1883 : Number(port)
 }
 
+/** Whether the text of a `.env` keeps every device on the LAN out. */
+export function letsNobodyIn(env: string): boolean {
+  const sets = (key: string, value: string) =>
+    new RegExp(`^\\s*(?:export\\s+)?${key}\\s*=\\s*["']?${value}`, 'm').test(env)
+  return !sets('MQTT_PASSWORD', '[^\\s"\']') && !sets('ALLOW_ANONYMOUS', 'true')
+}
+
 /** The properties that `describeStatus` wants of `systemctl show`. */
 export const statusProperties = [
   'LoadState',

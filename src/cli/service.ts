@@ -7,7 +7,7 @@ const print = (line: string): void => console.log(line)
 
 /** @throws DamselflyError `SERVICE_REFUSED`, `SERVICE_FAILED` */
 export function install(): Promise<void> {
-  return serviceInstall({ packageDir, print })
+  return serviceInstall({ packageDir, workingDir: process.cwd(), print })
 }
 
 /** @throws DamselflyError `SERVICE_REFUSED`, `SERVICE_FAILED` */

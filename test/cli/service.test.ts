@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { serviceInstall, serviceStatus, serviceUninstall } from '#src/cli/service-install.js'
-import { describeStatus, hiddenBy, portOf, unitFor } from '#src/cli/service-plan.js'
+import { describeStatus, hiddenBy, letsNobodyIn, portOf, unitFor } from '#src/cli/service-plan.js'
 
 const template = readFileSync(new URL('../../../systemd/damselfly.service', import.meta.url), 'utf8')
 
@@ -88,11 +88,12 @@ test('install makes the account, the configuration and the unit, and starts the 
     'created the user damselfly',
     'created /etc/damselfly',
     'created /etc/damselfly/actions',
-    'created /etc/damselfly/.env',
-    'created /etc/damselfly/damselfly.yaml',
-    'created /etc/damselfly/actions/buzz.js',
+    `created /etc/damselfly/.env from ${machine.packageDir}/.env.example`,
+    `created /etc/damselfly/damselfly.yaml from ${machine.packageDir}/config/damselfly.yaml`,
+    `created /etc/damselfly/actions/buzz.js from ${machine.packageDir}/config/actions/buzz.js`,
     'wrote /etc/systemd/system/damselfly.service',
     'enabled damselfly.service: it starts with the machine',
+    'devices on the LAN are refused until MQTT_USERNAME and MQTT_PASSWORD stand in /etc/damselfly/.env',
     'started damselfly.service; its log: journalctl -u damselfly -f',
   ])
   const { mode, uid, gid } = await stat(join(machine.root, 'etc/damselfly/.env'))
@@ -274,4 +275,28 @@ test('the port comes from .env', () => {
     ['REPORT=1\nPORT=\n', 1883],
   ] as const)
     assert.equal(portOf(env), port, env)
+})
+
+test('install begins with the .env and the config of the folder that it is called in', { skip }, async () => {
+  await using machine = await makeMachine({ ...noMosquitto })
+  const workingDir = join(machine.root, 'home')
+  await mkdir(join(workingDir, 'config/actions'), { recursive: true })
+  await writeFile(join(workingDir, '.env'), 'MQTT_USERNAME=house\nMQTT_PASSWORD=key\n')
+  await writeFile(join(workingDir, 'config/damselfly.yaml'), 'pins: {}\n')
+  await writeFile(join(workingDir, 'config/actions/own.js'), '')
+  await serviceInstall({ ...machine, workingDir })
+  assert.match(await machine.text('etc/damselfly/.env'), /PASSWORD=key/)
+  assert.equal(await machine.text('etc/damselfly/damselfly.yaml'), 'pins: {}\n')
+  assert.equal(await machine.text('etc/damselfly/actions/own.js'), '')
+  assert.equal(
+    machine.lines.some((line) => line.includes('are refused')),
+    false,
+  )
+})
+
+test('a .env that keeps the LAN out is known', () => {
+  for (const env of ['', 'PORT=1', '#MQTT_PASSWORD=x', 'MQTT_PASSWORD=', 'ALLOW_ANONYMOUS=local'])
+    assert.equal(letsNobodyIn(env), true, env)
+  for (const env of ['MQTT_PASSWORD=x', 'export MQTT_PASSWORD="x"', 'A=1\nALLOW_ANONYMOUS=true'])
+    assert.equal(letsNobodyIn(env), false, env)
 })
