@@ -1,4 +1,4 @@
-import { readSafeSettings } from '../config/read-safe-settings.ts'
+import { readSafeScalars } from '../config/read-safe-settings.ts'
 import { DamselflyError } from '../core/errors.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exportTable, listTables } from './export.ts'
@@ -15,7 +15,7 @@ export async function exportCommand(
   if (format !== 'csv' && format !== 'jsonl')
     throw new DamselflyError('USAGE', `--format is csv or jsonl, not "${format}"`)
   const since = options.since === undefined ? {} : { since: timeOf(options.since) }
-  const { scalars } = await readSafeSettings({ ...(await chosenHouse()), isTerminal: false })
+  const { scalars } = await readSafeScalars({ ...(await chosenHouse()), isTerminal: false })
   const { dataDir } = scalars
   if (table === undefined) {
     for (const name of await listTables(dataDir)) console.log(name)

@@ -1,41 +1,41 @@
-import { readSafeSettings } from '../config/read-safe-settings.ts'
+import { readSafePins, readSafeScalars } from '../config/read-safe-settings.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
-import { formatProblem } from '../core/problems.ts'
+import { formatProblem, type Problem } from '../core/problems.ts'
 import { parseDuration } from '../core/units.ts'
 import { type OutputsRecord, readOutputsRecord } from '../gpio/record.ts'
-import { driveSafe, type SafeOutput, safeOutputs } from '../gpio/safe.ts'
+import { driveSafe, safeOutputs } from '../gpio/safe.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
 
 /**
- * Drives every output to its `on_stop`: those that a daemon held last, by its own record, and those in the
+ * Drives every output to its `on_stop`: first those that a daemon held last, by its own record, then those in the
  * configuration that it did not hold. A mistake in the configuration does not keep the others from being driven.
  * @throws DamselflyError `USAGE`, and when there is no chip to drive
  */
 export async function safe(options: { readonly hold: string }): Promise<void> {
   const holdMs = holdMsOf(options.hold)
-  const { scalars, pins, problems } = await readSafeSettings({
-    ...(await chosenHouse()),
-    isTerminal: process.stdout.isTTY,
-  })
-  for (const problem of problems) console.error(`warning: ${formatProblem(problem)}\n`)
+  const house = await chosenHouse()
+  const { scalars, problems } = await readSafeScalars({ ...house, isTerminal: process.stdout.isTTY })
+  warn(problems)
   const record = await readRecord(scalars.dataDir)
   const held = record?.outputs ?? []
-  const outputs: SafeOutput[] = [
-    ...held,
-    ...safeOutputs(pins).filter(({ pin }) => !held.some((one) => one.pin === pin)),
-  ]
-  if (outputs.length === 0) return console.log('no output to drive')
   const { driven, failed, isSimulated } = await driveSafe({
-    outputs,
+    outputs: held,
+    more: async () => {
+      const { pins, problems } = await readSafePins({ cwd: house.cwd, configDir: scalars.configDir })
+      warn(problems)
+      return safeOutputs(pins).filter(({ pin }) => !held.some((one) => one.pin === pin))
+    },
     choice: record?.choice ?? scalars.gpioChip,
     ...(record === undefined ? {} : { label: record.chip.label }),
     holdMs,
     log: terminalLog,
   })
+  const count = driven.length + failed.length
+  if (count === 0) return console.log('no output to drive')
   if (isSimulated) console.log('simulated: this machine has no GPIO chip, no real line moved')
-  console.log(`${driven.length} of ${outputs.length} outputs driven to on_stop`)
+  console.log(`${driven.length} of ${count} outputs driven to on_stop`)
   if (failed.length > 0) process.exitCode = exitCodes.failed
 }
 
@@ -45,6 +45,10 @@ function holdMsOf(text: string): number {
   } catch (cause) {
     throw new DamselflyError('USAGE', `--hold: ${reasonOf(cause)}`, { cause })
   }
+}
+
+function warn(problems: readonly Problem[]): void {
+  for (const problem of problems) console.error(`warning: ${formatProblem(problem)}\n`)
 }
 
 /** A damaged record is told, and the configuration serves instead. */

@@ -1,37 +1,42 @@
 import type { Pin } from '../core/pin.ts'
 import type { Problem } from '../core/problems.ts'
-import { type DamselflyYaml, readYaml } from './damselfly-yaml.ts'
+import type { DamselflyYaml } from './damselfly-yaml.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { readScalars, type Scalars } from './scalars.ts'
 import { type Environment, readVariables } from './variables.ts'
 import type { TreeMap } from './yaml-tree.ts'
 
-export interface SafeSettings {
-  /** Each variable that is wrong has its default. */
-  readonly scalars: Scalars
-  /** The pins that are right, whatever else is wrong in the file. */
-  readonly pins: readonly Pin[]
-  /** The mistakes in the variables, in `pins:` and in the file's syntax. */
-  readonly problems: readonly Problem[]
-}
+// After a crash seconds count, and to load the YAML parser takes longer than all else: hence two steps.
 
 /**
- * Reads just enough to drive the pins to safety after a crash: no rules, no actions, no expressions.
- * Never throws for a mistake. A pin in whose lines something is not YAML is left out, for half a pin may be
- * an inverted one.
+ * Reads `.env` and the environment; each variable that is wrong has its default. Never throws for a mistake.
  */
-export async function readSafeSettings(request: {
+export async function readSafeScalars(request: {
   readonly cwd: string
   readonly environment?: Environment
   readonly isTerminal: boolean
-}): Promise<SafeSettings> {
+}): Promise<{ readonly scalars: Scalars; readonly problems: readonly Problem[] }> {
   const problems = new ProblemList()
   const { cwd, environment = process.env, isTerminal } = request
   const variables = await readVariables(cwd, environment, problems, new ProblemList())
   const scalars = readScalars(variables, { cwd, environment, isTerminal }, new ProblemList())
-  const yaml = await readYaml(cwd, scalars.configDir, problems)
-  return { scalars, pins: yaml === undefined ? [] : safePins(yaml), problems: problems.sorted() }
+  return { scalars, problems: problems.sorted() }
+}
+
+/**
+ * Reads the pins that are right, whatever else is wrong in `damselfly.yaml`: no rules, no actions, no expressions.
+ * Tells the mistakes in `pins:` and in the file's syntax, and never throws for one. A pin in whose lines something
+ * is not YAML is left out, for half a pin may be an inverted one.
+ */
+export async function readSafePins(request: {
+  readonly cwd: string
+  readonly configDir: string
+}): Promise<{ readonly pins: readonly Pin[]; readonly problems: readonly Problem[] }> {
+  const problems = new ProblemList()
+  const { readYaml } = await import('./damselfly-yaml.ts')
+  const yaml = await readYaml(request.cwd, request.configDir, problems)
+  return { pins: yaml === undefined ? [] : safePins(yaml), problems: problems.sorted() }
 }
 
 function safePins(yaml: DamselflyYaml): readonly Pin[] {

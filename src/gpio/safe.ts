@@ -19,6 +19,8 @@ export interface SafeOutput {
 
 export interface DriveSafeOptions {
   readonly outputs: readonly SafeOutput[]
+  /** Finds more outputs; called when `outputs` are driven, while they are held. */
+  readonly more?: () => Promise<readonly SafeOutput[]>
   /** As `GPIO_CHIP`. */
   readonly choice: string
   /** The label that the chip must have, from the record: lines of another chip are not touched. */
@@ -41,34 +43,39 @@ export interface SafeReport {
 /**
  * Drives every output to its `on_stop`, without a daemon, and holds the lines for `holdMs`. A line that
  * cannot be had (a running daemon holds it) is logged and does not keep the others from being driven.
- * Without outputs it does nothing, and opens nothing.
+ * Without outputs, and more of them, it does nothing, and opens nothing.
  * @throws DamselflyError when there is no chip to drive: `GPIO_NO_CHIP`, `GPIO_DENIED`, `GPIO_FAILED`
  */
 export async function driveSafe(options: DriveSafeOptions): Promise<SafeReport> {
-  const { outputs, log, holdMs } = options
+  const { log, holdMs } = options
+  const more = async () => (await options.more?.()) ?? []
+  const isMoreDue = options.outputs.length > 0
+  const outputs = isMoreDue ? options.outputs : await more()
   if (outputs.length === 0) return { isSimulated: false, driven: [], failed: [] }
   const chip = await openChip({ ...options, counters: new Counters() })
   const lines: OutputLine[] = []
   const driven: string[] = []
   const failed: { pin: string; reason: string }[] = []
+  const drive = (output: SafeOutput): void => {
+    try {
+      const offset = offsetOf(chip, output)
+      lines.push(
+        chip.requestOutput(offset, { isActiveLow: output.isActiveLow, value: output.onStop === 'on' }),
+      )
+      driven.push(output.pin)
+      log.info(
+        { pin: output.pin, line: describeLine(chip, offset), state: output.onStop },
+        'pin driven to on_stop',
+      )
+    } catch (error) {
+      failed.push({ pin: output.pin, reason: reasonOf(error) })
+      log.error({ pin: output.pin, reason: reasonOf(error) }, 'pin not driven to on_stop')
+    }
+  }
   try {
     checkLabel(chip, options.label)
-    for (const output of outputs) {
-      try {
-        const offset = offsetOf(chip, output)
-        lines.push(
-          chip.requestOutput(offset, { isActiveLow: output.isActiveLow, value: output.onStop === 'on' }),
-        )
-        driven.push(output.pin)
-        log.info(
-          { pin: output.pin, line: describeLine(chip, offset), state: output.onStop },
-          'pin driven to on_stop',
-        )
-      } catch (error) {
-        failed.push({ pin: output.pin, reason: reasonOf(error) })
-        log.error({ pin: output.pin, reason: reasonOf(error) }, 'pin not driven to on_stop')
-      }
-    }
+    for (const output of outputs) drive(output)
+    if (isMoreDue) for (const output of await more()) drive(output)
     if (lines.length > 0 && holdMs > 0) await sleep(holdMs)
   } finally {
     for (const line of lines) line.release()

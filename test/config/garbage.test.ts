@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { readSafeSettings } from '#src/config/read-safe-settings.js'
+import { readSafePins } from '#src/config/read-safe-settings.js'
 import { readSettings } from '#src/config/read-settings.js'
 import { ProblemsError } from '#src/core/problems.js'
 import { catalogueOf, folderOf, standInCompiler, standIns } from '../support/config-world.js'
@@ -119,7 +119,7 @@ test('mutated configurations are read or refused, and nothing else', async () =>
     const yaml = mutated(good)
     await writeFile(join(folder.path, 'config/damselfly.yaml'), yaml)
     count[await settle(folder.path, yaml)]++
-    await readSafeSettings({ cwd: folder.path, environment: {}, isTerminal: false })
+    await readSafePins({ cwd: folder.path, configDir: join(folder.path, 'config') })
   }
   assert.ok(count.read > 20 && count.refused > 200, JSON.stringify(count))
 })

@@ -1,20 +1,19 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { readSafeSettings } from '#src/config/read-safe-settings.js'
+import { readSafePins, readSafeScalars } from '#src/config/read-safe-settings.js'
 import { brief, folderOf } from '../support/config-world.js'
 
-async function safe(yaml: string | undefined, env = '') {
+async function safe(text: string | undefined, env = '') {
   await using folder = await folderOf({
     '.env': env,
-    ...(yaml === undefined ? {} : { 'config/damselfly.yaml': yaml }),
+    ...(text === undefined ? {} : { 'config/damselfly.yaml': text }),
   })
-  const { pins, problems, scalars } = await readSafeSettings({
-    cwd: folder.path,
-    environment: {},
-    isTerminal: false,
-  })
-  return { pins: pins.map(({ name }) => name), problems: problems.map(brief), scalars }
+  const cwd = folder.path
+  const { problems, scalars } = await readSafeScalars({ cwd, environment: {}, isTerminal: false })
+  const yaml = await readSafePins({ cwd, configDir: scalars.configDir })
+  const all = [...problems, ...yaml.problems]
+  return { pins: yaml.pins.map(({ name }) => name), problems: all.map(brief), scalars }
 }
 
 const pins = 'pins:\n  lamp: { gpio: 17, out: true }\n  pump: { gpio: 27, out: true, on_stop: on }\n'
@@ -55,9 +54,16 @@ test('a configuration that is not there is told, not thrown', async () => {
   assert.match(read.problems[0] ?? '', /there is no such file/)
 })
 
-test('it loads neither zod nor croner nor the expressions', async () => {
+test('the variables come without the YAML parser, the pins without zod, croner and the expressions', async () => {
+  const read = await packagesOf('#src/config/read-safe-settings.js')
+  assert.deepEqual(read, ['dotenv', 'fastest-levenshtein'])
+  assert.deepEqual(await packagesOf('#src/config/damselfly-yaml.js'), ['fastest-levenshtein', 'yaml'])
+})
+
+/** The packages that a file imports, and what it imports, and so on. */
+async function packagesOf(file: string): Promise<string[]> {
   const seen = new Set<string>()
-  const pending = [import.meta.resolve('#src/config/read-safe-settings.js')]
+  const pending = [import.meta.resolve(file)]
   for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
     if (seen.has(url)) continue
     seen.add(url)
@@ -66,6 +72,5 @@ test('it loads neither zod nor croner nor the expressions', async () => {
     for (const [, name] of text.matchAll(/^(?:import|export) .*from '([^']+)'/gm))
       pending.push(name?.startsWith('.') ? new URL(name, url).href : (name as string))
   }
-  const packages = [...seen].filter((url) => !url.startsWith('file:') && !url.startsWith('node:'))
-  assert.deepEqual(packages.sort(), ['dotenv', 'fastest-levenshtein', 'yaml'])
-})
+  return [...seen].filter((url) => !url.startsWith('file:') && !url.startsWith('node:')).sort()
+}

@@ -92,3 +92,22 @@ test('the lines are held for as long as was asked', async () => {
   await driveSafe({ outputs: safeOutputs(pins), choice, holdMs: 150, log })
   assert.ok(performance.now() - before >= 149)
 })
+
+test('what is found later is driven after the first, in the same hold', async () => {
+  const log = new KeptLog()
+  const more = async () => {
+    assert.equal(log.of('info').length, 1)
+    return safeOutputs([output('fan', 17), output('vent', 18)])
+  }
+  const report = await driveSafe({ outputs: safeOutputs([output('lamp', 17)]), more, choice, holdMs: 0, log })
+  assert.deepEqual(report.driven, ['lamp', 'vent'])
+  assert.match(report.failed[0]?.reason ?? '', /busy/)
+})
+
+test('with nothing at first, what is found later is all there is', async () => {
+  const log = new KeptLog()
+  const options = { outputs: [], choice, holdMs: 0, log }
+  const more = async () => safeOutputs([output('vent', 18)])
+  assert.deepEqual((await driveSafe({ ...options, more })).driven, ['vent'])
+  assert.deepEqual((await driveSafe({ ...options, more: async () => [] })).driven, [])
+})

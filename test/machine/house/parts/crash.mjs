@@ -170,7 +170,7 @@ async function stuck() {
     "export default { name: 'hog', options: (z) => z.object({ hog: z.string() }), run() { for (;;); } }\n"
   writeFileSync('/etc/damselfly/actions/hog.js', hog)
   writeFileSync(yaml, `${good}  - { name: hog, on: house/hog, do: { hog: x } }\n`)
-  await dropIn('watchdog', 'TimeoutStopSec=2')
+  await dropIn('watchdog', 'TimeoutStopSec=6') // for safe, too, with what it holds
   await systemctl('start', 'damselfly')
   const client = await connect()
   client.publish('house/hog', '').catch(() => {}) // never acknowledged
@@ -186,6 +186,7 @@ async function stuck() {
     log !== '' && highAt(valve) > 0,
     `${log} ${valve.text()}`,
   )
+  await dropIn('watchdog', '')
   rmSync('/etc/damselfly/actions/hog.js')
   writeFileSync(yaml, good)
 }
