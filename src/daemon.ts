@@ -81,7 +81,8 @@ export class Daemon {
   }
 
   /**
-   * Pins first, so that they have a known state soonest; doors last, so that nobody talks to half a house.
+   * The store first, for it is what only one Damselfly can hold; then the pins, so that they have a known state soon;
+   * doors last, so that nobody talks to half a house.
    * @throws what went wrong, when all that had been started is stopped again
    */
   async start(): Promise<void> {
@@ -127,9 +128,6 @@ export class Daemon {
     const { log, lan, manager, onReady } = this.#parts
     const { name, dataDir, pins, rules, bind, port } = this.#settings
 
-    this.#ends.push(() => this.#pins.close())
-    await this.#pins.start(pins)
-
     const broker = await Broker.open({
       dataDir,
       access: this.#settings,
@@ -139,6 +137,9 @@ export class Daemon {
     })
     this.#ends.push(() => broker.close())
     const { hub } = broker
+
+    this.#ends.push(() => this.#pins.close())
+    await this.#pins.start(pins)
 
     const publish = hub.publish.bind(hub)
     const actions = new ActionHost({ dataDir, log, gpio: this.#pins, publish })

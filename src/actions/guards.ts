@@ -10,6 +10,8 @@ import { plainBytes } from './plain.ts'
  * @throws DamselflyError `OPTIONS_INVALID`
  */
 export function checkedMessage(message: OutgoingMessage, chain: readonly string[]): OutgoingMessage {
+  if (typeof message !== 'object' || message === null)
+    throw invalid('publish', 'the message', message, 'an object with a topic')
   const { topic, payload, qos = 0, retain = false } = message
   if (typeof topic !== 'string') throw invalid('publish', 'topic', topic, 'a text such as home/lamp')
   if (![0, 1, 2].includes(qos)) throw invalid('publish', 'qos', qos, '0, 1 or 2')

@@ -35,7 +35,10 @@ export class ActionHost implements ActionRunner {
       const context = new Run(this.#parts, log, { options, event, rule, signal, chain })
       const starting = life.start()
       if (starting === undefined) return this.#run(action, context)
-      return starting.then(() => this.#run(action, context))
+      return starting.then(() => {
+        signal().throwIfAborted() // the step's time may have passed meanwhile
+        return this.#run(action, context)
+      })
     }
   }
 

@@ -2,17 +2,21 @@ import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { Aedes, type AuthenticateError, type Client, type Subscription } from 'aedes'
 import type { Counters } from '../core/counters.ts'
-import { reasonOf } from '../core/errors.ts'
+import { errnoOf, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { filterProblem } from '../core/topics.ts'
+import { filterProblem, topicProblem } from '../core/topics.ts'
 import { type Access, judge } from './access.ts'
+import { causeOf } from './durable-state.ts'
 import { holdEarlyEnd } from './early-end.ts'
 import { AedesHub } from './hub.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
 import { PacketGuard } from './packet-guard.ts'
 import { openStateStore, type StateStore } from './state-store.ts'
+
+/** Characters of a field that a log line shows. */
+const shownMax = 200
 
 /** CONNACK return code 1 [MQTT-3.1.2-2]: what a client of MQTT 5 gets. */
 const unacceptableProtocol = 1
@@ -37,6 +41,8 @@ export class Broker {
   readonly #listeners: Listeners
   readonly #options: BrokerOptions
   readonly #peers = new WeakMap<object, string>()
+  /** Connections whose CONNECT has not been answered yet, the oldest first. */
+  readonly #unanswered = new Set<Socket>()
   readonly #earlyEnds = new WeakMap<object, () => void>()
   readonly #refusals = new Repeats()
   #access: Access
@@ -64,7 +70,10 @@ export class Broker {
     this.#options = options
     this.#access = options.access
     this.hub = new AedesHub(aedes, store.persistence)
-    this.#listeners = new Listeners((socket) => this.#accept(socket))
+    this.#listeners = new Listeners(
+      (socket) => this.#accept(socket),
+      (error) => options.log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
+    )
   }
 
   /** The addresses that are being listened on. */
@@ -111,6 +120,20 @@ export class Broker {
         false,
       )
     }
+    this.#aedes.authorizePublish = (client, packet, done) => {
+      const problem = packet.topic.startsWith('$SYS')
+        ? 'topics below $SYS are the broker’s own'
+        : topicProblem(packet.topic)
+      if (problem === undefined) return done(null)
+      counters.add('publishes.refused')
+      this.#logRefusal({
+        client: client?.id,
+        address: client === null ? undefined : this.#peerOf(client),
+        topic: packet.topic,
+        reason: problem,
+      })
+      done(Object.assign(new Error(problem), { errorCode: 0 }))
+    }
     this.#aedes.authorizeSubscribe = (client, subscription, done) => {
       const problem = filterProblem(subscription.topic)
       if (problem === undefined) return done(null, subscription)
@@ -124,11 +147,16 @@ export class Broker {
       done(null, null as unknown as Subscription) // SUBACK 0x80 [MQTT-3.9.3-2]
     }
     // what the client sent early is handled in this turn: the end may come in the next
-    this.#aedes.on('clientReady', ({ conn }) => setImmediate(() => this.#earlyEnds.get(conn)?.()))
+    this.#aedes.on('clientReady', ({ conn }) => {
+      this.#unanswered.delete(conn as Socket)
+      setImmediate(() => this.#earlyEnds.get(conn)?.())
+    })
     this.#aedes.on('client', (client) =>
-      log.info({ client: client.id, address: this.#peerOf(client) }, 'client connected'),
+      log.info(cut({ client: client.id, address: this.#peerOf(client) }), 'client connected'),
     )
-    this.#aedes.on('clientDisconnect', (client) => log.info({ client: client.id }, 'client disconnected'))
+    this.#aedes.on('clientDisconnect', (client) =>
+      log.info(cut({ client: client.id }), 'client disconnected'),
+    )
     this.#aedes.on('clientError', (client, error) => this.#logFailure(client, error))
     this.#aedes.on('connectionError', (client, error) => this.#logFailure(client, error))
     const failures: EventEmitter = this.#aedes // the types of aedes leave its 'error' event out
@@ -145,7 +173,17 @@ export class Broker {
       return void socket.destroy()
     }
     this.#connections++
-    socket.once('close', () => this.#connections--)
+    this.#unanswered.add(socket)
+    socket.once('close', () => {
+      this.#connections--
+      this.#unanswered.delete(socket)
+    })
+    for (const oldest of this.#unanswered) {
+      if (this.#unanswered.size <= limits.unansweredConnectionsMax) break
+      this.#options.counters.add('unansweredConnectionsMax')
+      this.#unanswered.delete(oldest)
+      oldest.destroy()
+    }
     this.#peers.set(socket, plainAddress(peer))
     this.#guard(socket)
     this.#earlyEnds.set(socket, holdEarlyEnd(socket))
@@ -173,22 +211,37 @@ export class Broker {
 
   #logFailure(client: Client, error: Error): void {
     this.#options.counters.add('clients.failed')
-    const fields = { client: client.id ?? undefined, address: this.#peerOf(client), reason: reasonOf(error) }
+    const fields = { client: client.id ?? undefined, address: this.#peerOf(client), reason: causeOf(error) }
     const { errorCode } = error as { errorCode?: number }
     if (errorCode === unacceptableProtocol) {
-      return this.#logRefusal({
-        ...fields,
-        remedy: 'set the client to MQTT 3.1.1; version 5 is not spoken yet',
-      })
+      this.#logRefusal({ ...fields, remedy: 'set the client to MQTT 3.1.1; version 5 is not spoken yet' })
+    } else if (errnoOf(error)?.startsWith('LEVEL_')) {
+      const repeats = this.#refusals.admit('store')
+      if (repeats !== undefined)
+        this.#options.log.error(
+          { ...cut(fields), ...repeats },
+          'client disconnected: its session cannot be stored',
+        )
+    } else if (errorCode === undefined) {
+      // with a code it is a refusal, logged where it was decided
+      this.#options.log.debug(cut(fields), 'client failed')
     }
-    if (errorCode !== undefined) return // a refusal, logged where it was decided
-    this.#options.log.debug(fields, 'client failed')
   }
 
   #logRefusal(fields: Record<string, unknown>): void {
-    const repeats = this.#refusals.admit(`${fields['address']} ${fields['client']} ${fields['reason']}`)
-    if (repeats !== undefined) this.#options.log.warn({ ...fields, ...repeats }, 'client refused')
+    // not by client id: a peer may take another one each time
+    const repeats = this.#refusals.admit(`${fields['address']} ${fields['reason']}`)
+    if (repeats !== undefined) this.#options.log.warn({ ...cut(fields), ...repeats }, 'client refused')
   }
+}
+
+/** Client ids, topics and filters come from anybody, in any length; a log line is for reading. */
+function cut(fields: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(fields).map(([key, value]) => {
+    const isLong = typeof value === 'string' && value.length > shownMax
+    return [key, isLong ? `${value.slice(0, shownMax)}…` : value]
+  })
+  return Object.fromEntries(entries)
 }
 
 /** `::ffff:10.0.0.5` → `10.0.0.5`: what people call the address. */

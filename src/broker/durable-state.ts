@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import LevelPersistence, {
   type StoredPacket,
   type Thenable,
@@ -9,7 +10,7 @@ import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { matchesFilter } from '../core/topics.ts'
+import { FilterIndex } from '../core/topics.ts'
 
 export interface DurableStateParts {
   readonly level: ClassicLevel<string, Buffer>
@@ -23,37 +24,49 @@ const done: Thenable = {
   then: (fulfil) => fulfil(),
 }
 
+/** How long until a store that could not be written is opened anew. */
+const retryMs = 2_000
+/** How long a search may go on before the event loop gets its turn. */
+const turnMs = 2
+
 /**
  * aedes' persistence over LevelDB, with the retained messages in memory as well. aedes' own reads them from
  * the disk, so that a new subscriber may get an old state after the newer one, and two writes to a topic may
- * overtake each other; here the newest is what is read, and writes go one batch after the other.
- * At most `retainedMessagesMax` messages and `retainedBytesMax` bytes are retained; one past it is still
- * delivered, and not retained.
+ * overtake each other; here the newest is what is read, and writes go one batch after the other. A disk that
+ * refuses them is tried again until it takes them: LevelDB is opened anew then, for after a failed write it
+ * may lose what is written next.
+ * At most `retainedMessagesMax` messages and `retainedBytesMax` bytes, topics included, are retained; one past
+ * it is still delivered, and not retained.
  */
 export class DurableState extends LevelPersistence {
   readonly #parts: DurableStateParts
   readonly #retained = new Map<string, StoredPacket>()
   readonly #repeats = new Repeats()
+  readonly #closing = new AbortController()
   #retainedBytes = 0
   #unwritten = new Map<string, StoredPacket>()
   #writing: Promise<void> | undefined
+  #isSick = false
 
   constructor(parts: DurableStateParts) {
     super(parts.level)
     this.#parts = parts
   }
 
-  override async setup(broker: unknown): Promise<void> {
-    await super.setup(broker)
+  /** Reads the whole store once, so that damage is found now. @throws LevelDB's error */
+  async load(): Promise<void> {
+    for await (const _ of this.#parts.level.keys());
     for await (const packet of super.createRetainedStream('#')) this.#keep(packet as StoredPacket)
   }
 
   override storeRetained(packet: StoredPacket): Thenable {
+    const { topic, payload } = packet
+    if (payload.length === 0 && !this.#retained.has(topic)) return done
     if (!this.#hasRoomFor(packet)) return done
-    if (packet.payload.length === 0)
-      this.#forget(packet.topic) // [MQTT-3.3.1-10]
+    if (payload.length === 0)
+      this.#forget(topic) // [MQTT-3.3.1-10]
     else this.#keep(packet)
-    this.#unwritten.set(packet.topic, packet)
+    this.#unwritten.set(topic, this.#retained.get(topic) ?? packet)
     this.#writing ??= this.#writeAll()
     return done
   }
@@ -66,41 +79,55 @@ export class DurableState extends LevelPersistence {
     return Readable.from(this.#matching(filters))
   }
 
-  /** Resolves when all that was retained is written. */
+  /** Resolves when all that was retained is written, or when it cannot be. Nothing is tried again after that. */
   async flush(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing
+    this.#closing.abort()
+    await this.#writing
   }
 
-  *#matching(filters: readonly string[]): Iterable<StoredPacket> {
+  async *#matching(filters: readonly string[]): AsyncIterable<StoredPacket> {
+    const index = new FilterIndex<string>()
+    for (const filter of filters) index.add(filter, filter)
     const isExact = filters.every((filter) => !filter.includes('+') && !filter.includes('#'))
+    let untilMs = performance.now() + turnMs
     // the Map is read while the stream is: what is retained meanwhile is sent as it is then
-    for (const topic of isExact ? filters : this.#retained.keys()) {
-      const packet = this.#retained.get(topic)
-      if (packet !== undefined && filters.some((filter) => matchesFilter(filter, topic))) yield packet
+    for (const topic of isExact ? new Set(filters) : this.#retained.keys()) {
+      const isWanted = isExact || index.match(topic).length > 0
+      const packet = isWanted ? this.#retained.get(topic) : undefined
+      if (packet !== undefined) yield packet
+      if (performance.now() < untilMs) continue
+      await nextTurn()
+      untilMs = performance.now() + turnMs
     }
   }
 
   #keep(packet: StoredPacket): void {
     this.#forget(packet.topic)
-    this.#retained.set(packet.topic, packet)
-    this.#retainedBytes += packet.payload.length
+    // a copy: the payload is a part of the chunk in which it was read, and others may hold it as well
+    this.#retained.set(packet.topic, { ...packet, payload: Buffer.from(packet.payload) })
+    this.#retainedBytes += sizeOf(packet)
   }
 
   #forget(topic: string): void {
-    this.#retainedBytes -= this.#retained.get(topic)?.payload.length ?? 0
+    const old = this.#retained.get(topic)
+    if (old !== undefined) this.#retainedBytes -= sizeOf(old)
     this.#retained.delete(topic)
   }
 
-  #hasRoomFor({ topic, payload }: StoredPacket): boolean {
+  #hasRoomFor(packet: StoredPacket): boolean {
+    const { topic, payload } = packet
     if (payload.length === 0) return true
     const old = this.#retained.get(topic)
-    const bytes = this.#retainedBytes - (old?.payload.length ?? 0) + payload.length
+    const bytes = this.#retainedBytes - (old === undefined ? 0 : sizeOf(old)) + sizeOf(packet)
     const isTooMany = old === undefined && this.#retained.size >= limits.retainedMessagesMax
     if (!isTooMany && bytes <= limits.retainedBytesMax) return true
     this.#parts.counters.add(isTooMany ? 'retainedMessagesMax' : 'retainedBytesMax')
     const repeats = this.#repeats.admit('full')
     if (repeats !== undefined)
-      this.#parts.log.warn({ topic, ...repeats }, 'message not retained: there are too many already')
+      this.#parts.log.warn(
+        { topic: topic.slice(0, 100), ...repeats },
+        'message not retained: there are too many already',
+      )
     return false
   }
 
@@ -111,15 +138,46 @@ export class DurableState extends LevelPersistence {
       this.#unwritten = new Map()
       try {
         await Promise.all([...batch.values()].map((packet) => super.storeRetained(packet)))
+        if (this.#isSick) this.#parts.log.info({}, 'retained messages are written again')
+        this.#isSick = false
       } catch (error) {
-        const repeats = this.#repeats.admit('write')
-        if (repeats !== undefined)
-          this.#parts.log.error(
-            { reason: reasonOf(error), ...repeats },
-            'retained messages could not be written',
-          )
+        this.#unwritten = new Map([...batch, ...this.#unwritten]) // the newer one of a topic stays
+        if (!(await this.#recover(error))) break
       }
     }
     this.#writing = undefined
   }
+
+  /** Waits, and opens the store anew. @returns whether it is worth another try */
+  async #recover(error: unknown): Promise<boolean> {
+    this.#isSick = true
+    const { level, log } = this.#parts
+    const repeats = this.#repeats.admit('write')
+    if (repeats !== undefined)
+      log.error(
+        { store: level.location, reason: causeOf(error), ...repeats },
+        'retained messages cannot be written, trying again',
+      )
+    const isClosing = this.#closing.signal
+    await sleep(retryMs, undefined, { signal: isClosing, ref: false }).catch(() => {})
+    if (isClosing.aborted) return false
+    try {
+      await level.close()
+      await level.open()
+      for (const [topic, packet] of this.#retained)
+        if (!this.#unwritten.has(topic)) this.#unwritten.set(topic, packet)
+    } catch {} // the next write says why
+    return true
+  }
+}
+
+function sizeOf({ topic, payload }: StoredPacket): number {
+  return topic.length + payload.length
+}
+
+/** What LevelDB itself says: the errors around it only say where. */
+export function causeOf(error: unknown): string {
+  let deepest = error
+  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause
+  return reasonOf(deepest)
 }

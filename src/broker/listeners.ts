@@ -14,9 +14,11 @@ export interface ListenFailure {
 export class Listeners {
   readonly #servers = new Map<string, { readonly server: Server; readonly sockets: Set<Socket> }>()
   readonly #onSocket: (socket: Socket) => void
+  readonly #onError: (error: Error) => void
 
-  constructor(onSocket: (socket: Socket) => void) {
+  constructor(onSocket: (socket: Socket) => void, onError: (error: Error) => void) {
     this.#onSocket = onSocket
+    this.#onError = onError
   }
 
   /** The addresses that are being listened on, in the order in which they were opened. */
@@ -74,7 +76,7 @@ export class Listeners {
       server.once('error', reject)
       server.listen({ host: address, port, ipv6Only: false }, () => {
         server.off('error', reject)
-        server.on('error', () => {}) // @NOTE accept errors such as EMFILE: the client tries again, we go on
+        server.on('error', this.#onError) // accept errors such as EMFILE: the client tries again, we go on
         this.#servers.set(address, { server, sockets })
         resolve()
       })

@@ -1,10 +1,13 @@
-import { mkdir, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, constants, mkdir, readdir, rename, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import type { Counters } from '../core/counters.ts'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
-import { DurableState } from './durable-state.ts'
+import { causeOf, DurableState } from './durable-state.ts'
+
+/** Room that LevelDB needs to open at all. */
+const diskBytesMin = 256 * 1024
 
 /** What outlives the process: retained messages, sessions and their subscriptions. */
 export interface StateStore {
@@ -29,20 +32,37 @@ export async function openStateStore(dataDir: string, log: Logger, counters: Cou
       { cause },
     )
   }
-  let level: Level
   try {
-    level = await open(path)
+    return await open(path, log, counters)
   } catch (cause) {
-    if (!isDamaged(cause)) throw explain(path, cause)
+    const obstacle = await obstacleOf(path, cause)
+    if (obstacle !== undefined)
+      throw new DamselflyError('STORE_FAILED', `cannot open ${path}: ${obstacle}`, { cause })
     const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '')}`
     await rename(path, aside)
     log.error(
-      { store: path, setAside: aside, reason: reasonOf(deepest(cause)) },
+      { store: path, setAside: aside, reason: causeOf(cause) },
       'store was damaged: set aside, starting with an empty one',
     )
-    level = await open(path)
+    return await open(path, log, counters)
   }
+}
+
+async function open(path: string, log: Logger, counters: Counters): Promise<StateStore> {
+  await refuseHeadless(path)
+  const level = new ClassicLevel<string, Buffer>(path, {
+    valueEncoding: 'buffer',
+    cacheSize: 1024 * 1024,
+    writeBufferSize: 1024 * 1024,
+  })
   const persistence = new DurableState({ level, log, counters })
+  try {
+    await level.open()
+    await persistence.load()
+  } catch (error) {
+    await level.close().catch(() => {})
+    throw error
+  }
   return {
     persistence,
     close: async () => {
@@ -52,35 +72,30 @@ export async function openStateStore(dataDir: string, log: Logger, counters: Cou
   }
 }
 
-type Level = ClassicLevel<string, Buffer>
-
-async function open(path: string): Promise<Level> {
-  const level: Level = new ClassicLevel(path, {
-    valueEncoding: 'buffer',
-    cacheSize: 1024 * 1024,
-    writeBufferSize: 1024 * 1024,
-  })
-  await level.open()
-  return level
+/** LevelDB takes a folder without its file CURRENT for a new one, and begins with nothing. */
+async function refuseHeadless(path: string): Promise<void> {
+  const files = await readdir(path).catch((): string[] => [])
+  const hasData = files.some((file) => /\.(ldb|log)$/.test(file))
+  if (hasData && !files.includes('CURRENT')) throw new Error('its file CURRENT is gone')
 }
 
-function isDamaged(error: unknown): boolean {
-  const { code } = deepest(error) as { code?: string }
-  return code === 'LEVEL_CORRUPTION' || code === 'LEVEL_INVALID_ARGUMENT'
+/** What an owner can put right, in words; undefined when the store itself is at fault. */
+async function obstacleOf(path: string, error: unknown): Promise<string | undefined> {
+  if (hasCode(error, 'LEVEL_LOCKED')) {
+    return 'another Damselfly uses it; stop that one (systemctl stop damselfly) or set another DATA_DIR in .env'
+  }
+  try {
+    for (const folder of [dirname(path), path]) await access(folder, constants.W_OK)
+    const { bavail, bsize } = await statfs(dirname(path))
+    if (bavail * bsize < diskBytesMin) return 'the disk is full'
+  } catch (denied) {
+    if (errnoOf(denied) === 'ENOENT') return undefined
+    return `${reasonOf(denied)}; DATA_DIR must belong to the user who runs Damselfly`
+  }
+  return undefined
 }
 
-function explain(path: string, cause: unknown): DamselflyError {
-  const root = deepest(cause)
-  const isLocked = (root as { code?: string }).code === 'LEVEL_LOCKED'
-  const hint = isLocked
-    ? 'another Damselfly uses it; stop that one (systemctl stop damselfly) or set another DATA_DIR in .env'
-    : `${reasonOf(root)}; check that DATA_DIR belongs to the user who runs Damselfly`
-  return new DamselflyError('STORE_FAILED', `cannot open ${path}: ${hint}`, { cause })
-}
-
-function deepest(error: unknown): unknown {
-  let deep = error
-  while (deep instanceof Error && deep.cause !== undefined && errnoOf(deep.cause) !== undefined)
-    deep = deep.cause
-  return deep
+function hasCode(error: unknown, code: string): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if (errnoOf(at) === code) return true
+  return false
 }

@@ -5,6 +5,7 @@ import { Daemon, type DaemonState } from '../daemon.ts'
 import { Lan } from '../system/lan.ts'
 import { createLog, type ProcessLog } from '../system/log.ts'
 import { findServiceManager } from '../system/service-manager.ts'
+import { exitCodes } from './exit-codes.ts'
 import { isForeign } from './foreign-error.ts'
 import { reportWarnings } from './report.ts'
 import { settingsReader } from './settings-reader.ts'
@@ -30,7 +31,14 @@ export async function start(): Promise<void> {
   const stopped = untilSignal(daemon)
   await daemon.start()
   log.info({ signal: await stopped }, 'stopping')
+  endLater(exitCodes.failed) // a stop has its time limits; this is for what has none
   await daemon.stop()
+  endLater(exitCodes.ok, 0) // an action may have left a timer or a server behind: they keep nobody alive
+}
+
+/** Ends the process whatever else is going on. systemd would, after `TimeoutStopSec=`, less kindly. */
+function endLater(code: number, afterMs = 15_000): void {
+  setTimeout(() => process.exit(code), afterMs).unref()
 }
 
 /** For people the code frame, as `damselfly check` shows it; for programs a line with fields. */
@@ -104,9 +112,10 @@ function untilSignal(daemon: Daemon): Promise<NodeJS.Signals> {
 function guardProcess(daemon: Daemon, log: ProcessLog): void {
   const onError = (err: unknown): void => {
     if (isForeign(err)) return log.error({ err }, 'an action failed outside of its run')
+    process.exitCode = exitCodes.failed
+    endLater(exitCodes.failed)
     log.error({ err }, 'unexpected failure: stopping')
-    process.exitCode = 1
-    void daemon.stop().finally(() => process.exit(1))
+    void daemon.stop().finally(() => process.exit(exitCodes.failed))
   }
   process.on('uncaughtException', onError)
   process.on('unhandledRejection', onError)

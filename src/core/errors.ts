@@ -57,8 +57,12 @@ export class DamselflyError extends Error {
 
 /** The message of anything that was thrown, for a line of text; never empty. */
 export function reasonOf(thrown: unknown): string {
-  if (thrown instanceof Error) return thrown.message || thrown.name
-  return String(thrown) || 'unknown reason'
+  if (thrown instanceof Error) return String(thrown.message || thrown.name)
+  try {
+    return String(thrown) || 'unknown reason'
+  } catch {
+    return 'something that cannot be shown' // an object without a prototype, say
+  }
 }
 
 /** The system's error name (`ENOENT`, `EADDRINUSE`, …) of something thrown, if it has one. */

@@ -24,15 +24,29 @@ export interface Event {
   readonly ip: string
 }
 
+/** An event that may be held for a while. */
+export interface KeepableEvent extends Event {
+  /**
+   * To be called before it is kept beyond this turn: the bytes are copied out of the chunk in which they were
+   * read, if that is much larger, and what was decoded from a large payload is forgotten until it is asked for.
+   */
+  keep(): void
+}
+
+/** Above this size what was decoded is forgotten: it may take forty times the room of the bytes. */
+const decodedBytesMax = 4_096
+/** A chunk may be this much larger than the part of it that is kept. */
+const spareBytesMax = 1_024
+
 const noBytes = new Uint8Array(0)
 
 /** An event for a message that arrived. One is shared by all the rules that the message matches. */
-export function eventOf(message: Message, identity: Identity, now: Date = new Date()): Event {
+export function eventOf(message: Message, identity: Identity, now: Date = new Date()): KeepableEvent {
   return new LazyEvent(message, identity, now)
 }
 
 /** An event for a moment, without a message. */
-export function tickOf(identity: Identity, now: Date = new Date()): Event {
+export function tickOf(identity: Identity, now: Date = new Date()): KeepableEvent {
   return {
     topic: '',
     levels: [],
@@ -44,12 +58,13 @@ export function tickOf(identity: Identity, now: Date = new Date()): Event {
     now,
     host: identity.host,
     ip: identity.ip,
+    keep() {},
   }
 }
 
-class LazyEvent implements Event {
+class LazyEvent implements KeepableEvent {
   readonly topic: string
-  readonly bytes: Uint8Array
+  bytes: Uint8Array
   readonly qos: number
   readonly retain: boolean
   readonly client: string
@@ -76,6 +91,12 @@ class LazyEvent implements Event {
   get payload(): unknown {
     this.#payload ??= { value: decodePayload(this.bytes) }
     return this.#payload.value
+  }
+
+  keep(): void {
+    if (this.bytes.buffer.byteLength > this.bytes.length + spareBytesMax)
+      this.bytes = Uint8Array.from(this.bytes)
+    if (this.bytes.length > decodedBytesMax) this.#payload = undefined
   }
 
   get host(): string {

@@ -11,10 +11,14 @@ export const limits = {
   connectPacketBytesMax: 256 * 1024,
   /** Packets that a client may send before its CONNECT has been answered. */
   earlyPacketsMax: 1_000,
+  /** Connections that have not been answered yet; beyond it the oldest of them is closed. */
+  unansweredConnectionsMax: 128,
   /** Time from accept to CONNECT. */
   connectTimeoutMs: 10_000,
   /** Time that a client which does not read may hold back the broker before it is disconnected. */
   drainTimeoutMs: 5_000,
+  /** Bytes of a topic or filter. The protocol allows 65,535; nobody needs them, and they cost. */
+  topicBytesMax: 4_096,
   /** Levels of a topic or filter. */
   topicLevelsMax: 100,
   /** Retained messages; one for a further topic is delivered, and not retained. */

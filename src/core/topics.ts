@@ -2,7 +2,7 @@ import { limits } from './limits.ts'
 
 /**
  * What is wrong with a topic name, or undefined when a message may carry it.
- * [MQTT-4.7.3-1] at least one character, [MQTT-4.7.3-2] no U+0000, [MQTT-4.7.3-3] at most 65,535 bytes,
+ * [MQTT-4.7.3-1] at least one character, [MQTT-4.7.3-2] no U+0000, at most `topicBytesMax` bytes, which is less than [MQTT-4.7.3-3] allows,
  * [MQTT-4.7.1-1] no wildcard.
  */
 export function topicProblem(topic: string): string | undefined {
@@ -30,7 +30,9 @@ export function filterProblem(filter: string): string | undefined {
 function commonProblem(text: string): string | undefined {
   if (text.length === 0) return 'it is empty'
   if (text.includes('\0')) return 'it contains U+0000'
-  if (Buffer.byteLength(text) > 65_535) return 'it is longer than 65,535 bytes'
+  if (text.length > limits.topicBytesMax || Buffer.byteLength(text) > limits.topicBytesMax) {
+    return `it is longer than ${limits.topicBytesMax} bytes`
+  }
   if (text.split('/').length > limits.topicLevelsMax)
     return `it has more than ${limits.topicLevelsMax} levels`
   return undefined

@@ -35,7 +35,7 @@ export class LaneQueue<Job> {
   readonly #options: LaneQueueOptions<Job>
   readonly #lanes = new Map<string, Lane<Job>>()
   /** Lanes that have work and are not running, in the order in which they get their turn. */
-  readonly #ready = new Fifo<Lane<Job>>()
+  readonly #ready = new Set<Lane<Job>>()
   /** All that waits, oldest first. A Set keeps the order and lets go of any member at once. */
   readonly #waiting = new Set<Entry<Job>>()
   readonly #onIdle: (() => void)[] = []
@@ -84,6 +84,8 @@ export class LaneQueue<Job> {
   /** Forgets what waits; what runs goes on. */
   clear(): void {
     for (const { lane } of this.#waiting) lane.waiting.clear()
+    for (const { name } of this.#ready) this.#lanes.delete(name)
+    this.#ready.clear()
     this.#waiting.clear()
     this.#bytes = 0
     this.#settle()
@@ -92,8 +94,13 @@ export class LaneQueue<Job> {
   #dropOldest(cause: 'jobs' | 'bytes'): void {
     for (const entry of this.#waiting) {
       // the oldest of all is the oldest of its lane
-      entry.lane.waiting.shift()
+      const { lane } = entry
+      lane.waiting.shift()
       this.#take(entry)
+      if (lane.waiting.size === 0 && lane.state === 'ready') {
+        this.#ready.delete(lane)
+        this.#lanes.delete(lane.name)
+      }
       this.#options.onDrop(entry.job, cause)
       return
     }
@@ -115,14 +122,10 @@ export class LaneQueue<Job> {
 
   #pump(): void {
     const untilMs = performance.now() + turnMs
-    while (this.#running < this.#options.lanesMax) {
-      const lane = this.#ready.shift()
-      if (lane === undefined) break
-      const entry = lane.waiting.shift()
-      if (entry === undefined) {
-        this.#rest(lane) // its jobs were dropped meanwhile
-        continue
-      }
+    for (const lane of this.#ready) {
+      if (this.#running >= this.#options.lanesMax) break
+      this.#ready.delete(lane)
+      const entry = lane.waiting.shift() as Entry<Job> // a ready lane has work
       this.#take(entry)
       this.#start(lane, entry.job)
       if (performance.now() > untilMs) {
@@ -152,7 +155,7 @@ export class LaneQueue<Job> {
 
   #queueUp(lane: Lane<Job>): void {
     lane.state = 'ready'
-    this.#ready.push(lane)
+    this.#ready.add(lane)
   }
 
   #settle(): void {

@@ -48,7 +48,10 @@ export class RuleWorker {
   /** Takes an event that one of the rule's filters matched. Returns at once; never throws. */
   offer(firing: Firing): void {
     if (this.#debounce === undefined) this.#consider(firing)
-    else this.#debounce.offer(firing.event.topic, firing)
+    else {
+      firing.event.keep()
+      this.#debounce.offer(firing.event.topic, firing)
+    }
   }
 
   /** For `every:` and `at:`: skipped while the last one still waits, for late ticks must not pile up. */
@@ -80,10 +83,11 @@ export class RuleWorker {
       if (!outcome.holds) return this.#missed(firing, outcome)
     }
     if (firing.chain.length >= limits.ruleDepthMax) return this.#cutLoop(firing)
-    const { topic, bytes } = firing.event
-    if (this.#throttle?.admits(topic) === false) return this.#context.counters.add('rules.throttled')
+    const { event } = firing
+    if (this.#throttle?.admits(event.topic) === false) return this.#context.counters.add('rules.throttled')
     this.#context.counters.add('rules.fired')
-    this.#queue.push(topic, firing, bytes.length + bytesPerFiring)
+    event.keep()
+    this.#queue.push(event.topic, firing, event.bytes.length + event.topic.length + bytesPerFiring)
   }
 
   #missed(firing: Firing, outcome: { readonly why?: string; readonly isError?: boolean }): void {

@@ -1,6 +1,6 @@
 import type { Counters } from '../core/counters.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
-import type { Event } from '../core/event.ts'
+import type { Event, KeepableEvent } from '../core/event.ts'
 import { limits } from '../core/limits.ts'
 import type { ActionRunner, Logger, Runner } from '../core/ports.ts'
 import { formatPlace } from '../core/problems.ts'
@@ -10,7 +10,7 @@ import { formatDuration } from '../core/units.ts'
 
 /** One firing of a rule. */
 export interface Firing {
-  readonly event: Event
+  readonly event: KeepableEvent
   /** The rules that led to the event; the firing rule is not among them. */
   readonly chain: readonly string[]
 }

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import { type DestinationStream, pino } from 'pino'
 import type { Logger } from '../core/ports.ts'
 
@@ -24,11 +25,12 @@ export async function createLog({ level, format }: LogOptions): Promise<ProcessL
     formatters: { level: (label: string) => ({ level: label }) },
   }
   const destination = format === 'json' ? pino.destination({ dest: 1, sync: true }) : await prettyStream()
+  destination.on('error', () => {}) // @NOTE a log that cannot be written (a full disk) ends nothing
   const log: ProcessLog = pino<never>(options, destination)
   return log
 }
 
-async function prettyStream(): Promise<DestinationStream> {
+async function prettyStream(): Promise<DestinationStream & EventEmitter> {
   const module = await import('pino-pretty')
   return module.default({
     sync: true,

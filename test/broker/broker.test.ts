@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { readdir, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +12,7 @@ import type { Message } from '#src/core/message.js'
 import { Secret } from '#src/core/secret.js'
 import { brokerWorld, connectPacket, untilClosed } from '../support/broker.js'
 import { tempFolder } from '../support/temp-folder.js'
+import { missing } from '../support/tools.js'
 import { until } from '../support/until.js'
 
 test('what a client publishes reaches a subscriber in the process with topic, bytes, QoS and client id', async (context) => {
@@ -238,19 +241,103 @@ test('a second Damselfly on the same data is refused with the reason', async (co
   await assert.rejects(second, { code: 'STORE_FAILED', message: /another Damselfly/ })
 })
 
-test('a damaged store is set aside with a clear line, and the broker starts', async (context) => {
-  const dataDir = await tempFolder(context)
+const damages: readonly (readonly [
+  what: string,
+  spoil: (folder: string, files: readonly string[]) => Promise<unknown>,
+])[] = [
+  [
+    'rubbish in its index',
+    (folder, files) =>
+      Promise.all(
+        files
+          .filter((file) => /^(CURRENT|MANIFEST)/.test(file))
+          .map((file) => writeFile(join(folder, file), 'rubbish')),
+      ),
+  ],
+  ['no CURRENT', (folder) => rm(join(folder, 'CURRENT'))],
+  [
+    'no MANIFEST',
+    (folder, files) => rm(join(folder, files.find((file) => file.startsWith('MANIFEST')) as string)),
+  ],
+  [
+    'a damaged block',
+    async (folder, files) => {
+      for (const file of files.filter((name) => name.endsWith('.ldb'))) {
+        const bytes = await readFile(join(folder, file))
+        await writeFile(join(folder, file), bytes.fill(0x5a, 0, Math.floor(bytes.length * 0.8)))
+      }
+    },
+  ],
+  [
+    'a cut table',
+    (folder, files) =>
+      Promise.all(
+        files.filter((name) => name.endsWith('.ldb')).map((file) => truncate(join(folder, file), 100)),
+      ),
+  ],
+]
+
+for (const [what, spoil] of damages) {
+  test(`a store with ${what} is set aside with a clear line, and the broker starts and retains`, async (context) => {
+    const dataDir = await tempFolder(context)
+    const folder = join(dataDir, 'broker')
+    for (let start = 0; start < 2; start++) {
+      const { broker } = await brokerWorld(context, { dataDir })
+      for (let index = 0; index < 200; index++)
+        await broker.hub.publish({
+          topic: `t/${index}`,
+          payload: `${start} ${'x'.repeat(500)}`,
+          retain: true,
+        })
+      await broker.close()
+    }
+    await spoil(folder, await readdir(folder))
+    const { broker, log } = await brokerWorld(context, { dataDir })
+    const [line] = log.having('store was damaged: set aside, starting with an empty one')
+    assert.equal(line?.fields['store'], folder)
+    assert.ok((await readdir(dataDir)).some((name) => name.startsWith('broker.damaged-')))
+    await broker.hub.publish({ topic: 'a', payload: 'y', retain: true })
+  })
+}
+
+test('a disk that is full is said once; what is retained meanwhile is written when there is room, and is there after a restart', {
+  skip: missing('root', 'mount'),
+}, async (context) => {
+  const disk = await mkdtemp(join(tmpdir(), 'damselfly-disk-'))
+  context.after(async () => {
+    execFileSync('umount', ['-l', disk])
+    await rm(disk, { recursive: true })
+  })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', disk])
+  const dataDir = join(disk, 'data')
   const first = await brokerWorld(context, { dataDir })
-  await first.broker.hub.publish({ topic: 'a', payload: 'x', retain: true })
+  await first.broker.hub.publish({ topic: 'before', payload: 'x', retain: true })
+  await sleep(100)
+  try {
+    await writeFile(join(disk, 'ballast'), Buffer.alloc(4 * 1024 * 1024))
+  } catch {} // it is full now
+  for (let index = 0; index < 200; index++)
+    await first.broker.hub.publish({ topic: `while/${index}`, payload: 'x'.repeat(1_000), retain: true })
+  await until(
+    'it was said',
+    () => first.log.having('retained messages cannot be written, trying again').length > 0,
+  )
+  await rm(join(disk, 'ballast'))
+  await until('it is well again', () => first.log.having('retained messages are written again').length > 0)
+  await first.broker.hub.publish({ topic: 'after', payload: 'x', retain: true })
   await first.broker.close()
-  for (const file of await readdir(join(dataDir, 'broker'))) {
-    if (file === 'CURRENT' || file.startsWith('MANIFEST'))
-      await writeFile(join(dataDir, 'broker', file), 'rubbish')
-  }
   const second = await brokerWorld(context, { dataDir })
-  await second.broker.hub.publish({ topic: 'a', payload: 'y', retain: true })
-  assert.equal(second.log.having('store was damaged: set aside, starting with an empty one').length, 1)
-  assert.ok((await readdir(dataDir)).some((name) => name.startsWith('broker.damaged-')))
+  const topics: string[] = []
+  for await (const { topic } of second.broker.hub.retained('#')) topics.push(topic)
+  assert.equal(topics.length, 202)
+  await second.broker.close()
+})
+
+test('a payload that was a part of a large chunk is kept by itself', async (context) => {
+  const { broker, connect } = await brokerWorld(context)
+  const client = await connect()
+  await client.publishAsync('small', 'x', { retain: true, qos: 1 })
+  for await (const { payload } of broker.hub.retained('small')) assert.ok(payload.buffer.byteLength <= 8_192)
 })
 
 test('a data folder that cannot be made is told with the key to set', async (context) => {

@@ -50,9 +50,10 @@ const badFilters = [
   'a+/b',
   'a/b+',
   '#/a',
+  'é'.repeat(limits.topicBytesMax / 2 + 1),
   'a\0b',
   `${'a/'.repeat(limits.topicLevelsMax)}a`,
-  'a'.repeat(65_536),
+  'a'.repeat(limits.topicBytesMax + 1),
 ]
 const goodFilters = [
   '#',
@@ -62,7 +63,7 @@ const goodFilters = [
   'a//b',
   '+/+/#',
   `${'a/'.repeat(limits.topicLevelsMax - 1)}a`,
-  'a'.repeat(65_535),
+  'a'.repeat(limits.topicBytesMax),
 ]
 
 for (const filter of badFilters) {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { MqttClient } from 'mqtt'
-import { root, startDaemon } from '../support/daemon.js'
+import { freePort, root, runCommand, startDaemon } from '../support/daemon.js'
 import { missing } from '../support/tools.js'
 import { until } from '../support/until.js'
 
@@ -87,7 +87,7 @@ test('stopped, it says offline and drives its outputs to on_stop; started again,
   const second = await startDaemon(context, { folder: first.folder, port: first.port })
   const seen = await watch(await second.connect(), '#')
   await until('what was retained', () => seen.get('kept') === 'yes')
-  assert.equal(seen.get('damselfly/test/status'), 'online')
+  await until('online', () => seen.get('damselfly/test/status') === 'online')
   // the pin is gone from the configuration: its state is cleared
   assert.equal(seen.get('damselfly/test/pins/lamp') || undefined, undefined)
 })
@@ -166,22 +166,70 @@ rules:
   assert.equal(daemon.having('step failed').length, 1)
 })
 
-test('what a user action throws behind its back is logged, and the daemon lives', async (context) => {
+const treacherous: readonly (readonly [what: string, run: string])[] = [
+  ['an error in a timer', `setTimeout(() => { throw new Error('x') }, 1)`],
+  ['a promise that nobody waits for', `void Promise.reject(new Error('x'))`],
+  ['a publish that nobody waits for', `void publish({ topic: 'a/#', payload: '' })`],
+  ['a publish of nothing', `void publish()`],
+  ['a pin that is not there, later', `setTimeout(() => gpio.set('nope', 'on'), 1)`],
+  ['a pulse that nobody waits for', `void gpio.pulse('nope', 10)`],
+  ['a socket without an error handler', `net.connect(1, '127.0.0.1')`],
+  ['a program that is not there', `spawn('/nonexistent')`],
+  ['a file that is not there', `void readFile('/nonexistent')`],
+  ['an object without a prototype', `throw Object.create(null)`],
+  ['such an object, later', `setTimeout(() => { throw Object.create(null) }, 1)`],
+]
+
+test('whatever a user action throws, now or behind its back, is logged, and the daemon lives', async (context) => {
+  const cases = treacherous.map(
+    ([, run]) => `async (context) => { const { publish, gpio } = context; ${run} }`,
+  )
   const daemon = await startDaemon(context, {
-    yaml: 'rules: [{ on: a, do: { late: x } }, { on: b, do: { publish: alive } }]',
+    yaml: 'rules: [{ on: do/+, do: { late: "${levels[1]}" } }, { on: b, do: { publish: alive, text: "${payload}" } }]',
     files: {
-      'config/actions/late.js': `export default {
-  name: 'late', options: (z) => z.object({ late: z.string() }),
-  run() { setTimeout(() => { throw new Error('behind your back') }, 1); void Promise.reject(new Error('unheard')) },
-}`,
+      'config/actions/late.mjs': `import net from 'node:net'
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+const cases = [${cases.join(',\n')}]
+export default { name: 'late', options: (z) => z.object({ late: z.coerce.number() }), run: (context) => cases[context.options.late](context) }`,
     },
   })
   const client = await daemon.connect()
   const seen = await watch(client, 'alive')
+  for (const [index, [what]] of treacherous.entries()) {
+    const before = daemon.log.length
+    await client.publishAsync(`do/${index}`, '')
+    await until(`${what}: a log line`, () => daemon.log.slice(before).some(({ level }) => level === 'error'))
+    await client.publishAsync('b', what)
+    await until(`${what}: it lives`, () => seen.get('alive') === what)
+  }
+})
+
+test('an action that holds a server open does not keep the daemon from ending', async (context) => {
+  const daemon = await startDaemon(context, {
+    yaml: 'rules: [{ on: a, do: [{ hold: x }, { publish: held }] }]',
+    files: {
+      'config/actions/hold.mjs': `import net from 'node:net'
+export default { name: 'hold', options: (z) => z.object({ hold: z.string() }), run() { net.createServer().listen(0); setInterval(() => {}, 1000) } }`,
+    },
+  })
+  const client = await daemon.connect()
+  const seen = await watch(client, 'held')
   await client.publishAsync('a', '')
-  await daemon.logged('an action failed outside of its run', 2)
-  await client.publishAsync('b', '')
-  await until('it lives', () => seen.has('alive'))
+  await until('it holds', () => seen.has('held'))
+  assert.equal(await daemon.stop(), 0)
+})
+
+test('a second daemon on the same data is refused before it touches a pin or the record of them', async (context) => {
+  const first = await startDaemon(context, { yaml: 'pins: { lamp: { gpio: 17, out: true, on_stop: on } }' })
+  const record = await readFile(join(first.folder, 'data/outputs.json'), 'utf8')
+  await first.write('other/damselfly.yaml', 'pins: { fan: { gpio: 22, out: true } }')
+  const second = await runCommand(first.folder, ['start'], {
+    env: { PORT: `${await freePort()}`, CONFIG_DIR: 'other' },
+  })
+  assert.equal(second.code, 1)
+  assert.match(second.stderr, /another Damselfly uses it/)
+  assert.equal(await readFile(join(first.folder, 'data/outputs.json'), 'utf8'), record)
 })
 
 const poison: readonly (readonly [what: string, payload: Buffer | string])[] = [
