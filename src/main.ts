@@ -1,99 +1,15 @@
 #!/usr/bin/env -S node --max-semi-space-size=1 --v8-pool-size=1
 import { setFlagsFromString } from 'node:v8'
-import { Command, CommanderError } from 'commander'
-import { exitCodes } from './cli/exit-codes.ts'
-import { reportFailure } from './cli/report.ts'
-import { version } from './cli/version.ts'
 
 // Node's compiler begins a little later: what runs only once at the start is not worth its 3 MB.
 setFlagsFromString('--interrupt-budget=300000')
 
-const program = new Command('damselfly')
-  .description('An MQTT broker that acts: it understands every message and moves the pin.')
-  .version(version(), '-V, --version', 'print the version')
-  .helpOption('-h, --help', 'print this help')
-  .helpCommand('help [COMMAND]', 'print the help of a command')
-  .showHelpAfterError('(damselfly --help lists the commands)')
-  .addHelpText(
-    'after',
-    `
-Settings are read from .env in the working directory and from config/damselfly.yaml.
-In a folder that has neither, check, test, safe and export are about the installed service.
+const [command, option, value, ...more] = process.argv.slice(2)
+const isShort =
+  command === 'safe' &&
+  (option === undefined || (option === '--hold' && value !== undefined)) &&
+  more.length === 0
 
-Examples:
-  damselfly start
-  damselfly test home/lamp/set '{"msg":"ON"}'
-  sudo damselfly service install
-
-Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the command line`,
-  )
-
-program
-  .command('start')
-  .description('run the broker and the rules, until it is stopped')
-  .addHelpText('after', '\nSIGHUP, or a saved file, reloads the configuration. SIGTERM or Ctrl-C stops.')
-  .action(async () => (await import('./cli/start.ts')).start())
-
-program
-  .command('check')
-  .description('read .env and damselfly.yaml, and tell every mistake')
-  .action(async () => (await import('./cli/check.ts')).check())
-
-program
-  .command('test')
-  .description('show what each rule would do with a message; does nothing')
-  .argument('<topic>', 'for example home/lamp/set')
-  .argument('[payload]', 'JSON or text; "-" reads standard input', '')
-  .option('--client <id>', 'the client id of the publisher', 'test')
-  .option('--qos <level>', '0, 1 or 2', '0')
-  .option('--retained', 'as if the message had been there before the rules')
-  .addHelpText('after', `\nExample:\n  damselfly test home/lamp/set '{"msg":"ON"}'`)
-  .action(async (topic, payload, options) => (await import('./cli/test.ts')).test(topic, payload, options))
-
-program
-  .command('safe')
-  .description('drive every output to its on_stop; needs no running daemon')
-  .option('--hold <duration>', 'keep hold of the lines this long, for chips that reset released lines', '0s')
-  .addHelpText(
-    'after',
-    '\nThe systemd unit calls it after a crash (ExecStopPost=).\n\nExample:\n  damselfly safe --hold 2s',
-  )
-  .action(async (options) => (await import('./cli/safe.ts')).safe(options))
-
-program
-  .command('export')
-  .description('print what store has written, as CSV or as JSON lines')
-  .argument('[table]', 'the table; without it, the tables are listed')
-  .option('--format <format>', 'csv or jsonl', 'csv')
-  .option('--since <time>', 'only rows from this time on: 2026-01-31 or 2026-01-31T08:00:00Z')
-  .addHelpText('after', '\nExample:\n  damselfly export readings --since 2026-01-31 > readings.csv')
-  .action(async (table, options) => (await import('./cli/export-command.ts')).exportCommand(table, options))
-
-program
-  .command('schema')
-  .description('print the JSON Schema of damselfly.yaml, for editors')
-  .action(async () => (await import('./cli/schema.ts')).schema())
-
-const service = program.command('service').description('run Damselfly as a systemd service')
-service
-  .command('install')
-  .description('make the user, the folders and the unit; enable and start it')
-  .action(async () => (await import('./cli/service.ts')).install())
-service
-  .command('uninstall')
-  .description('stop it and remove the unit; configuration and data stay')
-  .action(async () => (await import('./cli/service.ts')).uninstall())
-service
-  .command('status')
-  .description('say how the service is')
-  .action(async () => (await import('./cli/service.ts')).status())
-
-for (const command of [program, ...program.commands, ...service.commands]) command.exitOverride()
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (error instanceof CommanderError)
-    process.exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.misconfigured
-  else reportFailure(error)
-}
+// after a crash the pins wait for `safe`: it does not wait for the parser of the command line
+if (isShort) await (await import('./cli/safe.ts')).safeNow({ hold: value ?? '0s' })
+else await (await import('./cli/program.ts')).runProgram()

@@ -18,7 +18,14 @@ if (files.length === 0) throw new Error(`no test matches ${named.join(' ')}`)
 
 rmSync(join(root, 'coverage'), { recursive: true, force: true })
 const reporter = join(import.meta.dirname, 'reporter.mjs')
-const tests = [process.execPath, '--test', '--test-concurrency=4', `--test-reporter=${reporter}`, ...files]
+const tests = [
+  process.execPath,
+  '--test',
+  '--test-concurrency=4',
+  '--test-timeout=90000',
+  `--test-reporter=${reporter}`,
+  ...files,
+]
 const c8 = [process.execPath, join(root, 'node_modules/c8/bin/c8.js'), ...coverageOptions()]
 process.exitCode = await run(named.length > 0 ? tests : [...c8, ...tests])
 

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { AllowAnonymous } from '../core/bind.ts'
+import { ownClientId } from '../core/message.ts'
 import type { Secret } from '../core/secret.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
 
@@ -13,6 +14,7 @@ export interface Access {
 
 /** A client that asks to be let in. */
 export interface Applicant {
+  readonly clientId: string
   readonly isLocal: boolean
   readonly username: string | undefined
   readonly password: Uint8Array | undefined
@@ -22,8 +24,8 @@ export type Verdict =
   | { readonly isAllowed: true }
   | {
       readonly isAllowed: false
-      /** CONNACK return code of MQTT 3.1.1, table 3.1: 4 bad user name or password, 5 not authorized. */
-      readonly returnCode: 4 | 5
+      /** CONNACK return code of MQTT 3.1.1, table 3.1: 2 identifier rejected, 4 bad user name or password, 5 not authorized. */
+      readonly returnCode: 2 | 4 | 5
       readonly reason: string
       /** What the owner can do about it. */
       readonly remedy: string
@@ -34,6 +36,10 @@ export type Verdict =
  * password must not look as if it were right.
  */
 export function judge(access: Access, applicant: Applicant): Verdict {
+  if (applicant.clientId === ownClientId) {
+    const reason = `the client id ${ownClientId} stands for our own rules and pins`
+    return { isAllowed: false, returnCode: 2, reason, remedy: 'give the client another id' }
+  }
   if (applicant.username === undefined) return judgeAnonymous(access, applicant.isLocal)
   if (access.credentials === undefined) {
     // @NOTE without credentials of ours a name is no claim that could be wrong

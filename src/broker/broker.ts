@@ -108,6 +108,7 @@ export class Broker {
       const peer = this.#peerOf(client)
       const isLocal = this.#options.isOwnAddress(peer)
       const verdict = judge(this.#access, {
+        clientId: client.id,
         isLocal,
         username: username ?? undefined,
         password: password ?? undefined,

@@ -1,4 +1,4 @@
-import { readSafeScalars } from '../config/read-safe-settings.ts'
+import { readSafeScalars } from '../config/read-safe-scalars.ts'
 import { DamselflyError } from '../core/errors.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exportTable, listTables } from './export.ts'

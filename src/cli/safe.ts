@@ -1,4 +1,4 @@
-import { readSafePins, readSafeScalars } from '../config/read-safe-settings.ts'
+import { readSafeScalars } from '../config/read-safe-scalars.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 import { formatProblem, type Problem } from '../core/problems.ts'
@@ -7,6 +7,16 @@ import { type OutputsRecord, readOutputsRecord } from '../gpio/record.ts'
 import { driveSafe, safeOutputs } from '../gpio/safe.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
+import { reportFailure } from './report.ts'
+
+/** As `safe`, at the process's edge: a failure is told, and sets the exit code. */
+export async function safeNow(options: { readonly hold: string }): Promise<void> {
+  try {
+    await safe(options)
+  } catch (error) {
+    reportFailure(error)
+  }
+}
 
 /**
  * Drives every output to its `on_stop`: first those that a daemon held last, by its own record, then those in the
@@ -23,6 +33,8 @@ export async function safe(options: { readonly hold: string }): Promise<void> {
   const { driven, failed, isSimulated } = await driveSafe({
     outputs: held,
     more: async () => {
+      // to load the YAML parser takes longer than all else
+      const { readSafePins } = await import('../config/read-safe-pins.ts')
       const { pins, problems } = await readSafePins({ cwd: house.cwd, configDir: scalars.configDir })
       warn(problems)
       return safeOutputs(pins).filter(({ pin }) => !held.some((one) => one.pin === pin))

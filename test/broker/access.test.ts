@@ -10,7 +10,12 @@ const wrong = { username: 'house', password: Buffer.from('wrong') }
 const stranger = { username: 'stranger', password: Buffer.from('right') }
 const nameOnly = { username: 'house', password: undefined }
 
-const table: readonly (readonly [Access, Omit<Applicant, 'isLocal'>, local: boolean, lan: boolean])[] = [
+const table: readonly (readonly [
+  Access,
+  Omit<Applicant, 'isLocal' | 'clientId'>,
+  local: boolean,
+  lan: boolean,
+])[] = [
   [{ allowAnonymous: 'local', credentials }, anonymous, true, false],
   [{ allowAnonymous: 'local', credentials }, right, true, true],
   [{ allowAnonymous: 'local', credentials }, wrong, false, false],
@@ -30,15 +35,26 @@ for (const [access, applicant, local, lan] of table) {
   const who =
     applicant.username === undefined ? 'nobody by name' : `${applicant.username}:${applicant.password}`
   test(`${access.allowAnonymous}${access.credentials ? ' with credentials' : ''}: ${who} gets in ${local ? '' : 'neither '}locally ${lan ? 'and' : local ? 'only' : 'nor'} from the LAN`, () => {
-    assert.equal(judge(access, { ...applicant, isLocal: true }).isAllowed, local)
-    assert.equal(judge(access, { ...applicant, isLocal: false }).isAllowed, lan)
+    assert.equal(judge(access, { ...applicant, clientId: 'c', isLocal: true }).isAllowed, local)
+    assert.equal(judge(access, { ...applicant, clientId: 'c', isLocal: false }).isAllowed, lan)
   })
 }
 
 test('a refusal says what to write into .env', () => {
-  const verdict = judge({ allowAnonymous: 'local', credentials: undefined }, { ...anonymous, isLocal: false })
+  const verdict = judge(
+    { allowAnonymous: 'local', credentials: undefined },
+    { ...anonymous, clientId: 'c', isLocal: false },
+  )
   assert.match(
     verdict.isAllowed ? '' : verdict.remedy,
     /\.env, MQTT_USERNAME=house and MQTT_PASSWORD=\S{12}, /,
   )
+})
+
+test('nobody may call himself what our own rules and pins are called', () => {
+  const verdict = judge(
+    { allowAnonymous: 'everyone', credentials },
+    { ...right, clientId: 'damselfly', isLocal: true },
+  )
+  assert.equal(!verdict.isAllowed && verdict.returnCode, 2)
 })

@@ -79,7 +79,10 @@ export async function brokerWorld(
 export function untilClosed(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  return new Promise((resolve) => socket.once('close', () => resolve(Buffer.concat(chunks))))
+  return new Promise((resolve) => {
+    if (socket.closed) resolve(Buffer.alloc(0))
+    else socket.once('close', () => resolve(Buffer.concat(chunks)))
+  })
 }
 
 /** A CONNECT packet of MQTT 3.1.1 with this client id. */

@@ -53,7 +53,8 @@ function softElement(value: unknown, index: unknown): unknown {
 /** Why nothing can be taken out of a value of this type, or undefined when something may be. */
 function accessProblem(type: CelType, subject: string): string | undefined {
   if (['any', 'object', 'optional', 'list', 'texts'].includes(type)) return undefined
-  return `${subject} is ${typeNames[type]} and has no fields`
+  const hint = type === 'time' ? `; ${subject}.getHours() gives the hour` : ''
+  return `${subject} is ${typeNames[type]} and has no fields${hint}`
 }
 
 /** How a field is written after its object: `.temp`, `["out temp"]`. */

@@ -80,8 +80,11 @@ export function mismatch(op: BinaryOperator, left: CelType, right: CelType): str
       return right === 'text'
         ? 'in looks into lists and objects; for text write x.contains("y")'
         : `in looks into lists and objects, not into ${r}`
-    default:
-      return `cannot compare ${l} with ${r}`
+    default: {
+      const isTimeOfDay = [left, right].includes('time') && [left, right].includes('text')
+      const hint = isTimeOfDay ? '; now.format("%H:%M") makes text of a time' : ''
+      return `cannot compare ${l} with ${r}${hint}`
+    }
   }
 }
 

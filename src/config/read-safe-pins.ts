@@ -3,26 +3,7 @@ import type { Problem } from '../core/problems.ts'
 import type { DamselflyYaml } from './damselfly-yaml.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
-import { readScalars, type Scalars } from './scalars.ts'
-import { type Environment, readVariables } from './variables.ts'
 import type { TreeMap } from './yaml-tree.ts'
-
-// After a crash seconds count, and to load the YAML parser takes longer than all else: hence two steps.
-
-/**
- * Reads `.env` and the environment; each variable that is wrong has its default. Never throws for a mistake.
- */
-export async function readSafeScalars(request: {
-  readonly cwd: string
-  readonly environment?: Environment
-  readonly isTerminal: boolean
-}): Promise<{ readonly scalars: Scalars; readonly problems: readonly Problem[] }> {
-  const problems = new ProblemList()
-  const { cwd, environment = process.env, isTerminal } = request
-  const variables = await readVariables(cwd, environment, problems, new ProblemList())
-  const scalars = readScalars(variables, { cwd, environment, isTerminal }, new ProblemList())
-  return { scalars, problems: problems.sorted() }
-}
 
 /**
  * Reads the pins that are right, whatever else is wrong in `damselfly.yaml`: no rules, no actions, no expressions.

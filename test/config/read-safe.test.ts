@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { readSafePins, readSafeScalars } from '#src/config/read-safe-settings.js'
+import { readSafePins } from '#src/config/read-safe-pins.js'
+import { readSafeScalars } from '#src/config/read-safe-scalars.js'
 import { brief, folderOf } from '../support/config-world.js'
 
 async function safe(text: string | undefined, env = '') {
@@ -55,7 +56,7 @@ test('a configuration that is not there is told, not thrown', async () => {
 })
 
 test('the variables come without the YAML parser, the pins without zod, croner and the expressions', async () => {
-  const read = await packagesOf('#src/config/read-safe-settings.js')
+  const read = await packagesOf('#src/config/read-safe-scalars.js')
   assert.deepEqual(read, ['dotenv', 'fastest-levenshtein'])
   assert.deepEqual(await packagesOf('#src/config/damselfly-yaml.js'), ['fastest-levenshtein', 'yaml'])
 })
