@@ -77,7 +77,7 @@ test('a client on the LAN is refused with the remedy in the log; with credential
     '.env',
     `PORT=${daemon.port}\nNAME=test\nGPIO_CHIP=simulated\nMQTT_USERNAME=house\nMQTT_PASSWORD=key\n`,
   )
-  await daemon.logged('configuration reloaded')
+  await daemon.reload()
   assert.equal((await publish(client, '10.77.0.1', daemon.port, ['-u', 'house', '-P', 'wrong'])).isOk, false)
   assert.equal((await publish(client, '10.77.0.1', daemon.port, ['-u', 'house', '-P', 'key'])).isOk, true)
   await daemon.logged('heard')
