@@ -54,11 +54,10 @@ export class AedesHub implements Hub {
   }
 
   subscribe(filter: string, onMessage: (message: Message) => void): () => void {
-    const isWild = filter.startsWith('#') || filter.startsWith('+')
     let isOpen = true
     const deliver = (packet: AedesPublishPacket, done: () => void): void => {
-      // [MQTT-4.7.2-1]; and aedes ends a subscription only in a later turn
-      if (isOpen && !(isWild && packet.topic.startsWith('$'))) onMessage(messageOf(packet))
+      // aedes ends a subscription only in a later turn
+      if (isOpen && !isHidden(filter, packet.topic)) onMessage(messageOf(packet))
       done()
     }
     this.#aedes.subscribe(filter, deliver, () => {})
@@ -70,9 +69,8 @@ export class AedesHub implements Hub {
   }
 
   async *retained(filter: string): AsyncIterable<Message> {
-    const isWild = filter.startsWith('#') || filter.startsWith('+')
     for await (const packet of this.#retained.createRetainedStream(filter)) {
-      if (isWild && packet.topic.startsWith('$')) continue // [MQTT-4.7.2-1]
+      if (isHidden(filter, packet.topic)) continue
       yield {
         topic: packet.topic,
         payload: packet.payload,
@@ -83,6 +81,11 @@ export class AedesHub implements Hub {
       }
     }
   }
+}
+
+/** Whether the filter begins with a wildcard, which does not see topics with a leading $ [MQTT-4.7.2-1]. */
+function isHidden(filter: string, topic: string): boolean {
+  return topic.startsWith('$') && (filter.startsWith('#') || filter.startsWith('+'))
 }
 
 function packetOf(message: OutgoingMessage): PublishPacket {

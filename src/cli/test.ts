@@ -25,11 +25,8 @@ export async function test(topic: string, payload: string, options: TestOptions)
   const { settings, warnings } = await settingsReader(await chosenHouse()).read()
   reportWarnings(warnings)
   const told = explain(settings.rules, message, { host: hostname(), ip: '' })
-  const asRetained = told.map((one) =>
-    message.retain && one.fires && !one.rule.firesOnRetained ? unwanted(one) : one,
-  )
-  for (const one of asRetained) console.log(render(one))
-  const firing = asRetained.filter(({ fires }) => fires).length
+  for (const one of told) console.log(render(one))
+  const firing = told.filter(({ fires }) => fires).length
   console.log(
     `\n${firing} of ${told.length} ${told.length === 1 ? 'rule' : 'rules'} would fire; nothing was done`,
   )
@@ -47,15 +44,6 @@ async function messageOf(topic: string, payload: string, options: TestOptions): 
     retain: options.retained ?? false,
     client: options.client,
     chain: [],
-  }
-}
-
-function unwanted({ rule }: Explanation): Explanation {
-  return {
-    rule,
-    fires: false,
-    why: 'it does not fire on retained messages ("retained: true" would)',
-    steps: [],
   }
 }
 

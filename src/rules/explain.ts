@@ -47,6 +47,8 @@ function whyNot(rule: Rule, event: Event): string | undefined {
   if (!trigger.filters.some((filter) => matchesFilter(filter, event.topic))) {
     return `the topic does not match ${trigger.filters.join(' or ')}`
   }
+  if (event.retain && !rule.firesOnRetained)
+    return 'it does not fire on retained messages ("retained: true" would)'
   const outcome = condition?.test(event)
   if (outcome === undefined || outcome.holds) return undefined
   return outcome.why ?? `${condition?.text} is false`
