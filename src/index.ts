@@ -9,6 +9,6 @@ export {
 export { DamselflyError, type ErrorCode } from './core/errors.ts'
 export type { Event } from './core/event.ts'
 export type { Message, OutgoingMessage, QoS } from './core/message.ts'
-export type { PinCommand, PinState } from './core/pin.ts'
+export type { PinCommand, PinState, PinValue } from './core/pin.ts'
 export type { Hub, Logger, Pins } from './core/ports.ts'
 export type { DurationSchema, SchemaTools } from './core/schema.ts'

@@ -1,6 +1,7 @@
 import type { ActionLogger } from '../core/action.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { OutgoingMessage } from '../core/message.ts'
+import { isPinCommand } from '../core/pin.ts'
 import type { Logger, PinCause, Pins } from '../core/ports.ts'
 import { plainBytes } from './plain.ts'
 
@@ -22,8 +23,8 @@ export function checkedMessage(message: OutgoingMessage, chain: readonly string[
 export function checkedPins(pins: Pins, cause: PinCause): Pins {
   return {
     set(pin, command, options) {
-      if (!['on', 'off', 'toggle'].includes(command))
-        throw invalid('gpio.set', 'command', command, '"on", "off" or "toggle"')
+      if (!isPinCommand(command))
+        throw invalid('gpio.set', 'command', command, '"on", "off", "toggle", "blink" or a number')
       pins.set(pin, command, { ...options, ...cause })
     },
     pulse: async (pin, ms, signal) => {

@@ -1,6 +1,7 @@
-import { limits } from '../core/limits.ts'
-import type { InputPin, LineChoice, OutputPin, Pin } from '../core/pin.ts'
-import { topicProblem } from '../core/topics.ts'
+import type { LineChoice, Pin } from '../core/pin.ts'
+import { readInput } from './input-pins.ts'
+import { readOutput } from './output-pins.ts'
+import { type CommonPinKeys, fieldsOf } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
 import { bothPinKeys, inputPinKeys, outputPinKeys } from './vocabulary.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
@@ -103,13 +104,12 @@ function tellStrangeKeys(
   return reader.knownKeys({ ...map, entries: ours }, `the pin "${entry.key}"`, known)
 }
 
-interface Common {
-  readonly line: LineChoice
-  readonly isActiveLow: boolean
-  readonly place: Pin['place']
-}
-
-function readCommon(entry: TreeEntry, map: TreeMap, meant: ReadonlySet<string>, reader: TreeReader): Common {
+function readCommon(
+  entry: TreeEntry,
+  map: TreeMap,
+  meant: ReadonlySet<string>,
+  reader: TreeReader,
+): CommonPinKeys {
   const field = fieldsOf(entry.key, map)
   if (!map.entries.has('gpio') && !meant.has('gpio'))
     reader.mistake(entry, `the pin "${entry.key}" does not say on which line it is`, {
@@ -136,47 +136,4 @@ function readLine(tree: Tree, what: string, reader: TreeReader): LineChoice | un
 // a number N means the line named GPION
 function lineKey(line: LineChoice): string {
   return typeof line === 'number' ? `GPIO${line}` : line
-}
-
-function readOutput(name: string, map: TreeMap, common: Common, reader: TreeReader): OutputPin {
-  const field = fieldsOf(name, map)
-  const maxOnMs = field('max_on', (tree, what) => reader.duration(tree, what, { atLeastMs: 1 }))
-  return {
-    name,
-    direction: 'out',
-    ...common,
-    initial: field('initial', (tree, what) => reader.state(tree, what)) ?? 'off',
-    onStop: field('on_stop', (tree, what) => reader.state(tree, what)) ?? 'off',
-    ...(maxOnMs === undefined ? {} : { maxOnMs }),
-  }
-}
-
-function readInput(name: string, map: TreeMap, common: Common, reader: TreeReader): InputPin {
-  const field = fieldsOf(name, map)
-  const publish = field('publish', (tree, what) => readTopic(tree, what, reader))
-  const atMostMs = limits.pinDebounceMsMax
-  return {
-    name,
-    direction: 'in',
-    ...common,
-    pull: field('pull', (tree, what) => reader.oneOf(tree, what, inputPinKeys.pull.enum)) ?? 'as-is',
-    debounceMs: field('debounce', (tree, what) => reader.duration(tree, what, { atMostMs })) ?? 0,
-    ...(publish === undefined ? {} : { publish }),
-  }
-}
-
-/** Reads a key of the pin if it is there. */
-function fieldsOf(name: string, map: TreeMap) {
-  return <Value>(key: string, read: (tree: Tree, what: string) => Value | undefined): Value | undefined => {
-    const tree = map.entries.get(key)?.value
-    return tree === undefined ? undefined : read(tree, `"${key}" of the pin "${name}"`)
-  }
-}
-
-function readTopic(tree: Tree, what: string, reader: TreeReader): string | undefined {
-  const topic = reader.text(tree, what, 'a topic such as home/door')
-  if (topic === undefined) return undefined
-  const problem = topicProblem(topic)
-  if (problem === undefined) return topic
-  return reader.mistake(tree, `${what} is not a topic: ${problem}`, { expected: 'a topic such as home/door' })
 }

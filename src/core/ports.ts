@@ -1,7 +1,7 @@
 import type { ActionDefinition } from './action.ts'
 import type { Event } from './event.ts'
 import type { Message, OutgoingMessage } from './message.ts'
-import type { PinCommand, PinState } from './pin.ts'
+import type { PinCommand, PinValue } from './pin.ts'
 
 /** Object first, then a short constant phrase: `log.warn({ client, topic }, 'publish refused')`. pino fits. */
 export interface Logger {
@@ -44,21 +44,28 @@ export interface PinCause {
   readonly by?: string
 }
 
+export interface PinTiming {
+  /** After this time the pin goes back. */
+  readonly forMs?: number
+  /** For `blink`: how long each phase is on and off; 500 unless told. */
+  readonly blinkMs?: number
+}
+
 /** The named pins, as actions see them. */
 export interface Pins {
   /**
-   * Switches an output. With `forMs` it switches back after that time; any later command for the pin
-   * cancels that. Returns when the line is driven.
-   * @throws DamselflyError `PIN_UNKNOWN`, `PIN_NOT_OUTPUT`, `GPIO_FAILED`
+   * Commands an output. With `forMs` it goes back after that time; any later command for the pin
+   * cancels that. Returns when the line is driven, or, behind an interlock, when it will be after the dead time.
+   * @throws DamselflyError `PIN_UNKNOWN`, `PIN_NOT_OUTPUT`, `PIN_COMMAND_INVALID`, `GPIO_FAILED`
    */
-  set(pin: string, command: PinCommand, options?: PinCause & { readonly forMs?: number }): void
+  set(pin: string, command: PinCommand, options?: PinCause & PinTiming): void
   /**
    * Switches an output on, then off after `ms`; resolves when it is off again, or when a later command took
    * over. An abort switches it off at once.
    */
   pulse(pin: string, ms: number, signal?: AbortSignal, cause?: PinCause): Promise<void>
   /** @throws DamselflyError `PIN_UNKNOWN` */
-  state(pin: string): PinState
+  state(pin: string): PinValue
 }
 
 /** The actions that rules may name. */

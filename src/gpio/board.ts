@@ -221,6 +221,7 @@ export class PinBoard implements Pins {
   }
 
   #request(chip: GpioChip, pin: Pin): void {
+    if (pin.direction === 'pwm') throw new DamselflyError('GPIO_FAILED', 'PWM is not there yet')
     const offset = resolveLine(chip, pin.line)
     for (const { pin: other, offset: taken } of this.#held.values()) {
       if (taken !== offset) continue

@@ -27,7 +27,7 @@ export function stateOf(held: Held): PinState {
 /** Whether two configurations of a pin are served by one and the same request of the line. */
 export function isSameLine(a: Pin, b: Pin | undefined): boolean {
   if (b === undefined || a.line !== b.line || a.isActiveLow !== b.isActiveLow) return false
-  if (a.direction === 'out') return b.direction === 'out'
+  if (a.direction !== 'in') return b.direction === a.direction
   return b.direction === 'in' && a.pull === b.pull && a.debounceMs === b.debounceMs
 }
 

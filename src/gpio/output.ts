@@ -74,6 +74,8 @@ export class Output {
         'DURATION_INVALID',
         `pin ${this.#pin.name}: for ${forMs} ms; expected 0 to 24d`,
       )
+    if (command === 'blink' || typeof command === 'number')
+      throw new DamselflyError('PIN_COMMAND_INVALID', `pin ${this.#pin.name} knows on, off and toggle`)
     const target = command === 'toggle' ? opposite(this.#state) : command
     this.#switch(target, cause, forMs === undefined ? undefined : { forMs, onSettled })
   }

@@ -1,0 +1,28 @@
+import type { LineChoice, Pin } from '../core/pin.ts'
+import { topicProblem } from '../core/topics.ts'
+import type { TreeReader } from './tree-reader.ts'
+import type { Tree, TreeMap } from './yaml-tree.ts'
+
+/** What every kind of pin has. */
+export interface CommonPinKeys {
+  readonly line: LineChoice
+  readonly isActiveLow: boolean
+  readonly place: Pin['place']
+}
+
+/** Reads a key of the pin if it is there. */
+export function fieldsOf(name: string, map: TreeMap) {
+  return <Value>(key: string, read: (tree: Tree, what: string) => Value | undefined): Value | undefined => {
+    const tree = map.entries.get(key)?.value
+    return tree === undefined ? undefined : read(tree, `"${key}" of the pin "${name}"`)
+  }
+}
+
+/** A topic to publish to. */
+export function readTopic(tree: Tree, what: string, reader: TreeReader): string | undefined {
+  const topic = reader.text(tree, what, 'a topic such as home/door')
+  if (topic === undefined) return undefined
+  const problem = topicProblem(topic)
+  if (problem === undefined) return topic
+  return reader.mistake(tree, `${what} is not a topic: ${problem}`, { expected: 'a topic such as home/door' })
+}
