@@ -1,6 +1,8 @@
 #!/bin/bash
 # Runs a job of this folder on the test machine: a kernel with a simulated GPIO chip, real systemd, Node 20.
 #   run.sh [JOB]     gpio (default): the compiled GPIO code on the chip
+#                    seeds: programs written with this system's paho beside the daemon; needs an image that was
+#                           made with EXTRA_PKGS=python3,python3-paho-mqtt (TESTBED_IMAGE=its folder)
 #                    house: the service as `service install` makes it. It changes the machine that it runs on
 # TESTBED=folder that has boot.sh (default: ../shared/testbed beside the checkout). Needs root.
 # Inside, /job is the package as npm installs it, with production node_modules; the job's files are in /job/job,
@@ -26,5 +28,6 @@ tar -xzf "$STAGE/$tarball" -C "$STAGE" --strip-components=1 && rm "$STAGE/$tarba
 chmod +x "$STAGE/dist/main.js" # as npm does for a `bin`
 modules "$STAGE"
 cp -r "$HERE/$JOB" "$STAGE/job"
+cp -r "$HERE/../programs" "$STAGE/programs"
 [ ! -f "$HERE/$JOB/modules" ] || modules "$STAGE/job" $(cat "$HERE/$JOB/modules")
 TIMEOUT=${TIMEOUT:-400} "$TESTBED/boot.sh" "$STAGE" job/run.sh
