@@ -2,7 +2,7 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { readSafeScalars } from '../config/read-safe-scalars.ts'
 import type { Scalars } from '../config/scalars.ts'
-import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
+import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { Lan } from '../system/lan.ts'
 import { type AccessChoice, envText, type LampChoice, yamlText } from './init-files.ts'
@@ -135,12 +135,12 @@ function schemaText(): Promise<string> {
 
 /** Writes a file where there is none. @returns whether there was none */
 async function writeNew(path: string, text: string, mode: number): Promise<boolean> {
+  if (await isThere(path)) return false
   try {
     await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, text, { mode, flag: 'wx' })
+    await writeFile(path, text, { mode, flag: 'wx' }) // whoever was quicker is not overwritten either
     return true
   } catch (cause) {
-    if (errnoOf(cause) === 'EEXIST') return false
     throw new DamselflyError('CONFIG_INVALID', `${path} cannot be written: ${reasonOf(cause)}`, { cause })
   }
 }

@@ -45,7 +45,8 @@ class Screen {
   }
 
   show(lines: readonly string[]): void {
-    const room = Math.max(1, (this.#stream.rows ?? 24) - 1)
+    // a terminal that does not know its size says 0
+    const room = Math.max(1, (this.#stream.rows || 24) - 1)
     const fitting =
       lines.length <= room ? lines : [...lines.slice(0, room - 1), `… ${lines.length - room + 1} lines more`]
     const up = this.#height === 0 ? '' : `\x1b[${this.#height}A` // ECMA-48 CUU, then ED: up, and all below away

@@ -24,7 +24,7 @@ export async function status(options: { readonly json?: boolean }): Promise<void
     const answer = await askOnce({ get: 'status' })
     if (!('status' in answer)) throw new DamselflyError('DAEMON_UNREACHABLE', 'no status was told')
     if (options.json === true) console.log(JSON.stringify({ running: true, ...answer.status }))
-    else console.log(describe(answer.status).join('\n'))
+    else console.log(statusLines(answer.status).join('\n'))
   } catch (error) {
     const isOff = error instanceof DamselflyError && error.code === 'DAEMON_UNREACHABLE'
     if (options.json === true && isOff) console.log('{"running":false}')
@@ -33,7 +33,7 @@ export async function status(options: { readonly json?: boolean }): Promise<void
 }
 
 /** The status in lines for a person. */
-export function describe(status: DaemonStatus): string[] {
+export function statusLines(status: DaemonStatus): string[] {
   const { version, name, pid, startedAt, link, clients, lastReload } = status
   const upMs = Math.max(0, Date.now() - Date.parse(startedAt))
   const rows: [string, string][] = [

@@ -11,8 +11,8 @@ const answerBytesMax = 16 * 1024 * 1024
 /**
  * Asks the daemon, and gives its answers one by one: one to `get`, one after the other to `watch`, until the daemon
  * ends the connection. An abort, or leaving the loop, ends it as well, without an error.
- * @throws DamselflyError `DAEMON_UNREACHABLE` when nobody is there, `CONNECTION_REFUSED` when one may not ask or
- *   the daemon refuses
+ * @throws DamselflyError `DAEMON_UNREACHABLE` when nobody is there, `CONNECTION_REFUSED` when one may not ask,
+ *   the daemon refuses, or no socket can have this path
  */
 export async function* askDaemon(
   path: string,
@@ -20,7 +20,7 @@ export async function* askDaemon(
   signal?: AbortSignal,
 ): AsyncGenerator<Exclude<ControlAnswer, ErrorAnswer>> {
   const problem = pathProblem(path)
-  if (problem !== undefined) throw new DamselflyError('DAEMON_UNREACHABLE', problem)
+  if (problem !== undefined) throw new DamselflyError('CONNECTION_REFUSED', problem)
   const socket = createConnection(path)
   const end = (): void => void socket.destroy()
   signal?.addEventListener('abort', end, { once: true })

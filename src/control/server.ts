@@ -7,6 +7,9 @@ import { Connection, type ControlHouse, mistake } from './connection.ts'
 import { PinReports, type PinSource } from './pin-reports.ts'
 import { listenAt } from './socket-file.ts'
 
+/** How long a connection that is refused is kept. */
+const refusalMs = 100
+
 export interface ControlServerOptions extends Omit<ControlHouse, 'pins'> {
   /** Of the socket; absolute. */
   readonly path: string
@@ -57,12 +60,7 @@ export class ControlServer {
   }
 
   #accept(socket: Socket): void {
-    if (!this.#makeRoom()) {
-      socket.on('error', () => {})
-      const message = `${limits.controlConnectionsMax} connections watch already; end one of them`
-      socket.end(`${JSON.stringify(mistake('TOO_MANY_CONNECTIONS', message))}\n`, () => socket.destroy())
-      return
-    }
+    if (!this.#makeRoom()) return refuse(socket)
     const connection = new Connection(socket, this.#house)
     this.#connections.add(connection)
     socket.once('close', () => this.#connections.delete(connection))
@@ -89,4 +87,14 @@ export class ControlServer {
     const repeats = this.#failures.admit(reasonOf(error))
     if (repeats !== undefined) this.#options.log.error({ err: error, ...repeats }, 'control socket failed')
   }
+}
+
+/** Says why, and leaves some time to read it. */
+function refuse(socket: Socket): void {
+  const message = `${limits.controlConnectionsMax} connections watch already; end one of them`
+  socket.on('error', () => {})
+  socket.resume() // a request that came meanwhile would be an error to its sender
+  socket.end(`${JSON.stringify(mistake('TOO_MANY_CONNECTIONS', message))}\n`)
+  const timer = setTimeout(() => socket.destroy(), refusalMs)
+  socket.once('close', () => clearTimeout(timer))
 }
