@@ -58,13 +58,11 @@ export class Connection {
   /** Answers until the other side says no more; that ends what it watches, too. */
   async serve(): Promise<void> {
     const socket = this.#socket
+    // left alone at its end, the socket still sends the last answer
+    const requests = linesOf(socket.iterator({ destroyOnReturn: false }), limits.controlLineBytesMax)
     try {
-      // left alone at its end, the socket still sends the last answer
-      for await (const line of linesOf(
-        socket.iterator({ destroyOnReturn: false }),
-        limits.controlLineBytesMax,
-      )) {
-        this.#answer(line)
+      for await (const request of requests) {
+        this.#answer(request)
         if (socket.writableNeedDrain) await this.#room()
       }
       this.#endWatches()
@@ -164,6 +162,9 @@ export class Connection {
     this.#unwatchPins = undefined
     this.#unwatchTrace = undefined
     clearTimeout(this.#pinTimer)
+    // nothing of it may follow the end of the socket
+    this.#changedPins.clear()
+    this.#dropped = 0
   }
 }
 

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
-import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { statusLines } from '#src/cli/status.js'
 import type { DaemonStatus } from '#src/control/protocol.js'
 import { runCommand, startDaemon, writeFiles } from '../support/daemon.js'
-import { LiveCommand } from '../support/live-command.js'
 import { tempFolder } from '../support/temp-folder.js'
-import { missing } from '../support/tools.js'
 import { until } from '../support/until.js'
 
 test('status says how the running daemon is, in words and as JSON', async (context) => {
@@ -83,21 +80,6 @@ test('a daemon whose folder is too deep for a socket runs without one, and says 
   const { code, stderr } = await runCommand(folder, ['status'])
   assert.equal(code, 1)
   assert.match(stderr, /at most 107; set DATA_DIR to a shorter one/)
-})
-
-const nobody = 65_534
-
-test('the group of the daemon may ask, others are told what they lack', {
-  skip: missing('root'),
-}, async (context) => {
-  const daemon = await startDaemon(context)
-  for (const folder of [daemon.folder, join(daemon.folder, 'data')]) await chmod(folder, 0o755)
-  const group = process.getgid?.() ?? 0
-  const member = new LiveCommand(context, daemon.folder, ['status'], { user: { uid: nobody, gid: group } })
-  assert.equal(await member.end(), 0, member.stderr)
-  const stranger = new LiveCommand(context, daemon.folder, ['status'], { user: { uid: nobody, gid: nobody } })
-  assert.equal(await stranger.end(), 1)
-  assert.match(stranger.stderr, /you may not use .*control\.sock: it is for the user who runs Damselfly/)
 })
 
 test('what is out of order stands in the status', () => {

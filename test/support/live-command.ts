@@ -5,6 +5,9 @@ import type { TestContext } from 'node:test'
 import { root } from './daemon.js'
 import { until } from './until.js'
 
+// what a machine of tests may have, and makes Node see no colours
+const absent = { NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined }
+
 const main = join(root, 'dist/main.js')
 
 /** A command that goes on until it is ended; on a terminal if wanted. */
@@ -14,14 +17,12 @@ export class LiveCommand {
   stderr = ''
 
   constructor(context: TestContext, folder: string, argv: readonly string[], options: LiveOptions = {}) {
-    const { user, env = {} } = options
     const command = [process.execPath, main, ...argv]
     const [program, ...args] =
       options.isOnTerminal === true ? ['script', '-qec', command.map(quoted).join(' '), '/dev/null'] : command
     this.#child = spawn(program as string, args, {
       cwd: folder,
-      env: { ...process.env, TERM: 'xterm', NO_COLOR: undefined, ...env },
-      ...(user === undefined ? {} : user),
+      env: { ...process.env, TERM: 'xterm', ...absent, ...options.env },
     })
     this.#child.stdout?.on('data', (chunk) => (this.stdout += chunk))
     this.#child.stderr?.on('data', (chunk) => (this.stderr += chunk))
@@ -54,7 +55,6 @@ export class LiveCommand {
 interface LiveOptions {
   readonly isOnTerminal?: boolean
   readonly env?: Readonly<Record<string, string>>
-  readonly user?: { readonly uid: number; readonly gid: number }
 }
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
