@@ -6,7 +6,6 @@ import type { ActionRunner, Logger, Runner } from '../core/ports.ts'
 import { formatPlace } from '../core/problems.ts'
 import type { Repeats } from '../core/repeats.ts'
 import type { Rule, Step } from '../core/rule.ts'
-import type { Tracer } from '../core/trace.ts'
 import { formatDuration } from '../core/units.ts'
 
 /** One firing of a rule. */
@@ -24,7 +23,6 @@ export interface RuleContext {
   readonly repeats: Repeats
   /** Whether debug lines are wanted; explaining why a rule did not fire costs more than finding out. */
   readonly isDebug: () => boolean
-  readonly tracer?: Tracer
 }
 
 /**
