@@ -19,7 +19,7 @@ const outcomes: Readonly<Record<TracedOutcome['outcome'], readonly [mark: string
   fired: ['✔', 'fired', 'green'],
   else: ['✔', 'else', 'green'],
   missed: ['✖', 'no', 'dim'],
-  waiting: ['…', 'waits for quiet', 'yellow'],
+  waiting: ['…', 'waits', 'yellow'],
   throttled: ['✖', 'throttled', 'yellow'],
   disarmed: ['✖', 'not armed again yet', 'yellow'],
   cut: ['✖', 'cut: rules set each other off', 'red'],
@@ -42,7 +42,7 @@ export class TraceLines {
   readonly #names = new Map<number, string>()
   #rules: readonly TracedRule[] | undefined
   #ownName = ''
-  #shown: { readonly id: number; readonly ruleWidth: number } | undefined
+  #shown: { readonly id: number; readonly ruleWidth: number; lastRule?: string } | undefined
 
   constructor(options: TraceLinesOptions) {
     this.#options = options
@@ -111,7 +111,9 @@ export class TraceLines {
   #rule({ id, at, rule, outcome, why }: TracedOutcome): string[] {
     const [mark, words, style] = outcomes[outcome] ?? ['·', outcome, 'dim']
     const reason = why === undefined ? '' : `: ${plain(why)}`
-    const name = this.#isShown(id) ? plain(rule).padEnd(this.#shown?.ruleWidth ?? 0) : plain(rule)
+    const shown = this.#shownAs(id)
+    if (shown !== undefined) shown.lastRule = rule
+    const name = plain(rule).padEnd(shown?.ruleWidth ?? 0)
     return [this.#below(id, at, `${this.#paint(style, mark)} ${name}  ${this.#paint(style, words)}${reason}`)]
   }
 
@@ -121,17 +123,20 @@ export class TraceLines {
       outcome === 'done'
         ? this.#paint('green', `done in ${took}`)
         : this.#paint('red', `failed after ${took}: ${plain(reason ?? 'no reason told')}`)
-    const text = `step ${step} ${plain(action)}  ${words}`
-    return [this.#below(id, at, this.#isShown(id) ? `    ${text}` : `${plain(rule)}, ${text}`)]
+    const shown = this.#shownAs(id)
+    const indent = shown === undefined ? '' : '    '
+    const owner = shown?.lastRule === rule ? '' : `${plain(rule)}, ` // else it stands right above
+    return [this.#below(id, at, `${indent}${owner}step ${step} ${plain(action)}  ${words}`)]
   }
 
-  #isShown(id: number): boolean {
-    return this.#shown?.id === id
+  /** What is shown of a message, if that stands last. */
+  #shownAs(id: number) {
+    return this.#shown?.id === id ? this.#shown : undefined
   }
 
   /** Below its message while that stands last; else with its own time and the message's name. */
   #below(id: number, at: string, text: string): string {
-    if (this.#isShown(id)) return `${margin}${text}`
+    if (this.#shownAs(id) !== undefined) return `${margin}${text}`
     const name = this.#names.get(id) ?? 'an earlier message'
     return `${this.#paint('dim', localTime(at, { withMs: true }))}  ↳ ${name}: ${text}`
   }

@@ -67,6 +67,23 @@ test('what becomes of a message stands below it, aligned', () => {
   )
 })
 
+test('a step that does not stand right below its rule names it', () => {
+  assert.deepEqual(
+    linesOf([
+      message({ rules: ['lamp on', 'log'] }),
+      { rule: { id: 1, at, rule: 'lamp on', outcome: 'fired' } },
+      { rule: { id: 1, at, rule: 'log', outcome: 'waiting', why: 'debounce: until it is quiet' } },
+      { step: { id: 1, at, rule: 'lamp on', step: 1, action: 'gpio', outcome: 'done', tookMs: 1 } },
+      { step: { id: 1, at, rule: 'log', step: 1, action: 'log', outcome: 'done', tookMs: 1 } },
+    ]).slice(2),
+    [
+      '              … log      waits: debounce: until it is quiet',
+      '                  lamp on, step 1 gpio  done in 1 ms',
+      '                  step 1 log  done in 1 ms',
+    ],
+  )
+})
+
 test('what comes after another message says to which one it belongs', () => {
   assert.deepEqual(
     linesOf([
