@@ -1,8 +1,13 @@
 import { ActionHost } from './actions/host.ts'
 import { Broker } from './broker/broker.ts'
 import type { SettingsReader } from './cli/settings-reader.ts'
+import { version } from './cli/version.ts'
 import type { Settings } from './config/settings.ts'
 import { watchFiles } from './config/watch-files.ts'
+import type { DaemonStatus, ReloadOutcome } from './control/protocol.ts'
+import { ControlServer } from './control/server.ts'
+import { reloadOutcome, statusOf } from './control/status.ts'
+import { TraceHub } from './control/trace-hub.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
 import { limits } from './core/limits.ts'
@@ -64,6 +69,8 @@ export class Daemon {
   readonly #parts: DaemonParts
   readonly #counters = new Counters()
   readonly #pins: PinBoard
+  readonly #trace = new TraceHub({ rules: () => this.#settings.rules })
+  readonly #startedAt = new Date()
   /** What undoes the start, to be called last in, first out. */
   readonly #ends: (() => Promise<unknown> | unknown)[] = []
   #settings: Settings
@@ -72,6 +79,7 @@ export class Daemon {
   #reloading: Promise<void> | undefined
   #stopping: Promise<void> | undefined
   #isReloadDue = false
+  #lastReload: ReloadOutcome | undefined
 
   constructor(parts: DaemonParts) {
     this.#parts = parts
@@ -167,6 +175,7 @@ export class Daemon {
       log,
       counters: this.#counters,
       isDebug,
+      tracer: this.#trace,
     })
     dispatcher.start()
     this.#ends.push(() => dispatcher.close(stopGraceMs))
@@ -185,8 +194,23 @@ export class Daemon {
       () => watch.close(),
     )
     this.#running = { broker, dispatcher, doors }
+    await this.#openControl()
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
+  }
+
+  async #openControl(): Promise<void> {
+    const control = new ControlServer({
+      path: this.#settings.controlSocket,
+      name: this.#settings.name,
+      status: () => this.#status(),
+      log: this.#parts.log,
+      counters: this.#counters,
+      pins: this.#pins,
+      trace: this.#trace,
+    })
+    this.#ends.push(() => control.close())
+    await control.open()
   }
 
   async #reloadWhileDue(): Promise<void> {
@@ -197,6 +221,7 @@ export class Daemon {
         await this.#reload()
       } catch (error) {
         this.#parts.log.error({ err: error }, 'reload failed')
+        this.#lastReload = reloadOutcome(reasonOf(error))
       }
       if (this.#running !== undefined)
         this.#parts.manager.notify({ kind: 'ready', status: this.#statusLine() })
@@ -217,6 +242,7 @@ export class Daemon {
       const mistakes = error.problems.filter(({ isWarning }) => isWarning !== true)
       tellProblems(error.problems)
       log.error({ mistakes: mistakes.length }, 'not reloaded: the last good configuration stays')
+      this.#lastReload = reloadOutcome(mistakes)
       return
     }
     const changedActions = await reader.changedActions()
@@ -233,13 +259,14 @@ export class Daemon {
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
+    this.#lastReload = reloadOutcome()
     log.info({ rules: next.rules.length, pins: next.pins.length }, 'configuration reloaded')
   }
 
   /** The new settings, but for those that hold for as long as the process runs. */
   #withoutRestart(next: Settings): Settings {
-    const { name, dataDir, configDir, gpioChip, logFormat } = this.#settings
-    const fixed = { name, dataDir, configDir, gpioChip, logFormat }
+    const { name, dataDir, configDir, gpioChip, logFormat, controlSocket } = this.#settings
+    const fixed = { name, dataDir, configDir, gpioChip, logFormat, controlSocket }
     const changed = Object.entries(restartKeys).filter(
       ([key]) => next[key as keyof typeof fixed] !== fixed[key as keyof typeof fixed],
     )
@@ -267,6 +294,22 @@ export class Daemon {
     const { addresses } = this.#state()
     const { rules, pins, port } = this.#settings
     return `${rules.length} rules, ${pins.length} pins, listening on port ${port} of ${addresses.join(', ') || 'no address'}`
+  }
+
+  #status(): DaemonStatus {
+    const { addresses, pending } = this.#state()
+    return statusOf({
+      version: version(),
+      host: this.#parts.lan.identity.host,
+      startedAt: this.#startedAt,
+      settings: this.#settings,
+      addresses,
+      pending,
+      clients: this.#running?.broker.clientCount ?? 0,
+      board: this.#pins,
+      lastReload: this.#lastReload,
+      counters: this.#counters.snapshot(),
+    })
   }
 
   #limitsToldAt: Record<string, number> = {}

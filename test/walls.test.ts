@@ -14,6 +14,7 @@ const doors: Readonly<Record<string, readonly string[] | 'any'>> = {
   gpio: ['core'],
   system: ['core'],
   client: ['core'],
+  control: ['core'],
   cli: 'any',
   'index.ts': ['core', 'client'],
   'main.ts': 'any',

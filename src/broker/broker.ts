@@ -81,6 +81,11 @@ export class Broker {
     return this.#listeners.addresses
   }
 
+  /** Clients that are connected now. */
+  get clientCount(): number {
+    return this.#aedes.connectedClients
+  }
+
   get port(): number | undefined {
     return this.#listeners.port
   }

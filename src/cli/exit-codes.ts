@@ -5,4 +5,6 @@ export const exitCodes = {
   failed: 1,
   /** It was not understood: a mistake in `.env`, in `damselfly.yaml` or on the command line. */
   misconfigured: 2,
+  /** There is no running daemon to ask; as `systemctl status` has it. */
+  notRunning: 3,
 } as const

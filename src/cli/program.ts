@@ -25,15 +25,31 @@ function commandLine(): Command {
       'after',
       `
 Settings are read from .env in the working directory and from config/damselfly.yaml.
-In a folder that has neither, check, test, safe and export are about the installed service.
+In a folder that has neither, every command but start and init is about the installed service.
 
 Examples:
+  damselfly init
   damselfly start
+  damselfly trace 'home/#'
   damselfly test home/lamp/set '{"msg":"ON"}'
   sudo damselfly service install
 
-Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the command line`,
+Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the command line · 3 Damselfly is not running
+(status, pins and trace)`,
     )
+
+  program
+    .command('init')
+    .description('write a first .env and damselfly.yaml; what is there stays as it is')
+    .option(
+      '--access <who>',
+      'who may connect: lan (devices with a password), local (this machine), everyone',
+    )
+    .option('--lamp <gpio>', 'the GPIO of a lamp, a relay or an LED, such as 17; or simulated')
+    .option('--folder <folder>', 'where; it is made if need be', '.')
+    .option('-y, --yes', 'ask nothing: what no option says is lan, and 17 on a Pi, else simulated')
+    .addHelpText('after', '\nExample:\n  damselfly init --access lan --lamp 17')
+    .action(async (options) => (await import('./init.ts')).init(options))
 
   program
     .command('start')
@@ -56,6 +72,28 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .option('--retained', 'as if the message had been there before the rules')
     .addHelpText('after', `\nExample:\n  damselfly test home/lamp/set '{"msg":"ON"}'`)
     .action(async (topic, payload, options) => (await import('./test.ts')).test(topic, payload, options))
+
+  program
+    .command('status')
+    .description('say how the running Damselfly is; exit code 3 when there is none')
+    .option('--json', 'as a JSON object')
+    .action(async (options) => (await import('./status.ts')).status(options))
+
+  program
+    .command('pins')
+    .description('show every pin of the running Damselfly, on a terminal as they change')
+    .option('--once', 'print them once')
+    .option('--json', 'print them once, as a JSON list')
+    .action(async (options) => (await import('./pins.ts')).pins(options))
+
+  program
+    .command('trace')
+    .description('show each message on its way: which rules fire, which do not and why, and each step')
+    .argument('[filter]', 'only topics that match, for example home/#')
+    .option('--all', 'also name the rules that do not listen to a topic')
+    .option('--json', 'one JSON object a line, as docs/control-socket.md describes them')
+    .addHelpText('after', "\nExample:\n  damselfly trace 'home/#'")
+    .action(async (filter, options) => (await import('./trace.ts')).trace(filter, options))
 
   program
     .command('safe')

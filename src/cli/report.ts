@@ -19,7 +19,12 @@ export function reportFailure(error: unknown): void {
   console.error(
     isExpected ? `damselfly: ${error.message}` : error instanceof Error ? error.stack : reasonOf(error),
   )
-  process.exitCode = isExpected && error.code === 'USAGE' ? exitCodes.misconfigured : exitCodes.failed
+  process.exitCode = isExpected ? exitCodeOf(error) : exitCodes.failed
+}
+
+function exitCodeOf({ code }: DamselflyError): number {
+  if (code === 'USAGE') return exitCodes.misconfigured
+  return code === 'DAEMON_UNREACHABLE' ? exitCodes.notRunning : exitCodes.failed
 }
 
 /** Tells what is not wrong enough to stop for. */

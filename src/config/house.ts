@@ -16,10 +16,10 @@ export interface HouseRequest {
   /** The process's own unless told. */
   readonly environment?: Environment
   /** The service's folders, as its unit has them. */
-  readonly service?: { readonly configDir: string; readonly dataDir: string }
+  readonly service?: { readonly configDir: string; readonly dataDir: string; readonly runtimeDir: string }
 }
 
-const installed = { configDir: '/etc/damselfly', dataDir: '/var/lib/damselfly' }
+const installed = { configDir: '/etc/damselfly', dataDir: '/var/lib/damselfly', runtimeDir: '/run/damselfly' }
 
 /**
  * The house that a command is about: that of the working directory when it has `.env` or `config/`, or when the
@@ -34,7 +34,11 @@ export async function findHouse(request: HouseRequest): Promise<House> {
   const isHere =
     cwd !== service.configDir && ((await exists(join(cwd, '.env'))) || (await exists(join(cwd, 'config'))))
   if (isHere || !(await exists(join(service.configDir, 'damselfly.yaml')))) return here
-  const unit = { CONFIG_DIR: service.configDir, STATE_DIRECTORY: service.dataDir }
+  const unit = {
+    CONFIG_DIR: service.configDir,
+    STATE_DIRECTORY: service.dataDir,
+    RUNTIME_DIRECTORY: service.runtimeDir,
+  }
   return { cwd: service.configDir, environment: { ...environment, ...unit }, isService: true }
 }
 

@@ -1,5 +1,5 @@
 import { homedir, hostname } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { AllowAnonymous } from '../core/bind.ts'
 import { nearest } from '../core/nearest.ts'
 import { Secret } from '../core/secret.ts'
@@ -40,7 +40,10 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     return fallback
   }
   const folder: Reader<string> = (variable) => readPath(variable, request.cwd)
-  const stateDir = request.environment['STATE_DIRECTORY']?.split(':')[0] // systemd.exec(5): one or more
+  // systemd.exec(5): one or more
+  const stateDir = request.environment['STATE_DIRECTORY']?.split(':')[0]
+  const runtimeDir = request.environment['RUNTIME_DIRECTORY']?.split(':')[0]
+  const dataDir = read('DATA_DIR', folder, resolve(request.cwd, stateDir || 'data'))
   const level = oneOf<LogLevel>({
     debug: 'debug',
     info: 'info',
@@ -54,8 +57,9 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     port: read('PORT', readPort, 1_883),
     allowAnonymous: read('ALLOW_ANONYMOUS', readAllowAnonymous, 'local'),
     credentials: readCredentials(variables),
-    dataDir: read('DATA_DIR', folder, resolve(request.cwd, stateDir || 'data')),
+    dataDir,
     configDir: read('CONFIG_DIR', folder, resolve(request.cwd, 'config')),
+    controlSocket: join(resolve(request.cwd, runtimeDir || dataDir), 'control.sock'),
     gpioChip: read('GPIO_CHIP', readGpioChip, 'auto'),
     logLevel: read('LOG_LEVEL', level, 'info'),
     logFormat: read(

@@ -18,6 +18,8 @@ export interface Settings {
   readonly dataDir: string
   /** Absolute. */
   readonly configDir: string
+  /** Where the control socket is; absolute. */
+  readonly controlSocket: string
   /** `auto`, `simulated` or the path of a chip's device. */
   readonly gpioChip: string
   readonly logLevel: LogLevel

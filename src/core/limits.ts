@@ -69,6 +69,16 @@ export const limits = {
   inputEdgesMax: 4_096,
   /** Messages of pins that the broker has not accepted yet; beyond it edges are dropped, states wait. */
   pinMessagesMax: 1_024,
+  /** Connections to the control socket; the next one takes the place of the oldest that watches nothing, or is turned away. */
+  controlConnectionsMax: 16,
+  /** Bytes of one request on the control socket; a longer one is skipped, and answered with an error. */
+  controlLineBytesMax: 32 * 1024,
+  /** Bytes that wait for a reader of the control socket; what is traced beyond it is dropped, and the reader told how much. */
+  controlBacklogBytesMax: 512 * 1024,
+  /** Bytes of a payload that a trace shows. */
+  tracePayloadBytesMax: 1_024,
+  /** Messages of which one watcher of a trace is told late steps; the oldest is forgotten. */
+  traceMessagesRemembered: 10_000,
   /** Bytes of `damselfly.yaml`; a larger file is refused. */
   configBytesMax: 256 * 1024,
   /** Bytes of `.env`, and of a credential's file; a larger file is refused. */

@@ -26,8 +26,11 @@ export interface PinBoardOptions {
 
 /** Told what happens on the pins, at once and in order. It must return soon; what it throws is logged. */
 export interface PinListener {
-  /** A pin's state: the first one, then each change. `chain` is empty when no command led to it. */
-  onState?(pin: string, state: PinState, chain: readonly string[]): void
+  /**
+   * A pin's state: the first one, then each change. `chain` is empty when no command led to it; `by` is who or
+   * what changed an output.
+   */
+  onState?(pin: string, state: PinState, chain: readonly string[], by?: string): void
   /** An edge of an input, after its `onState`; never for the first level. */
   onEdge?(pin: InputPin, state: PinState, chain: readonly string[]): void
   /** A pin that exists no more. */
@@ -236,8 +239,8 @@ export class PinBoard implements Pins {
   #takeOutput(chip: GpioChip, pin: OutputPin, offset: number): HeldOut {
     const { isActiveLow, initial } = pin
     const line = chip.requestOutput(offset, { isActiveLow, value: initial === 'on' })
-    const onState = (state: PinState, chain: readonly string[]): void =>
-      this.#tell((listener) => listener.onState?.(pin.name, state, chain))
+    const onState = (state: PinState, chain: readonly string[], by?: string): void =>
+      this.#tell((listener) => listener.onState?.(pin.name, state, chain, by))
     const output = new Output({ pin, line, log: this.#options.log, onState, nowMs: this.#nowMs })
     output.start()
     return { kind: 'out', pin, offset, output }

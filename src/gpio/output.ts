@@ -12,8 +12,8 @@ export interface OutputOptions {
   /** Requested with `pin.initial` as its value. */
   readonly line: OutputLine
   readonly log: Logger
-  /** Told each change of the state; `chain` is empty when no command led to it. */
-  readonly onState: (state: PinState, chain: readonly string[]) => void
+  /** Told each change of the state; `chain` is empty when no command led to it, `by` says who did it. */
+  readonly onState: (state: PinState, chain: readonly string[], by?: string) => void
   /** A monotonic clock, in milliseconds. */
   readonly nowMs: () => number
 }
@@ -122,7 +122,7 @@ export class Output {
         { pin: this.#pin.name, state, ...(by === undefined ? {} : { by }), ...repeats },
         'pin switched',
       )
-    this.#options.onState(state, chain)
+    this.#options.onState(state, chain, by)
   }
 
   #reverse(state: PinState, ms: number, onSettled: (() => void) | undefined): void {

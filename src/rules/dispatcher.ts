@@ -6,6 +6,7 @@ import type { Hub, Identity } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Rule } from '../core/rule.ts'
 import { FilterIndex } from '../core/topics.ts'
+import type { Tracer } from '../core/trace.ts'
 import { RuleWorker } from './rule-worker.ts'
 import { schedule } from './schedule.ts'
 import type { RuleContext } from './steps.ts'
@@ -13,6 +14,7 @@ import type { RuleContext } from './steps.ts'
 export interface DispatcherOptions extends Omit<RuleContext, 'repeats'> {
   readonly hub: Hub
   readonly identity: Identity
+  readonly tracer?: Tracer
 }
 
 interface Active {

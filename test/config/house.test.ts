@@ -9,7 +9,7 @@ import { tempFolder } from '../support/temp-folder.js'
 async function makeWorld(context: TestContext) {
   const top = await tempFolder(context)
   const cwd = join(top, 'anywhere')
-  const service = { configDir: join(top, 'etc'), dataDir: join(top, 'state') }
+  const service = { configDir: join(top, 'etc'), dataDir: join(top, 'state'), runtimeDir: join(top, 'run') }
   for (const folder of [cwd, service.configDir]) await mkdir(folder)
   for (const file of ['.env', 'damselfly.yaml']) await writeFile(join(service.configDir, file), '')
   return { top, cwd, service, environment: { LANG: 'C' } }
@@ -20,7 +20,12 @@ test('a folder without settings of its own stands for the installed service', as
   const { service } = world
   const house = {
     cwd: service.configDir,
-    environment: { LANG: 'C', CONFIG_DIR: service.configDir, STATE_DIRECTORY: service.dataDir },
+    environment: {
+      LANG: 'C',
+      CONFIG_DIR: service.configDir,
+      STATE_DIRECTORY: service.dataDir,
+      RUNTIME_DIRECTORY: service.runtimeDir,
+    },
     isService: true,
   }
   assert.deepEqual(await findHouse(world), house)

@@ -28,6 +28,7 @@ test('without any variable every setting has its default', async () => {
     credentials: undefined,
     dataDir: `${cwd}/data`,
     configDir: `${cwd}/config`,
+    controlSocket: `${cwd}/data/control.sock`,
     gpioChip: 'auto',
     logLevel: 'info',
     logFormat: 'json',
@@ -58,6 +59,7 @@ MQTT_PASSWORD='s#cret'\nDATA_DIR=/var/x\nCONFIG_DIR=conf\nGPIO_CHIP=/dev/gpiochi
   assert.equal(settings.credentials?.password.reveal(), 's#cret')
   assert.equal(settings.dataDir, '/var/x')
   assert.equal(settings.configDir, join(folder.path, 'conf'))
+  assert.equal(settings.controlSocket, '/var/x/control.sock')
   assert.equal(settings.gpioChip, '/dev/gpiochip4')
   assert.equal(settings.logLevel, 'debug')
   assert.equal(settings.logFormat, 'pretty')
@@ -70,6 +72,21 @@ test('the environment goes before .env and stays as it was', async () => {
   assert.equal(settings.name, 'a')
   assert.equal(settings.dataDir, '/var/lib/damselfly')
   assert.equal(process.env['NAME'], undefined)
+})
+
+test('the control socket is in the first runtime directory that systemd gives, else in DATA_DIR', async () => {
+  const environment = {
+    RUNTIME_DIRECTORY: '/run/damselfly:/run/other',
+    STATE_DIRECTORY: '/var/lib/damselfly',
+  }
+  const { settings } = await settingsOf({ yaml, env: 'DATA_DIR=/srv/data', environment })
+  assert.equal(settings.controlSocket, '/run/damselfly/control.sock')
+  const without = await settingsOf({
+    yaml,
+    env: 'DATA_DIR=/srv/data',
+    environment: { RUNTIME_DIRECTORY: '' },
+  })
+  assert.equal(without.settings.controlSocket, '/srv/data/control.sock')
 })
 
 test('a credential of systemd goes before the environment, without its last newline', async () => {

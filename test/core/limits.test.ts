@@ -32,6 +32,8 @@ const uncounted: Readonly<Record<string, string>> = {
   configDepthMax: 'a mistake in the configuration, which is told',
   configProblemsMax: 'told with the mistakes',
   everyMsMin: 'a mistake in the configuration, which is told',
+  tracePayloadBytesMax: 'the trace says how many bytes there were',
+  traceMessagesRemembered: 'a step that ends very late is not shown',
   pinDebounceMsMax: 'a mistake in the configuration, which is told',
 }
 

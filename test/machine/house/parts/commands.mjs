@@ -48,6 +48,23 @@ export async function prove() {
     other.code === 2 && /\.env.*EACCES|permission denied/.test(other.text),
     other.text,
   )
+  const socket = (await sh('stat', '-c', '%a %U %G', '/run/damselfly', '/run/damselfly/control.sock')).text
+  promise(
+    'the control socket is for the group',
+    socket === '750 damselfly damselfly\n660 damselfly damselfly',
+    socket,
+  )
+  const asked = await damselfly('status')
+  promise('root asks how the service is', asked.code === 0 && asked.text.includes('is running'), asked.text)
+  const member = ['--reuid=nobody', '--regid=damselfly', '--clear-groups', 'damselfly', 'pins']
+  const pins = await sh('setpriv', ...member)
+  promise('so does the group damselfly', pins.code === 0 && pins.stdout.startsWith('PIN'), pins.text)
+  const stranger = await as('nobody', 'status')
+  promise(
+    'another user is told which group to join',
+    stranger.code === 1 && stranger.text.includes('usermod -aG damselfly'),
+    stranger.text,
+  )
   const busy = await damselfly('safe')
   promise(
     'safe beside the running service says who holds the lines',

@@ -1,0 +1,100 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { errnoOf, reasonOf } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
+import { Connection, type ControlHouse, mistake } from './connection.ts'
+import { PinReports, type PinSource } from './pin-reports.ts'
+import { listenAt } from './socket-file.ts'
+
+/** How long a connection that is refused is kept. */
+const refusalMs = 100
+
+export interface ControlServerOptions extends Omit<ControlHouse, 'pins'> {
+  /** Of the socket; absolute. */
+  readonly path: string
+  readonly pins: PinSource
+  readonly log: Logger
+}
+
+/**
+ * The control socket: lets those on this machine who may see how the daemon is. It only tells; nothing can be changed
+ * through it. Use: `open` once, `close` once.
+ */
+export class ControlServer {
+  readonly #options: ControlServerOptions
+  readonly #house: ControlHouse
+  readonly #pins: PinReports
+  readonly #server: Server
+  readonly #connections = new Set<Connection>()
+  readonly #failures = new Repeats()
+  #removeFile: (() => Promise<void>) | undefined
+
+  constructor(options: ControlServerOptions) {
+    const { name, counters, trace, status } = options
+    this.#options = options
+    this.#pins = new PinReports(options.pins)
+    this.#house = { name, counters, trace, status, pins: this.#pins }
+    // who has said all it has to say may still wait for an answer
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket))
+  }
+
+  /** Never throws: a house without a control socket lives as well, and the log says why it has none. */
+  async open(): Promise<void> {
+    const { path, log } = this.#options
+    this.#pins.start()
+    try {
+      this.#removeFile = await listenAt(this.#server, path)
+      this.#server.on('error', (error) => this.#failed(error))
+    } catch (error) {
+      log.warn({ reason: reasonOf(error) }, 'no control socket: status, pins and trace will find nobody')
+    }
+  }
+
+  /** Takes nobody any more and leaves those who are there, at once. Never waits for a reader. */
+  async close(): Promise<void> {
+    this.#pins.stop()
+    this.#server.close()
+    for (const connection of this.#connections) connection.destroy()
+    await this.#removeFile?.()
+  }
+
+  #accept(socket: Socket): void {
+    if (!this.#makeRoom()) return refuse(socket)
+    const connection = new Connection(socket, this.#house)
+    this.#connections.add(connection)
+    socket.once('close', () => this.#connections.delete(connection))
+    connection.serve().catch((error) => {
+      // whoever goes in the middle of something does no harm
+      if (error !== socket.errored && errnoOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') this.#failed(error)
+    })
+  }
+
+  /** With all places taken, the oldest connection that watches nothing goes. @returns whether there is a place */
+  #makeRoom(): boolean {
+    if (this.#connections.size < limits.controlConnectionsMax) return true
+    this.#options.counters.add('controlConnectionsMax')
+    for (const connection of this.#connections) {
+      if (connection.isWatching) continue
+      this.#connections.delete(connection)
+      connection.destroy()
+      return true
+    }
+    return false
+  }
+
+  #failed(error: unknown): void {
+    const repeats = this.#failures.admit(reasonOf(error))
+    if (repeats !== undefined) this.#options.log.error({ err: error, ...repeats }, 'control socket failed')
+  }
+}
+
+/** Says why, and leaves some time to read it. */
+function refuse(socket: Socket): void {
+  const message = `${limits.controlConnectionsMax} connections watch already; end one of them`
+  socket.on('error', () => {})
+  socket.resume() // a request that came meanwhile would be an error to its sender
+  socket.end(`${JSON.stringify(mistake('TOO_MANY_CONNECTIONS', message))}\n`)
+  const timer = setTimeout(() => socket.destroy(), refusalMs)
+  socket.once('close', () => clearTimeout(timer))
+}
