@@ -5,4 +5,6 @@ export const exitCodes = {
   failed: 1,
   /** It was not understood: a mistake in `.env`, in `damselfly.yaml` or on the command line. */
   misconfigured: 2,
+  /** `sub -W` is over; mosquitto_sub has the same. */
+  timedOut: 27,
 } as const

@@ -12,6 +12,7 @@ export interface BrokerAddress {
   readonly password: Secret | undefined
 }
 
+const escapes = 'in a name or a password write %2F for /, %3F for ?, %23 for # and %40 for @'
 const ports: Readonly<Record<string, number>> = { 'mqtt:': 1_883, 'mqtts:': 8_883 }
 
 /**
@@ -27,8 +28,7 @@ export function parseBrokerAddress(
   const port = ports[parsed.protocol]
   if (port === undefined) throw invalid(url, `${parsed.protocol}// is not spoken`)
   const hasMore = parsed.search !== '' || parsed.hash !== '' || !['', '/'].includes(parsed.pathname)
-  if (hasMore || parsed.hostname === '' || parsed.port === '0')
-    throw invalid(url, 'in a name or a password write %2F for /, %3F for ?, %23 for # and %40 for @')
+  if (hasMore || parsed.hostname === '' || parsed.port === '0') throw invalid(url, escapes)
   const username = login.username ?? (parsed.username === '' ? undefined : decode(url, parsed.username))
   const password = login.password ?? (parsed.password === '' ? undefined : decode(url, parsed.password))
   if (username === undefined && password !== undefined)
@@ -52,7 +52,7 @@ function parseUrl(url: string): URL {
   try {
     return new URL(full)
   } catch {
-    throw invalid(url, 'it is not a URL') // the cause would carry the password
+    throw invalid(url, escapes) // the cause would carry the password
   }
 }
 

@@ -4,7 +4,7 @@ import { matchesFilter } from '../core/topics.ts'
 import { type BrokerAddress, shownAddress } from './broker-address.ts'
 import { type Arrival, Connection } from './connection.ts'
 
-const retryMsMin = 500
+const retryMsDefault = 500
 const retryMsMax = 10_000
 /** A connection that stood so long was a good one: the next loss is answered as quickly as the first. */
 const stableMs = 10_000
@@ -13,6 +13,8 @@ const answerMs = 10_000
 export interface LinkOptions {
   readonly broker: BrokerAddress
   readonly clientId: string
+  /** The pause before the first attempt to come back, which doubles with each failure; 500 unless told. */
+  readonly retryMs?: number
   /** A message, and the filter that it matched: the first one, if several do. */
   readonly onMessage: (filter: string, message: Arrival) => void
   readonly onUp: (connection: Connection) => void
@@ -155,7 +157,8 @@ export class Link {
   }
 
   #tryLater(): void {
-    const delayMs = Math.min(retryMsMax, retryMsMin * 2 ** this.#failures++)
+    const { retryMs = retryMsDefault } = this.#options
+    const delayMs = Math.min(retryMsMax, retryMs * 2 ** this.#failures++)
     // a house full of clients need not come back in the same moment
     this.#retry = setTimeout(() => this.start(), delayMs * (0.75 + Math.random() / 2))
   }

@@ -9,7 +9,7 @@ export interface LocalAddress {
 }
 
 /** An address of documentation (RFC 5737) that no network has, so it is reached by the default route. */
-const elsewhere = '192.0.2.1'
+const elsewhere = '198.51.100.1'
 
 /**
  * This machine's name, and the address from which it reaches other networks: the source address of the default route.

@@ -11,6 +11,11 @@ export class Fifo<Item> {
     this.#items.push(item)
   }
 
+  /** The next one, which stays. */
+  peek(): Item | undefined {
+    return this.#items[this.#head]
+  }
+
   shift(): Item | undefined {
     if (this.size === 0) return undefined
     const item = this.#items[this.#head]
