@@ -24,17 +24,17 @@ const lineBytesMax = 1024 * 1024
 
 /**
  * Publishes what the options say, and resolves when the broker has it (QoS 0: when it is written).
- * @throws DamselflyError `USAGE`, `BROKER_UNREACHABLE`, `CONNECTION_REFUSED`, `TIMED_OUT`, `LIMIT_REACHED`
+ * @throws DamselflyError `USAGE`, `BROKER_UNREACHABLE`, `CONNECTION_REFUSED`, `TIMED_OUT`, `VALUE_INVALID`
  */
 export async function pub(options: PubOptions): Promise<void> {
   const { topic, retain = false } = options
   const problem = topicProblem(topic)
   if (problem !== undefined) throw new DamselflyError('USAGE', `-t "${topic}" is not a topic: ${problem}`)
   const how = { qos: qosOf(options.qos), retain }
-  const bodies = bodiesOf(options)
   const onState: StateListener = (state, reason) => {
     if (state === 'reconnecting') console.error(`damselfly: ${reason?.message}; trying again`)
   }
+  const bodies = await bodiesOf(options)
   const client = await Client.open({ ...(await brokerOf(options)), onState }, answerMs)
   let last = Promise.resolve()
   try {
@@ -52,13 +52,12 @@ export async function pub(options: PubOptions): Promise<void> {
       last.catch(() => {}) // it is awaited later
     }
   } finally {
-    process.stdin.destroy()
     await Promise.all([last, client.close({ timeout: answerMs })])
   }
 }
 
-/** The one source that the options name. @throws DamselflyError `USAGE` */
-function bodiesOf(options: PubOptions): AsyncIterable<Buffer> {
+/** The one source that the options name: lines as they come, all else read to its end. @throws DamselflyError `USAGE` */
+async function bodiesOf(options: PubOptions): Promise<Iterable<Buffer> | AsyncIterable<Buffer>> {
   const { message, file, stdinLine = false, stdinFile = false, nullMessage = false } = options
   const sources = [message !== undefined, file !== undefined, stdinLine, stdinFile, nullMessage]
   if (sources.filter(Boolean).length !== 1)
@@ -67,16 +66,12 @@ function bodiesOf(options: PubOptions): AsyncIterable<Buffer> {
       'give one of -m MESSAGE, -f FILE, -l (lines of standard input), -s (all of it), -n (empty)',
     )
   if (stdinLine) return linesOf(process.stdin)
-  if (stdinFile) return wholeOf(process.stdin, 'standard input')
-  if (file !== undefined) return wholeOf(createReadStream(file), file)
-  return only(Buffer.from(message ?? ''))
+  if (stdinFile) return [await wholeOf(process.stdin, 'standard input')]
+  if (file !== undefined) return [await wholeOf(createReadStream(file), file)]
+  return [Buffer.from(message ?? '')]
 }
 
-async function* only(body: Buffer): AsyncGenerator<Buffer> {
-  yield body
-}
-
-async function* wholeOf(input: Readable, name: string): AsyncGenerator<Buffer> {
+async function wholeOf(input: Readable, name: string): Promise<Buffer> {
   const chunks: Buffer[] = []
   let bytes = 0
   try {
@@ -87,9 +82,9 @@ async function* wholeOf(input: Readable, name: string): AsyncGenerator<Buffer> {
     }
   } catch (cause) {
     if (cause instanceof DamselflyError) throw cause
-    throw new DamselflyError('USAGE', `${name} cannot be read: ${reasonOf(cause)}`, { cause })
+    throw new DamselflyError('VALUE_INVALID', `${name} cannot be read: ${reasonOf(cause)}`, { cause })
   }
-  yield Buffer.concat(chunks)
+  return Buffer.concat(chunks)
 }
 
 /** Bytes between line ends; a carriage return belongs to its line, as with mosquitto_pub. */
@@ -113,7 +108,7 @@ async function* linesOf(input: Readable): AsyncGenerator<Buffer> {
 
 function tooLong(what: string): DamselflyError {
   return new DamselflyError(
-    'USAGE',
+    'VALUE_INVALID',
     `${what} is longer than ${bytesMax} bytes, which is too much for one message`,
   )
 }

@@ -33,6 +33,7 @@ const uncounted: Readonly<Record<string, string>> = {
   configProblemsMax: 'told with the mistakes',
   everyMsMin: 'a mistake in the configuration, which is told',
   pinDebounceMsMax: 'a mistake in the configuration, which is told',
+  clientInflightMax: 'nothing is lost at it: others wait their turn',
 }
 
 for (const name of Object.keys(limits)) {
