@@ -66,7 +66,7 @@ function write(parts: readonly (string | Uint8Array)[]): void {
   )
 }
 
-const tokens = /%([-0]*)(\d*)(?:\.(\d+))?(.?)|@(.?)|\\(.?)|[^%@\\]+/gsu
+const tokens = /%([-0]*)(\d{0,4})(?:\.(\d{1,4}))?(.?)|@(.?)|\\(.?)|[^%@\\]+/gsu
 
 async function piecesOf(format: string): Promise<Piece[]> {
   const strftime = format.includes('@') ? (await import('strftime')).default : undefined

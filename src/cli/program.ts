@@ -26,7 +26,7 @@ function commandLine(): Command {
       'after',
       `
 Settings are read from .env in the working directory and from config/damselfly.yaml.
-In a folder that has neither, check, test, safe and export are about the installed service.
+In a folder that has neither, check, test, pub, sub, safe and export are about the installed service.
 
 Examples:
   damselfly start

@@ -201,7 +201,7 @@ export class Client implements AsyncDisposable {
     this.#registrations.end(closed)
     const before = this.#outbox.undelivered
     await this.#outbox.drained(timeoutMs)
-    this.#outbox.fail(closed)
+    this.#outbox.fail(closed, true) // we throw below
     await this.#registrations.disconnect(Math.max(0, endMs - performance.now()))
     this.#tell('closed')
     const lost = this.#outbox.undelivered - before

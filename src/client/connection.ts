@@ -3,7 +3,7 @@ import type { MqttClient } from 'mqtt'
 import type { DamselflyError } from '../core/errors.ts'
 import type { QoS } from '../core/message.ts'
 import type { BrokerAddress } from './broker-address.ts'
-import { closedEarly, explainFailure, noAnswer } from './failure.ts'
+import { closedEarly, connectionLost, explainFailure, noAnswer } from './failure.ts'
 
 /** MQTT 3.1.1: what every broker speaks, ours included. */
 const protocolVersion = 4
@@ -50,8 +50,9 @@ export class Connection {
   /** @throws DamselflyError `BROKER_UNREACHABLE`, `CONNECTION_REFUSED` */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const { MqttClient: Mqtt } = await import('mqtt')
-    const socket = await connectSocket(options.broker)
-    const { username, password } = options.broker
+    const { broker } = options
+    const socket = await connectSocket(broker)
+    const { username, password } = broker
     const client = new Mqtt(() => socket, {
       protocolVersion,
       clientId: options.clientId,
@@ -67,7 +68,7 @@ export class Connection {
     })
     return new Promise((resolve, reject) => {
       let connection: Connection | undefined
-      let failure: DamselflyError | undefined
+      let failure: Error | undefined
       let hasAnswered = false
       const abort = (): void => void socket.destroy()
       if (options.signal.aborted) abort()
@@ -76,10 +77,7 @@ export class Connection {
         hasAnswered = true
       })
       client.on('error', (error) => {
-        failure ??=
-          error.message === 'connack timeout' // MQTT.js has no code for it
-            ? noAnswer(options.broker, options.timeoutMs, hasAnswered)
-            : explainFailure(error, options.broker)
+        failure ??= error
         socket.destroy()
       })
       client.on('message', (topic, bytes, { qos, retain, messageId = 0 }) =>
@@ -92,9 +90,12 @@ export class Connection {
       })
       client.once('close', () => {
         options.signal.removeEventListener('abort', abort)
-        const reason = failure ?? closedEarly(options.broker, connection !== undefined)
-        if (connection === undefined) reject(reason)
-        else options.onEnd(reason)
+        if (connection !== undefined) options.onEnd(connectionLost(broker, failure))
+        else if (failure === undefined) reject(closedEarly(broker))
+        else if (failure.message === 'connack timeout')
+          // MQTT.js has no code for it
+          reject(noAnswer(broker, options.timeoutMs, hasAnswered))
+        else reject(explainFailure(failure, broker))
       })
     })
   }

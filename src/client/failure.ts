@@ -34,7 +34,7 @@ const causes: Readonly<Record<string, string>> = {
   EPIPE: 'it broke the connection off',
 }
 
-/** Why a connection failed or ended: what MQTT.js and the socket said, as something a person can put right. */
+/** Why there is no connection: what MQTT.js and the socket said, as something a person can put right. */
 export function explainFailure(error: Error, broker: BrokerAddress): DamselflyError {
   const code = (error as { code?: unknown }).code
   if (typeof code === 'number') return explainRefusal(code, error, broker)
@@ -55,13 +55,19 @@ export function noAnswer(broker: BrokerAddress, timeoutMs: number, hasAnswered: 
   )
 }
 
-/** The other side ended the connection without a word. */
-export function closedEarly(broker: BrokerAddress, wasConnected: boolean): DamselflyError {
-  return unreachable(
-    broker,
-    wasConnected
-      ? 'the connection has ended'
-      : 'it ended the connection without an answer; is it an MQTT broker?',
+/** The other side ended the connection before it had answered. */
+export function closedEarly(broker: BrokerAddress): DamselflyError {
+  return unreachable(broker, 'it ended the connection without an answer; is it an MQTT broker?')
+}
+
+/** A connection that stood is over; without a cause the other side ended it. */
+export function connectionLost(broker: BrokerAddress, cause: Error | undefined): DamselflyError {
+  const why = cause === undefined ? 'it was ended there' : reasonOf(cause)
+  const options = cause === undefined ? {} : { cause }
+  return new DamselflyError(
+    'BROKER_UNREACHABLE',
+    `connection to ${shownAddress(broker)} lost: ${why}`,
+    options,
   )
 }
 

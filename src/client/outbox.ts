@@ -16,6 +16,8 @@ interface Batch {
   left: number
   readonly resolve: () => void
   readonly reject: (reason: DamselflyError) => void
+  /** A rejection that nobody awaits does not end the process. */
+  readonly hush: () => void
 }
 
 /**
@@ -68,11 +70,10 @@ export class Outbox {
       )
     this.#bytes += bytes
     const sent = new Promise<void>((resolve, reject) => {
-      const batch = { left: departures.length, resolve, reject }
+      const hush = (): void => void sent.catch(() => {})
+      const batch = { left: departures.length, resolve, reject, hush }
       for (const departure of departures) this.#waiting.push({ departure, batch, attempts: 0 })
     })
-    // whoever does not await it learns of it by close(), and need not be ended by it
-    sent.catch(() => {})
     this.#pump()
     return sent
   }
@@ -108,14 +109,17 @@ export class Outbox {
     })
   }
 
-  /** Gives all up. */
-  fail(reason: DamselflyError): void {
+  /** Gives all up; quietly, when somebody else is told of it. */
+  fail(reason: DamselflyError, isTold = false): void {
     const letters = [...this.#onTheirWay, ...this.#again]
     for (let letter = this.#waiting.shift(); letter !== undefined; letter = this.#waiting.shift())
       letters.push(letter)
     this.#onTheirWay.clear()
     this.#again = []
-    for (const letter of letters) this.#reject(letter, reason)
+    for (const letter of letters) {
+      if (isTold) letter.batch.hush()
+      this.#reject(letter, reason)
+    }
   }
 
   #pump(): void {
