@@ -92,8 +92,8 @@ export class Connection {
         options.signal.removeEventListener('abort', abort)
         if (connection !== undefined) options.onEnd(connectionLost(broker, failure))
         else if (failure === undefined) reject(closedEarly(broker))
+        // @NOTE a message, because MQTT.js has no code for it
         else if (failure.message === 'connack timeout')
-          // MQTT.js has no code for it
           reject(noAnswer(broker, options.timeoutMs, hasAnswered))
         else reject(explainFailure(failure, broker))
       })
