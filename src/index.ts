@@ -1,3 +1,16 @@
+export type {
+  Client,
+  CloseOptions,
+  ConnectionState,
+  NextOptions,
+  RegisterOptions,
+  SendOptions,
+  StateListener,
+} from './client/client.ts'
+export { type ConnectOptions, connect } from './client/connect.ts'
+export type { ReceivedMessage } from './client/inbox.ts'
+export { type LocalAddress, localAddress } from './client/local-address.ts'
+export type { Duration } from './client/options.ts'
 export {
   type ActionDefinition,
   type ActionLogger,

@@ -7,4 +7,6 @@ export const exitCodes = {
   misconfigured: 2,
   /** There is no running daemon to ask; as `systemctl status` has it. */
   notRunning: 3,
+  /** `sub -W` is over; mosquitto_sub has the same. */
+  timedOut: 27,
 } as const

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { exitCodes } from './exit-codes.ts'
+import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
 import { version } from './version.ts'
 
@@ -117,6 +118,8 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .option('--since <time>', 'only rows from this time on: 2026-01-31 or 2026-01-31T08:00:00Z')
     .addHelpText('after', '\nExample:\n  damselfly export readings --since 2026-01-31 > readings.csv')
     .action(async (table, options) => (await import('./export-command.ts')).exportCommand(table, options))
+
+  addMqttCommands(program)
 
   program
     .command('schema')

@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'GPIO_NO_CHIP'
   | 'GPIO_NO_LINE'
   | 'HTTP_FAILED'
+  | 'LIMIT_REACHED'
   | 'NOT_REGISTERED'
   | 'OPTIONS_INVALID'
   | 'PIN_COMMAND_INVALID'
@@ -37,9 +38,11 @@ export type ErrorCode =
   | 'STEP_STOPPED'
   | 'STEP_TIMEOUT'
   | 'STORE_FAILED'
+  | 'SUBSCRIPTION_REFUSED'
   | 'TIMED_OUT'
   | 'TOPIC_INVALID'
   | 'USAGE'
+  | 'VALUE_INVALID'
 
 /**
  * An expected failure: something outside the code was wrong, and a person can put it right.

@@ -95,6 +95,21 @@ export const limits = {
   pinDebounceMsMax: 60_000,
   /** Failures remembered, so that the same one is not logged again and again. */
   repeatsRemembered: 1_000,
+
+  /** Messages that wait in one registration of the library; beyond it the oldest is dropped. */
+  clientQueueMessagesMax: 10_000,
+  /** Bytes of topics and payloads that wait in one registration; beyond it the oldest is dropped. */
+  clientQueueBytesMax: 16 * 1024 * 1024,
+  /** Messages of `send` that the broker has not acknowledged yet; one more is refused. */
+  clientOutgoingMessagesMax: 10_000,
+  /** Bytes of topics and payloads of `send` that the broker has not acknowledged yet; what does not fit is refused. */
+  clientOutgoingBytesMax: 16 * 1024 * 1024,
+  /** Messages of `send` on their way to the broker at the same time; the others wait. */
+  clientInflightMax: 64,
+  /** Connections that may be lost while a message is on its way; then it is taken for the cause, and given up. */
+  clientAttemptsMax: 5,
+  /** Connections of one library client: filters that overlap each other need one each. */
+  clientConnectionsMax: 8,
 } as const
 
 export type LimitName = keyof typeof limits

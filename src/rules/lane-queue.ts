@@ -1,3 +1,5 @@
+import { Fifo } from '../core/fifo.ts'
+
 /** What a `LaneQueue` needs to know. */
 export interface LaneQueueOptions<Job> {
   readonly jobsMax: number
@@ -161,36 +163,5 @@ export class LaneQueue<Job> {
   #settle(): void {
     if (this.#waiting.size > 0 || this.#running > 0) return
     for (const resolve of this.#onIdle.splice(0)) resolve()
-  }
-}
-
-/** First in, first out, in constant time; `Array.shift` is not. */
-class Fifo<Item> {
-  #items: (Item | undefined)[] = []
-  #head = 0
-
-  get size(): number {
-    return this.#items.length - this.#head
-  }
-
-  push(item: Item): void {
-    this.#items.push(item)
-  }
-
-  shift(): Item | undefined {
-    if (this.size === 0) return undefined
-    const item = this.#items[this.#head]
-    this.#items[this.#head++] = undefined
-    if (this.#head === this.#items.length) this.clear()
-    else if (this.#head > 1_024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head)
-      this.#head = 0
-    }
-    return item
-  }
-
-  clear(): void {
-    this.#items = []
-    this.#head = 0
   }
 }

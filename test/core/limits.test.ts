@@ -35,6 +35,7 @@ const uncounted: Readonly<Record<string, string>> = {
   tracePayloadBytesMax: 'the trace says how many bytes there were',
   traceMessagesRemembered: 'a step that ends very late is not shown',
   pinDebounceMsMax: 'a mistake in the configuration, which is told',
+  clientInflightMax: 'nothing is lost at it: others wait their turn',
 }
 
 for (const name of Object.keys(limits)) {

@@ -1,0 +1,149 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import type { MqttClient } from 'mqtt'
+import type { DamselflyError } from '../core/errors.ts'
+import type { QoS } from '../core/message.ts'
+import type { BrokerAddress } from './broker-address.ts'
+import { closedEarly, connectionLost, explainFailure, noAnswer } from './failure.ts'
+
+/** MQTT 3.1.1: what every broker speaks, ours included. */
+const protocolVersion = 4
+/** Half as long again without an answer to a ping, and the connection counts as lost. */
+const keepAliveSeconds = 30
+
+export interface ConnectionOptions {
+  readonly broker: BrokerAddress
+  readonly clientId: string
+  /** From the first packet to CONNACK. */
+  readonly timeoutMs: number
+  /** Breaks off an attempt; does nothing to a connection that stands. */
+  readonly signal: AbortSignal
+  readonly onMessage: (message: Arrival) => void
+  /** Told once, when a connection that stood is over, also after `end`. */
+  readonly onEnd: (reason: DamselflyError) => void
+}
+
+/** A message as it came from the broker. */
+export interface Arrival {
+  readonly topic: string
+  /** A part of a larger chunk: to be copied by whoever keeps it. */
+  readonly bytes: Uint8Array
+  readonly qos: QoS
+  readonly retain: boolean
+  readonly packetId: number
+}
+
+/** A message on its way out. */
+export interface Departure {
+  readonly topic: string
+  readonly payload: Buffer
+  readonly qos: QoS
+  readonly retain: boolean
+}
+
+/** One connection to a broker, from CONNACK to its end. It never comes back: that is the business of `Link`. */
+export class Connection {
+  readonly #client: MqttClient
+  readonly #socket: Socket
+  /** Resolves when it is over. */
+  readonly ended: Promise<void>
+
+  /** @throws DamselflyError `BROKER_UNREACHABLE`, `CONNECTION_REFUSED` */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const { MqttClient: Mqtt } = await import('mqtt')
+    const { broker } = options
+    const socket = await connectSocket(broker)
+    const { username, password } = broker
+    const client = new Mqtt(() => socket, {
+      protocolVersion,
+      clientId: options.clientId,
+      clean: true,
+      keepalive: keepAliveSeconds,
+      connectTimeout: options.timeoutMs,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      queueQoSZero: false,
+      writeCache: false, // 19 MB of ready-made numbers
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password: password.reveal() }),
+    })
+    return new Promise((resolve, reject) => {
+      let connection: Connection | undefined
+      let failure: Error | undefined
+      let hasAnswered = false
+      const abort = (): void => void socket.destroy()
+      if (options.signal.aborted) abort()
+      options.signal.addEventListener('abort', abort)
+      socket.once('connect', () => {
+        hasAnswered = true
+      })
+      client.on('error', (error) => {
+        failure ??= error
+        socket.destroy()
+      })
+      client.on('message', (topic, bytes, { qos, retain, messageId = 0 }) =>
+        options.onMessage({ topic, bytes, qos, retain, packetId: messageId }),
+      )
+      client.once('connect', () => {
+        options.signal.removeEventListener('abort', abort)
+        connection = new Connection(client, socket)
+        resolve(connection)
+      })
+      client.once('close', () => {
+        options.signal.removeEventListener('abort', abort)
+        if (connection !== undefined) options.onEnd(connectionLost(broker, failure))
+        else if (failure === undefined) reject(closedEarly(broker))
+        // @NOTE a message, because MQTT.js has no code for it
+        else if (failure.message === 'connack timeout')
+          reject(noAnswer(broker, options.timeoutMs, hasAnswered))
+        else reject(explainFailure(failure, broker))
+      })
+    })
+  }
+
+  private constructor(client: MqttClient, socket: Socket) {
+    this.#client = client
+    this.#socket = socket
+    this.ended = new Promise((resolve) => client.once('close', resolve))
+  }
+
+  /** Calls `onDone` when the broker has acknowledged it; for QoS 0 when it is written. Not when the connection ends. */
+  publish({ topic, payload, qos, retain }: Departure, onDone: () => void): void {
+    this.#client.publish(topic, payload, { qos, retain }, (error) => {
+      if (error === undefined || error === null) onDone()
+    })
+  }
+
+  /** Calls `onAnswer` with the broker's answer. Not when the connection ends. */
+  subscribe(filter: string, qos: QoS, onAnswer: (isAccepted: boolean) => void): void {
+    this.#client.subscribe(filter, { qos }, (error) => {
+      if (error === null) onAnswer(true)
+      else if ('packet' in error && error.packet !== undefined) onAnswer(false) // else the connection was lost
+    })
+  }
+
+  /** Calls `onDone` when the broker has taken note. Not when the connection ends. */
+  unsubscribe(filter: string, onDone: () => void): void {
+    this.#client.unsubscribe(filter, (error) => {
+      if (error === undefined || error === null) onDone()
+    })
+  }
+
+  /** Says goodbye after all that was written, and waits, at most so long, until the broker has read it all. */
+  async end(timeoutMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#socket.destroy(), timeoutMs)
+    this.#client.end()
+    await this.ended
+    clearTimeout(timer)
+  }
+
+  /** Ends it at once. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+async function connectSocket({ host, port, isTls }: BrokerAddress): Promise<Socket> {
+  if (!isTls) return connectTcp({ host, port, noDelay: true })
+  const { connect: connectTls } = await import('node:tls')
+  return connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}) })
+}

@@ -1,0 +1,91 @@
+import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
+import { formatDuration } from '../core/units.ts'
+import { type BrokerAddress, shownAddress } from './broker-address.ts'
+
+/** CONNACK return codes of MQTT 3.1.1, table 3.1; those after which trying again is of no use. */
+const refusals: ReadonlyMap<number, readonly [reason: string, remedy: string]> = new Map([
+  [1, ['it does not speak MQTT 3.1.1', 'let it accept this version']],
+  [2, ['it does not accept the client id', 'give another clientId']],
+  [
+    4,
+    [
+      'wrong user name or password',
+      'use those that the broker knows (MQTT_USERNAME and MQTT_PASSWORD in its .env)',
+    ],
+  ],
+  [
+    5,
+    [
+      'not authorised',
+      'give username and password (MQTT_USERNAME and MQTT_PASSWORD in the .env of the broker)',
+    ],
+  ],
+])
+const unavailable = 3
+
+const causes: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there; is the broker running, and on this address (BIND)?',
+  ENOTFOUND: 'no machine has this name; check the spelling, or use the IP address',
+  EAI_AGAIN: 'the name cannot be looked up now; is there a network?',
+  EHOSTUNREACH: 'no machine answers at this address; is it on, and in the same network?',
+  ENETUNREACH: 'there is no route to this address; is there a network?',
+  ETIMEDOUT: 'no answer; is the machine on, and does a firewall let the port through?',
+  ECONNRESET: 'it broke the connection off',
+  EPIPE: 'it broke the connection off',
+}
+
+/** Why there is no connection: what MQTT.js and the socket said, as something a person can put right. */
+export function explainFailure(error: Error, broker: BrokerAddress): DamselflyError {
+  const code = (error as { code?: unknown }).code
+  if (typeof code === 'number') return explainRefusal(code, error, broker)
+  const errno = errnoOf(error)
+  if (errno === undefined)
+    return unreachable(broker, `what answers does not speak MQTT (${reasonOf(error)}); check the port`, error)
+  return unreachable(broker, causes[errno] ?? `${reasonOf(error)} (${errno})`, error)
+}
+
+/** `timeoutMs` have passed without CONNACK. */
+export function noAnswer(broker: BrokerAddress, timeoutMs: number, hasAnswered: boolean): DamselflyError {
+  const within = `within ${formatDuration(timeoutMs)}`
+  return unreachable(
+    broker,
+    hasAnswered
+      ? `it accepts the connection, but does not answer ${within}; is it a broker, and is it well?`
+      : `no answer ${within}; is the machine on, and does a firewall let the port through?`,
+  )
+}
+
+/** The other side ended the connection before it had answered. */
+export function closedEarly(broker: BrokerAddress): DamselflyError {
+  return unreachable(broker, 'it ended the connection without an answer; is it an MQTT broker?')
+}
+
+/** A connection that stood is over; without a cause the other side ended it. */
+export function connectionLost(broker: BrokerAddress, cause: Error | undefined): DamselflyError {
+  const why = cause === undefined ? 'it was ended there' : reasonOf(cause)
+  const options = cause === undefined ? {} : { cause }
+  return new DamselflyError(
+    'BROKER_UNREACHABLE',
+    `connection to ${shownAddress(broker)} lost: ${why}`,
+    options,
+  )
+}
+
+function explainRefusal(code: number, cause: Error, broker: BrokerAddress): DamselflyError {
+  const [reason, remedy] = refusals.get(code) ?? []
+  const where = shownAddress(broker)
+  if (reason !== undefined)
+    return new DamselflyError('CONNECTION_REFUSED', `the broker at ${where} refused: ${reason}; ${remedy}`, {
+      cause,
+    })
+  return unreachable(
+    broker,
+    code === unavailable ? 'it is not ready yet' : `it refused with code ${code}`,
+    cause,
+  )
+}
+
+function unreachable(broker: BrokerAddress, why: string, cause?: Error): DamselflyError {
+  const options = cause === undefined ? {} : { cause }
+  return new DamselflyError('BROKER_UNREACHABLE', `no broker at ${shownAddress(broker)}: ${why}`, options)
+}

@@ -1,0 +1,292 @@
+import assert from 'node:assert/strict'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { messagePrinter } from '#src/cli/message-format.js'
+import { pub } from '#src/cli/pub.js'
+import { sub } from '#src/cli/sub.js'
+import { onlyAs, rawServer, stoppableBroker } from '../support/client-kit.js'
+import { freePort, root, runCommand, startDaemon, writeFiles } from '../support/daemon.js'
+import { tempFolder } from '../support/temp-folder.js'
+import { missing } from '../support/tools.js'
+import { until } from '../support/until.js'
+
+const main = join(root, 'dist/main.js')
+const skip = missing('mosquitto_sub', 'mosquitto_pub')
+
+interface Running {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly stdout: () => Buffer
+  readonly stderr: () => string
+  /** The exit code; null when a signal ended it. */
+  readonly ended: Promise<number | null>
+}
+
+function run(context: TestContext, command: string, argv: readonly string[], cwd = '/'): Running {
+  const child = spawn(command, argv, { cwd })
+  context.after(() => child.kill('SIGKILL'))
+  const chunks: Buffer[] = []
+  let stderr = ''
+  child.stdout.on('data', (chunk) => chunks.push(chunk))
+  child.stderr.on('data', (chunk) => (stderr += chunk))
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  return { child, stdout: () => Buffer.concat(chunks), stderr: () => stderr, ended }
+}
+
+const damselfly = (context: TestContext, argv: readonly string[], cwd?: string): Running =>
+  run(context, process.execPath, [main, ...argv], cwd)
+
+/** Has so many clients let in that are there to read. */
+async function untilReady(
+  broker: { log: { having(message: string): unknown[] } },
+  count: number,
+): Promise<void> {
+  await until('they are connected', () => broker.log.having('client connected').length >= count)
+  await new Promise((resolve) => setTimeout(resolve, 100)) // the subscription follows in the same moment
+}
+
+test('what mosquitto_pub and pub send, mosquitto_sub and sub print alike, byte for byte', {
+  skip,
+}, async (context) => {
+  const broker = await stoppableBroker(context)
+  const at = ['-h', '127.0.0.1', '-p', `${broker.port}`]
+  const folder = await tempFolder(context)
+  const file = join(folder, 'bytes')
+  await writeFile(file, Buffer.from([0, 10, 255, 254, 13]))
+  const pairs: [argv: readonly string[], input?: string][] = [
+    [['-t', 'a/b', '-m', '{"msg":"ON"}']],
+    [['-t', 'a/b', '-m', '-5', '-q', '1']],
+    [['-t', 'a', '-n']],
+    [['-t', 'a/f', '-f', file, '-q', '2']],
+    [['-t', 'a', '-l'], 'one\n\ntwo\r\nthree'],
+    [['-t', 'a', '-s', '-q', '1'], 'all\nof it\n'],
+    [['-t', 'a/kept', '-m', 'kept', '-r']],
+  ]
+  const count = 2 * (pairs.length + 3)
+  const formats = ['[%t] [%8t|%-8t|%.1t] %l %05l %q %r %% @@ @Y \\\\ \\a\\e\\t\\0%p|%x|%X', '%J']
+  const readers = [[], ['-v'], ...formats.map((format) => ['-F', format])].map((more) => [
+    '-t',
+    '#',
+    '-t',
+    '$SYS/none',
+    '-q',
+    '1',
+    '-C',
+    `${count}`,
+    ...more,
+  ])
+  // without -v what is empty is not printed, but counted
+  const running = readers.flatMap((argv) => [
+    run(context, 'mosquitto_sub', [...at, ...argv]),
+    damselfly(context, ['sub', ...at, ...argv]),
+  ])
+  await untilReady(broker, running.length)
+  for (const [argv, input = ''] of pairs) {
+    for (const sender of [
+      run(context, 'mosquitto_pub', [...at, ...argv]),
+      damselfly(context, ['pub', ...at, ...argv]),
+    ]) {
+      sender.child.stdin.end(input)
+      assert.equal(await sender.ended, 0, sender.stderr())
+    }
+  }
+  assert.deepEqual(
+    await Promise.all(running.map(({ ended }) => ended)),
+    running.map(() => 0),
+  )
+  for (let index = 0; index < running.length; index += 2) {
+    const [theirs, ours] = [running[index] as Running, running[index + 1] as Running]
+    if (readers[index / 2]?.at(-1) === '%J') {
+      const plain = (text: string) => text.replaceAll(/"tst":"[^"]*"/g, '').replaceAll(/"mid":\d+,/g, '')
+      assert.equal(plain(ours.stdout().toString()), plain(theirs.stdout().toString()))
+      assert.equal(ours.stderr(), theirs.stderr())
+    } else assert.deepEqual(ours.stdout().toString('latin1'), theirs.stdout().toString('latin1'))
+  }
+})
+
+test('-F writes times as it says, and refuses what it does not know', async (context) => {
+  const broker = await stoppableBroker(context)
+  const at = ['-h', '127.0.0.1', '-p', `${broker.port}`]
+  const reader = damselfly(context, ['sub', ...at, '-t', 'a', '-C', '1', '-q', '1', '-F', '%I|%U|@s.@N|%j'])
+  await untilReady(broker, 1)
+  assert.equal((await runCommand('/', ['pub', ...at, '-t', 'a', '-m', 'x"y', '-q', '1'])).code, 0)
+  assert.equal(await reader.ended, 0)
+  const [iso, unix, strftime, json = ''] = reader.stdout().toString().trim().split('|')
+  assert.match(iso ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}$/)
+  assert.match(unix ?? '', /^\d{10}\.\d{9}$/)
+  assert.equal(strftime, unix)
+  const { tst, mid, ...told } = JSON.parse(json)
+  assert.match(tst, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d{4}$/)
+  assert.equal(typeof mid, 'number')
+  assert.deepEqual(told, { topic: 'a', qos: 1, retain: 0, payloadlen: 3, payload: 'x"y' })
+  for (const format of ['%z', '100%', '\\q', '@', '\\'])
+    await assert.rejects(messagePrinter({ verbose: false, format }), {
+      code: 'USAGE',
+      message: /-F does not know/,
+    })
+})
+
+test('sub ends after -W with 27, at Ctrl-C with 0, and when nobody reads any more', async (context) => {
+  const broker = await stoppableBroker(context)
+  const at = ['-h', '127.0.0.1', '-p', `${broker.port}`]
+  const timed = damselfly(context, ['sub', ...at, '-t', 'a', '-W', '1'])
+  const interrupted = damselfly(context, ['sub', ...at, '-t', 'b'])
+  const head = run(context, 'sh', [
+    '-c',
+    `"$0" "$1" sub -h 127.0.0.1 -p ${broker.port} -t c -v | head -1`,
+    process.execPath,
+    main,
+  ])
+  await untilReady(broker, 3)
+  interrupted.child.kill('SIGINT')
+  assert.equal(await interrupted.ended, 0)
+  const lines = damselfly(context, ['pub', ...at, '-t', 'c', '-l'])
+  for (let count = 0; count < 3; count++) lines.child.stdin.write(`${count}\n`)
+  lines.child.stdin.end()
+  assert.equal(await lines.ended, 0)
+  await until('head has its line', () => head.stdout().length > 0)
+  await runCommand('/', ['pub', ...at, '-t', 'c', '-m', 'one too many'])
+  assert.equal(await head.ended, 0)
+  assert.deepEqual([head.stdout().toString(), head.stderr()], ['c 0\n', ''])
+  assert.equal(await timed.ended, 27)
+  assert.match(timed.stderr(), /^Timed out$/m)
+})
+
+test('without -h it is the broker of .env, with its name and password, in both directions', async (context) => {
+  const daemon = await startDaemon(context, {
+    env: 'ALLOW_ANONYMOUS=false\nMQTT_USERNAME=house\nMQTT_PASSWORD="se cret#1"',
+    yaml: 'rules: [{ on: home/set, do: { publish: home/state, text: "${payload}", retain: true } }]',
+  })
+  const { folder, port } = daemon
+  const reader = damselfly(context, ['sub', '-v', '-t', 'home/#', '-C', '2', '-i', 'reader'], folder)
+  await until('it is connected', () =>
+    daemon.having('client connected').some(({ client }) => client === 'reader'),
+  )
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const sent = await runCommand(folder, ['pub', '-t', 'home/set', '-m', 'on', '-q', '1'])
+  assert.deepEqual([sent.code, sent.stdout, sent.stderr], [0, '', ''])
+  assert.equal(await reader.ended, 0)
+  assert.deepEqual(reader.stdout().toString().split('\n').sort(), ['', 'home/set on', 'home/state on'])
+  for (const host of ['localhost', '127.0.0.1']) {
+    const told = await runCommand(folder, ['sub', '-h', host, '-p', `${port}`, '-t', 'home/state', '-C', '1'])
+    assert.deepEqual([told.code, told.stdout], [0, 'on\n'])
+  }
+  const elsewhere = await tempFolder(context)
+  await mkdir(join(elsewhere, 'config'))
+  const anonymous = await runCommand(elsewhere, ['pub', '-p', `${port}`, '-t', 'a', '-m', 'b'])
+  assert.equal(anonymous.code, 1)
+  assert.match(anonymous.stderr, /^damselfly: the broker at 127.0.0.1:\d+ refused: not authorised/)
+  for (const [name, password, code] of [
+    ['house', 'se cret#1', 0],
+    ['house', 'se-cret-2', 1],
+  ] as const) {
+    const login = ['-u', name, '-P', password]
+    const told = await runCommand(elsewhere, [
+      'sub',
+      '-p',
+      `${port}`,
+      ...login,
+      '-t',
+      'home/state',
+      '-C',
+      '1',
+    ])
+    assert.equal(told.code, code, told.stderr)
+    if (code !== 0) assert.match(told.stderr, /wrong user name or password/)
+    if (code !== 0) assert.ok(!told.stderr.includes(password))
+  }
+})
+
+test('the name and the password of .env go to no other port and no other machine', async (context) => {
+  const seen: Buffer[] = []
+  const { port } = await rawServer(
+    context,
+    (socket) => void socket.on('data', (chunk) => seen.push(chunk)).once('data', () => socket.end()),
+  )
+  const folder = await tempFolder(context)
+  await writeFiles(folder, {
+    '.env': `PORT=${await freePort()}\nMQTT_USERNAME=house\nMQTT_PASSWORD=se-cret-1\n`,
+  })
+  for (const host of [['-h', '127.0.0.1'], ['-h', hostname()], []])
+    assert.equal((await runCommand(folder, ['pub', ...host, '-p', `${port}`, '-t', 'a', '-n'])).code, 1)
+  assert.ok(seen.length > 0)
+  assert.doesNotMatch(Buffer.concat(seen).toString('latin1'), /house|cret/)
+  await writeFiles(folder, { '.env': `PORT=${port}\nMQTT_USERNAME=house\nMQTT_PASSWORD=se-cret-1\n` })
+  await runCommand(folder, ['pub', '-t', 'a', '-n'])
+  assert.match(Buffer.concat(seen).toString('latin1'), /house.*se-cret-1/s)
+})
+
+test('a .env that may not be read is told, and it goes on without', {
+  skip: missing('root', 'setpriv'),
+}, async (context) => {
+  const broker = await stoppableBroker(context)
+  const folder = await tempFolder(context)
+  await writeFiles(folder, { '.env': 'MQTT_USERNAME=house\nMQTT_PASSWORD=x\n' })
+  await chmod(folder, 0o755)
+  const argv = [main, 'pub', '-p', `${broker.port}`, '-t', 'a', '-n']
+  const sender = run(
+    context,
+    'setpriv',
+    ['--reuid=65534', '--clear-groups', process.execPath, ...argv],
+    folder,
+  )
+  assert.equal(await sender.ended, 0, sender.stderr())
+  assert.match(sender.stderr(), /\.env may not be read: going on without a name and a password/)
+})
+
+test('what cannot be done is told in one line, with exit code 1', async (context) => {
+  const nobody = `${await freePort()}`
+  const broker = await stoppableBroker(context, onlyAs('house', 'right'))
+  const cases: [argv: readonly string[], told: RegExp][] = [
+    [['pub', '-h', '127.0.0.1', '-p', nobody, '-t', 'a', '-m', 'x'], /nothing listens there/],
+    [['sub', '-h', '127.0.0.1', '-p', `${broker.port}`, '-t', 'a'], /refused: not authorised/],
+    [['pub', '-t', 'a', '-f', '/nowhere', '-h', '127.0.0.1', '-p', nobody], /nowhere cannot be read/],
+  ]
+  for (const [argv, told] of cases) {
+    const { code, stderr } = await runCommand('/', argv)
+    assert.equal(code, 1, `${argv.join(' ')}: ${stderr}`)
+    assert.match(stderr, told)
+    assert.equal(stderr.trim().split('\n').length, 1)
+  }
+})
+
+test('what is not understood is told, with exit code 2, before anybody is asked', async () => {
+  const message = { topic: 'a', qos: '0', message: 'x' }
+  const filter = { topic: ['a'], qos: '0' }
+  const cases: [attempt: () => Promise<void>, told: RegExp][] = [
+    [() => pub({ topic: 'a', qos: '0' }), /give one of -m/],
+    [() => pub({ ...message, nullMessage: true }), /give one of -m/],
+    [() => pub({ ...message, topic: 'a/#' }), /is not a topic/],
+    [() => pub({ ...message, qos: '3' }), /-q is 0, 1 or 2/],
+    [() => pub({ ...message, pw: 'y' }), /-P needs -u/],
+    [() => pub({ ...message, port: '0' }), /-p is a port/],
+    [() => pub({ ...message, id: '' }), /-i is empty/],
+    [() => pub({ ...message, host: 'http://x' }), /-h: not the address/],
+    [() => sub({ ...filter, topic: ['a/b#'] }), /is not a topic filter/],
+    [() => sub({ ...filter, timeout: '0' }), /-W is a whole number/],
+    [() => sub({ ...filter, count: 'x' }), /-C is a whole number/],
+  ]
+  for (const [attempt, told] of cases) await assert.rejects(attempt, { code: 'USAGE', message: told })
+  assert.equal((await runCommand('/', ['sub'])).code, 2)
+  assert.equal((await runCommand('/', ['pub', '-t', 'a', '-m', 'x', '-q', '3'])).code, 2)
+  const help = await runCommand('/', ['sub', '--help'])
+  assert.equal(help.code, 0)
+  assert.match(help.stdout, /-h, --host/)
+})
+
+test('sub says that the broker went, and reads on when it is back', async (context) => {
+  const broker = await stoppableBroker(context)
+  const at = ['-h', '127.0.0.1', '-p', `${broker.port}`]
+  const reader = damselfly(context, ['sub', ...at, '-t', 'a', '-C', '1'])
+  await untilReady(broker, 1)
+  await broker.stop()
+  await until('it is told', () => /trying again/.test(reader.stderr()))
+  await broker.start()
+  await untilReady(broker, 2)
+  await runCommand('/', ['pub', ...at, '-t', 'a', '-m', 'back'])
+  assert.equal(await reader.ended, 0)
+  assert.equal(reader.stdout().toString(), 'back\n')
+})
