@@ -21,6 +21,7 @@ async function world(
   const dispatcher = new Dispatcher({
     hub,
     actions: plainRunner,
+    pins: { state: () => 'off' },
     identity: { host: 'pi', ip: '10.0.0.2' },
     log,
     counters,

@@ -55,6 +55,9 @@ export const standInCompiler: ExpressionCompiler = {
   conditionMap(fields) {
     return { text: JSON.stringify(fields), test: () => ({ holds: true }) }
   },
+  withPins() {
+    return this
+  },
 }
 
 function lookUp(event: Event, source: string): unknown {
