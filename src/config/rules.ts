@@ -180,7 +180,7 @@ class RuleReader {
     if (until !== undefined && !has('when'))
       this.#reader.mistake(until, 'until needs when: it says when the rule may fire again', {
         found: null,
-        suggestion: 'add when: payload.t > 30, say, to until: payload.t < 27',
+        expected: 'both, such as when: payload.t > 30 and until: payload.t < 27',
       })
     if (otherwise !== undefined && !has('when') && !has('after'))
       this.#reader.mistake(otherwise, 'else needs when: without a condition this rule always runs do', {

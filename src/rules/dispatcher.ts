@@ -131,8 +131,9 @@ export class Dispatcher {
     const fresh = this.#context.lasts.want(lastTopics)
     this.#cache.clear()
     this.#subscribe(new Set([...this.#subscriptions.keys(), ...subscriptionsFor(rules)]))
-    for (const slot of fresh)
-      await this.#eachRetained(slot.topic, { lastOf: slot.topic }, (message) => slot.noteRetained(message))
+    const read = (slot: LastSlot): Promise<void> =>
+      this.#eachRetained(slot.topic, { lastOf: slot.topic }, (message) => slot.noteRetained(message))
+    await Promise.all(fresh.map(read))
   }
 
   /** Subscribes to exactly this. */

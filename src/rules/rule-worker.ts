@@ -33,6 +33,9 @@ export interface RuleState {
 /** Jobs are small beside their payload; this stands for the rest of one. */
 const bytesPerFiring = 64
 
+const waitsForQuiet = 'debounce: it waits until the topic has been quiet'
+const waitsForSilence = 'after: it fires when the topic falls silent'
+
 /** One rule at work: debounce or silence, condition, throttle, its bounded queue, its steps, in this order. */
 export class RuleWorker {
   readonly #context: RuleContext
@@ -49,6 +52,7 @@ export class RuleWorker {
   readonly #memory: RuleMemory | undefined
   readonly #latch: Latch | undefined
   readonly #silence: Silence | undefined
+  readonly #afterText: string
   #isHandedOver = false
   #rule: Rule
 
@@ -80,8 +84,10 @@ export class RuleWorker {
       this.#debounce = new Debounce(debounceMs, (_, firing) => this.#consider(firing), full)
     this.#needs = needsOf(rule)
     this.#hasAskingSteps = needsOfSteps(rule) !== undefined
-    if (this.#needs !== undefined) this.#memory = inherited.memory ?? new RuleMemory(counters)
+    if (this.#needs?.isCounting === true || (this.#needs?.changes.length ?? 0) > 0)
+      this.#memory = inherited.memory ?? new RuleMemory(counters)
     if (until !== undefined) this.#latch = inherited.latch ?? new Latch(full)
+    this.#afterText = formatDuration(afterMs ?? 0)
     if (afterMs === undefined) inherited.silence?.clear()
     else {
       this.#silence = inherited.silence ?? new Silence(full)
@@ -121,7 +127,7 @@ export class RuleWorker {
     else if (this.#debounce === undefined) this.#consider(mine)
     else {
       mine.event.keep()
-      this.#witness.waiting(mine, 'debounce: it waits until the topic has been quiet')
+      this.#witness.waiting(mine, waitsForQuiet)
       this.#debounce.offer(mine.event.topic, mine)
     }
   }
@@ -130,7 +136,7 @@ export class RuleWorker {
   offerRetained(firing: Firing): void {
     if (this.#silence === undefined) return this.offer(firing)
     this.#silence.expect(firing.event.topic, firing.event)
-    this.#witness.waiting(firing, this.#waitingText())
+    this.#witness.waiting(firing, waitsForSilence)
   }
 
   /** For a rule with `after`: the time of a topic that may never have spoken begins. */
@@ -213,7 +219,7 @@ export class RuleWorker {
   #spoke(firing: Firing, silence: Silence): void {
     this.#observe(firing)
     const hadFired = silence.spoke(firing.event)
-    if (!hadFired || this.#elseSteps === undefined) return this.#witness.waiting(firing, this.#waitingText())
+    if (!hadFired || this.#elseSteps === undefined) return this.#witness.waiting(firing, waitsForSilence)
     if (!this.#isLoop(firing)) this.#otherwise(firing, { why: 'the topic speaks again' })
   }
 
@@ -226,15 +232,7 @@ export class RuleWorker {
       this.#memory?.recall(event, firing.memory, this.#needs)
     const outcome = this.#rule.condition?.test(event, firing.memory)
     if (outcome?.holds === false) return this.#witness.missed(firing, outcome)
-    if (this.#fire(firing, `no message on ${topic} for ${this.#afterText()}`)) this.#silence?.fired(topic)
-  }
-
-  #afterText(): string {
-    return formatDuration(this.#rule.afterMs ?? 0)
-  }
-
-  #waitingText(): string {
-    return `after: it waits for ${this.#afterText()} without a message`
+    if (this.#fire(firing, `no message on ${topic} for ${this.#afterText}`)) this.#silence?.fired(topic)
   }
 
   /** @returns whether the steps are to run */

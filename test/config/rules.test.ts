@@ -122,7 +122,10 @@ const mistakes: readonly [rule: string, problems: readonly RegExp[]][] = [
     [/^2:20 "when" of this rule is neither an expression nor a map/],
   ],
   ['{ on: a, enabled: "no", do: { exec: x } }', [/neither true nor false .* try false/]],
-  ['{ on: a, until: payload.x, do: { exec: x } }', [/^2:14 until needs when: .* try add when:/]],
+  [
+    '{ on: a, until: payload.x, do: { exec: x } }',
+    [/^2:14 until needs when: .* expected both, such as when:/],
+  ],
   ['{ on: a, until: true, when: payload.x, do: { exec: x } }', [/"until" of this rule is neither an expr/]],
   ['{ on: a, wehn: payload.x, until: payload.x, do: { exec: x } }', [/no key "wehn" .* try when/]],
   ['{ on: a, do: { exec: x }, else: { exec: y } }', [/^2:31 else needs when: .* always runs do/]],

@@ -19,7 +19,7 @@ rules:
     ${extra}
     do: { publish: told, text: "knock \${count} \${pins.fan} \${payload}" }
   - name: silent
-    on: sensor/t
+    on: sensor/+
     after: 1s
     do: { publish: told, text: "silent after \${payload}" }
 `

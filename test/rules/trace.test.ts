@@ -122,7 +122,7 @@ test('what throttle, until, debounce, after and a loop did is told', async (cont
       '3 until missed: until holds: the next message can fire it again',
       '4 waits waiting: debounce: it waits until the topic has been quiet',
       '5 loop cut: rules set each other off: 1 → 2 → 3 → 4 → 5 → 6 → 7 → 8 → loop',
-      '6 silence waiting: after: it waits for 1m without a message',
+      '6 silence waiting: after: it fires when the topic falls silent',
       '4 waits fired: ',
       '7 silence fired: no message on s/x for 1m',
       '8 silence else: the topic speaks again',
@@ -185,7 +185,7 @@ test('a retained message that was there first is told to come to the rule that a
     '1 a → asks',
     '1 asks fired: ',
     '2 a → silence',
-    '2 silence waiting: after: it waits for 1m without a message',
+    '2 silence waiting: after: it fires when the topic falls silent',
   ])
 })
 
