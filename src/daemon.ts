@@ -171,6 +171,7 @@ export class Daemon {
     const dispatcher = new Dispatcher({
       hub,
       actions,
+      pins: this.#pins,
       identity: lan.identity,
       log,
       counters: this.#counters,

@@ -1,4 +1,5 @@
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
+import { formatDuration } from '../core/units.ts'
 import type { DaemonState } from '../daemon.ts'
 import { version } from './version.ts'
 
@@ -50,8 +51,9 @@ function pins({ pins: board }: DaemonState): string[] {
 function rules({ settings }: DaemonState): string[] {
   const all = settings.rules
     .filter(({ isEnabled }) => isEnabled)
-    .map(({ name, trigger }) => {
-      if (trigger.kind === 'message') return `${name} ← ${trigger.filters.join(', ')}`
+    .map(({ name, trigger, afterMs }) => {
+      const silent = afterMs === undefined ? '' : `, silent for ${formatDuration(afterMs)}`
+      if (trigger.kind === 'message') return `${name} ← ${trigger.filters.join(', ')}${silent}`
       return trigger.kind === 'every' ? `${name} ← by the clock` : `${name} ← at ${trigger.cron}`
     })
   return all.length === 0 ? ['none'] : all

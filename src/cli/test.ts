@@ -47,14 +47,17 @@ async function messageOf(topic: string, payload: string, options: TestOptions): 
   }
 }
 
-function render({ rule, fires, why, steps }: Explanation): string {
-  const head = `${fires ? '✔' : '✖'} ${rule.name}  (${formatPlace(rule.place)})`
-  if (!fires) return `${head}\n    no: ${why}`
-  return [head, ...steps.map(renderStep)].join('\n')
+function render({ rule, fires, why, provided, steps }: Explanation): string {
+  const lines = [`${fires ? '✔' : '✖'} ${rule.name}  (${formatPlace(rule.place)})`]
+  if (!fires) lines.push(`    no: ${why}`)
+  if (!fires && steps.length > 0) lines.push(`    else${provided === undefined ? '' : `, ${provided}`}:`)
+  else if (provided !== undefined) lines.push(`    ${provided}:`)
+  return [...lines, ...steps.map(renderStep)].join('\n')
 }
 
 function renderStep({ step, options, error }: StepExplanation): string {
-  if (error !== undefined) return `    ${step.action.name}: would fail: ${error}`
+  if (error !== undefined)
+    return `    ${step.action.name}: ${step.needs === undefined ? 'would fail' : 'cannot be shown'}: ${error}`
   const shown = inspect(options, { depth: 6, breakLength: 100, compact: true, maxStringLength: 200 })
   return `    ${step.action.name}: ${shown.replaceAll('\n', '\n    ')}`
 }

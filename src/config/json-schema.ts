@@ -42,6 +42,11 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
         properties: ruleKeys,
         required: ['do'],
         oneOf: [{ required: ['on'] }, { required: ['every'] }, { required: ['at'] }],
+        dependencies: {
+          until: ['when'],
+          after: ['on'],
+          else: { anyOf: [{ required: ['when'] }, { required: ['after'] }] },
+        },
         additionalProperties: false,
       },
       step:

@@ -1,4 +1,5 @@
 import type { ExpressionCompiler } from '../core/expression.ts'
+import type { Pin } from '../core/pin.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
@@ -9,6 +10,7 @@ import { readRules } from './rules.ts'
 import { readScalars } from './scalars.ts'
 import type { Settings } from './settings.ts'
 import { type Environment, readVariables } from './variables.ts'
+import type { Tree } from './yaml-tree.ts'
 
 export interface SettingsRequest {
   /** The folder of `.env`; relative paths begin here. Absolute. */
@@ -55,10 +57,19 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const { pins, outputs } = isReadable
     ? readPins(yaml.pins?.value, yaml.reader)
     : { pins: [], outputs: new Set<string>() }
-  const rules = isReadable ? await readAllRules(yaml, outputs, scalars.configDir, request) : []
+  const compiler = request.compiler.withPins(namedPins(yaml?.pins?.value, pins))
+  const rules = isReadable
+    ? await readAllRules(yaml, outputs, scalars.configDir, { ...request, compiler })
+    : []
   problems.throwIfAny(warnings)
   const files = [variables.file, yamlPath(scalars.configDir)]
   return { settings: { ...scalars, pins, rules, files }, warnings: warnings.sorted() }
+}
+
+/** The pins by name; undefined for one with mistakes, of which only the name is known. */
+function namedPins(tree: Tree | undefined, pins: readonly Pin[]): ReadonlyMap<string, Pin | undefined> {
+  const names = tree?.kind === 'map' ? [...tree.entries.keys()] : []
+  return new Map(names.map((name) => [name, pins.find((pin) => pin.name === name)]))
 }
 
 async function readAllRules(

@@ -7,7 +7,7 @@ import { readAt } from './at-times.ts'
 import { RuleNames } from './rule-names.ts'
 import type { TreeReader } from './tree-reader.ts'
 import { ruleKeys } from './vocabulary.ts'
-import { isNothing, offsetInScalar, type Tree, type TreeMap, toPlain } from './yaml-tree.ts'
+import { isNothing, offsetInScalar, type Tree, type TreeEntry, type TreeMap, toPlain } from './yaml-tree.ts'
 
 /** Reads one step; tells its mistakes. */
 export type StepReader = (tree: Tree) => Step | undefined
@@ -25,11 +25,22 @@ export async function readRules(
   const names = new RuleNames(reader)
   for (const item of list.items) if (item.kind === 'map') names.claim(item)
   const rules: Rule[] = []
+  const lastTopics = new Set<string>()
   for (const item of list.items) {
     const rule = await new RuleReader(reader, compiler, readStep, names).read(item)
-    if (rule !== undefined) rules.push(rule)
+    if (rule === undefined) continue
+    rules.push(rule)
+    for (const topic of lastTopicsOf(rule)) lastTopics.add(topic)
+    if (lastTopics.size > limits.lastTopicsMax) {
+      reader.mistake(item, `last(…) asks for more than ${limits.lastTopicsMax} topics, all rules together`)
+      break
+    }
   }
   return rules
+}
+
+function lastTopicsOf({ condition, until, steps, elseSteps = [] }: Rule): readonly string[] {
+  return [condition, until, ...steps, ...elseSteps].flatMap((part) => part?.needs?.lastTopics ?? [])
 }
 
 const triggerKeys = ['on', 'every', 'at']
@@ -57,12 +68,19 @@ class RuleReader {
     )
     const trigger = await this.#trigger(map, meant)
     if (trigger !== undefined && trigger.kind !== 'message') this.#tellMessageKeys(map, trigger.kind)
-    const condition = this.#field(map, 'when', (value) => this.#condition(value))
+    this.#tellCompanions(map, meant)
+    const condition = this.#field(map, 'when', (value, what) => this.#condition(value, what))
+    const until = this.#field(map, 'until', (value, what) => this.#condition(value, what))
+    const afterMs = this.#field(map, 'after', (value, what) =>
+      this.#reader.duration(value, what, { atLeastMs: limits.everyMsMin }),
+    )
     const throttleMs = this.#field(map, 'throttle', (value, what) => this.#reader.duration(value, what))
     const debounceMs = this.#field(map, 'debounce', (value, what) => this.#reader.duration(value, what))
     const isEnabled = this.#field(map, 'enabled', (value, what) => this.#reader.boolean(value, what))
     const firesOnRetained = this.#field(map, 'retained', (value, what) => this.#reader.boolean(value, what))
     const steps = this.#steps(map, meant)
+    const otherwise = map.entries.get('else')
+    const elseSteps = otherwise && this.#stepList(otherwise, 'else: is empty')
     if (trigger === undefined || this.#reader.problems.count !== before) return undefined
     return {
       name: name ?? this.#names.derive(trigger, map),
@@ -70,9 +88,12 @@ class RuleReader {
       trigger,
       firesOnRetained: firesOnRetained ?? false,
       ...(condition === undefined ? {} : { condition }),
+      ...(until === undefined ? {} : { until }),
+      ...(afterMs === undefined ? {} : { afterMs }),
       ...(throttleMs === undefined ? {} : { throttleMs }),
       ...(debounceMs === undefined ? {} : { debounceMs }),
       steps,
+      ...(elseSteps === undefined ? {} : { elseSteps }),
       place: this.#reader.place(map),
       source: JSON.stringify(toPlain(map)),
     }
@@ -141,7 +162,7 @@ class RuleReader {
   }
 
   #tellMessageKeys(map: TreeMap, kind: 'every' | 'at'): void {
-    for (const key of ['throttle', 'debounce', 'retained']) {
+    for (const key of ['throttle', 'debounce', 'retained', 'after']) {
       const entry = map.entries.get(key)
       if (entry !== undefined)
         this.#reader.mistake(entry, `${key} is for rules with on:; this one has ${kind}:`, {
@@ -151,10 +172,40 @@ class RuleReader {
     }
   }
 
-  #condition(tree: Tree): Condition | undefined {
+  /** Tells keys that need another one, or do not go with it. */
+  #tellCompanions(map: TreeMap, meant: ReadonlySet<string>): void {
+    const { entries } = map
+    const has = (key: string): boolean => entries.has(key) || meant.has(key)
+    const [until, otherwise] = [entries.get('until'), entries.get('else')]
+    if (until !== undefined && !has('when'))
+      this.#reader.mistake(until, 'until needs when: it says when the rule may fire again', {
+        found: null,
+        expected: 'both, such as when: payload.t > 30 and until: payload.t < 27',
+      })
+    if (otherwise !== undefined && !has('when') && !has('after'))
+      this.#reader.mistake(otherwise, 'else needs when: without a condition this rule always runs do', {
+        found: null,
+        suggestion: 'add when:, or put the steps under do:',
+      })
+    if (!entries.has('after')) return
+    for (const key of ['debounce', 'until', 'retained']) {
+      const entry = entries.get(key)
+      if (entry !== undefined)
+        this.#reader.mistake(
+          entry,
+          `${key} does not go with after: messages do not fire this rule, silence does`,
+          {
+            found: null,
+            suggestion: `remove ${key}, or make two rules of it`,
+          },
+        )
+    }
+  }
+
+  #condition(tree: Tree, what: string): Condition | undefined {
     const isText = tree.kind === 'scalar' && typeof tree.value === 'string' && tree.value.trim() !== ''
     if (!isText && tree.kind !== 'map')
-      return this.#reader.mistake(tree, '"when" of this rule is neither an expression nor a map', {
+      return this.#reader.mistake(tree, `${what} is neither an expression nor a map`, {
         expected: 'an expression such as payload.value > 30, or a map of payload fields such as { msg: ON }',
       })
     try {
@@ -167,20 +218,26 @@ class RuleReader {
 
   #steps(map: TreeMap, meant: ReadonlySet<string>): readonly Step[] {
     const entry = map.entries.get('do')
-    const expected = 'a list of steps such as - { log: "it happened" }'
-    if (entry === undefined) {
-      if (meant.has('do')) return [] // told already
-      const first = [...map.entries.values()][0] ?? map
-      this.#reader.mistake(first, 'this rule does nothing: it has no do:', { found: null, expected })
-      return []
-    }
-    const items = entry.value.kind === 'list' ? entry.value.items : [entry.value]
-    if (items.length === 0 || isNothing(entry.value))
-      this.#reader.mistake(entry, 'this rule does nothing: do: is empty', { found: null, expected })
-    else return items.flatMap((item) => this.#readStep(item) ?? [])
+    if (entry !== undefined) return this.#stepList(entry, 'this rule does nothing: do: is empty')
+    if (meant.has('do')) return [] // told already
+    const first = [...map.entries.values()][0] ?? map
+    this.#reader.mistake(first, 'this rule does nothing: it has no do:', {
+      found: null,
+      expected: stepsExpected,
+    })
+    return []
+  }
+
+  #stepList(entry: TreeEntry, whenEmpty: string): readonly Step[] {
+    const { value } = entry
+    const items = value.kind === 'list' ? value.items : [value]
+    if (items.length > 0 && !isNothing(value)) return items.flatMap((item) => this.#readStep(item) ?? [])
+    this.#reader.mistake(entry, whenEmpty, { found: null, expected: stepsExpected })
     return []
   }
 }
+
+const stepsExpected = 'a list of steps such as - { log: "it happened" }'
 
 /** Tells an expression that cannot be compiled, in the column where it goes wrong. */
 export function tellExpression(error: unknown, tree: Tree, reader: TreeReader): undefined {

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { DamselflyError } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import type { Template } from '../core/expression.ts'
+import type { Memory } from '../core/memory.ts'
 import { formatPlace, type Place } from '../core/problems.ts'
 import { checkOptions, explainIssues, type OptionProblem, valueAt } from './option-issues.ts'
 import { mapTree, type Tree, type TreeScalar } from './yaml-tree.ts'
@@ -57,22 +58,19 @@ function isBelow(path: readonly PropertyKey[], top: readonly PropertyKey[]): boo
   return top.length <= path.length && top.every((key, index) => key === path[index])
 }
 
+type Render = (event: Event, memory?: Memory) => unknown
+
 /**
  * What gives a step its options for an event. Without templates they are checked once, and every event gets
  * the same frozen value.
  */
-export function optionsOf(
-  action: string,
-  schema: z.ZodType,
-  raw: RawOptions,
-  place: Place,
-): (event: Event) => unknown {
+export function optionsOf(action: string, schema: z.ZodType, raw: RawOptions, place: Place): Render {
   if (raw.templates.length === 0) {
     const constant = frozen(check(action, schema, raw.value, place))
     return () => constant
   }
   const render = renderer(frozen(raw.value), raw.templates)
-  return (event) => check(action, schema, render(event), place)
+  return (event, memory) => check(action, schema, render(event, memory), place)
 }
 
 function check(action: string, schema: z.ZodType, value: unknown, place: Place): unknown {
@@ -101,9 +99,9 @@ function kindOf(value: object): string {
 }
 
 /** Gives the value with its templates filled in; what holds no template is shared between events. */
-function renderer(value: unknown, templates: RawOptions['templates']): (event: Event) => unknown {
+function renderer(value: unknown, templates: RawOptions['templates']): Render {
   const own = templates.find(({ path }) => path.length === 0)
-  if (own !== undefined) return (event) => own.template.render(event)
+  if (own !== undefined) return (event, memory) => own.template.render(event, memory)
   if (templates.length === 0) return () => value
   const parts = Object.entries(value as object).map(([key, part]) => {
     const below = templates
@@ -111,8 +109,8 @@ function renderer(value: unknown, templates: RawOptions['templates']): (event: E
       .map(({ path, template }) => ({ path: path.slice(1), template }))
     return [key, renderer(part, below)] as const
   })
-  if (Array.isArray(value)) return (event) => parts.map(([, render]) => render(event))
-  return (event) => Object.fromEntries(parts.map(([key, render]) => [key, render(event)]))
+  if (Array.isArray(value)) return (event, memory) => parts.map(([, render]) => render(event, memory))
+  return (event, memory) => Object.fromEntries(parts.map(([key, render]) => [key, render(event, memory)]))
 }
 
 /** Freezes plain objects and lists, all the way down. */

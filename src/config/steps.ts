@@ -2,6 +2,7 @@ import type { ActionDefinition } from '../core/action.ts'
 import { reasonOf } from '../core/errors.ts'
 import type { ExpressionCompiler, Template } from '../core/expression.ts'
 import { limits } from '../core/limits.ts'
+import { mergeNeeds } from '../core/memory.ts'
 import { nearest } from '../core/nearest.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
 import type { Step } from '../core/rule.ts'
@@ -59,8 +60,10 @@ export class Steps {
       for (const problem of checkAtLoad(name, known.schema, raw)) this.#tell(problem, options)
       if (this.#reader.problems.count !== before) return undefined
       const place = this.#reader.place(map)
+      const needs = mergeNeeds(raw.templates.map(({ template }) => template.needs))
       return {
         action: action.definition,
+        ...(needs === undefined ? {} : { needs }),
         options: optionsOf(name, known.schema, raw, place),
         timeoutMs: timeoutMs ?? action.definition.timeoutMs ?? limits.stepTimeoutMs,
         place,

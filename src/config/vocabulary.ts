@@ -103,8 +103,22 @@ export const ruleKeys = {
       'Fires only if this holds: an expression, payload.value > 30, or a map of payload fields, { msg: ON }.',
     anyOf: [{ type: 'string', minLength: 1 }, { type: 'object' }],
   },
+  until: {
+    description:
+      'After firing, the topic does not fire again before this has held: payload.t < 27. As when, which it needs.',
+    anyOf: [{ type: 'string', minLength: 1 }, { type: 'object' }],
+  },
+  after: {
+    description: `With on: fires when a topic has had no message for this long: 10m. At least ${formatDuration(limits.everyMsMin)}.`,
+    ...like('duration'),
+  },
   do: {
     description: 'The steps, one after the other.',
+    anyOf: [ref('step'), { type: 'array', minItems: 1, items: ref('step') }],
+  },
+  else: {
+    description:
+      'Steps for when the condition does not hold; with until, for when that holds again; with after, for when the topic speaks again.',
     anyOf: [ref('step'), { type: 'array', minItems: 1, items: ref('step') }],
   },
   throttle: {

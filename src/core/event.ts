@@ -1,9 +1,10 @@
-import { decodePayload, type Message } from './message.ts'
+import { decodePayload, type Message, type QoS } from './message.ts'
 import type { Identity } from './ports.ts'
 
 /**
  * What a rule's expressions and an action see of the thing that happened.
- * For `every:` and `at:` there is no message: `topic` is empty and `payload` is null.
+ * For `every:` and `at:` there is no message: `topic` is empty and `payload` is null. For `after:` it is the topic's last
+ * message, at the time at which the silence has lasted long enough.
  */
 export interface Event {
   readonly topic: string
@@ -45,11 +46,17 @@ export function eventOf(message: Message, identity: Identity, now: Date = new Da
   return new LazyEvent(message, identity, now)
 }
 
-/** An event for a moment, without a message. */
-export function tickOf(identity: Identity, now: Date = new Date()): KeepableEvent {
+/** An event for a message of which there was one already: the same at another time. */
+export function eventAgain(event: Event, identity: Identity, now: Date = new Date()): KeepableEvent {
+  const { topic, bytes, qos, retain, client } = event
+  return eventOf({ topic, payload: bytes, qos: qos as QoS, retain, client, chain: [] }, identity, now)
+}
+
+/** An event for a moment, without a message: of no topic, or of one that has never had any. */
+export function tickOf(identity: Identity, now: Date = new Date(), topic = ''): KeepableEvent {
   return {
-    topic: '',
-    levels: [],
+    topic,
+    levels: topic === '' ? [] : topic.split('/'),
     payload: null,
     bytes: noBytes,
     qos: 0,

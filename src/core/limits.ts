@@ -34,8 +34,16 @@ export const limits = {
   ruleQueueBytesMax: 16 * 1024 * 1024,
   /** Topics that one rule works on at the same time. */
   ruleLanesMax: 16,
-  /** Topics for which one rule remembers `throttle` and `debounce`. */
+  /** Topics for which one rule remembers `throttle`, `debounce`, `until`, `after`, `count` and `changed`. */
   ruleTimersMax: 10_000,
+  /** Messages of one topic whose times one rule remembers for `count("5m")`; it counts no further. */
+  countTimesMax: 10_000,
+  /** Times that one rule remembers for all its topics. */
+  ruleCountTimesMax: 100_000,
+  /** Topics that expressions name in `last(…)`. */
+  lastTopicsMax: 1_000,
+  /** Bytes of payload remembered for `last(…)`, all topics together; a payload that does not fit is not kept. */
+  lastBytesMax: 256 * 1024,
   /** How many rules may follow from one message by publishing to each other. */
   ruleDepthMax: 8,
   /** Time that one step may take, unless its action or its `timeout:` says otherwise. */

@@ -1,19 +1,20 @@
 import type { Event } from '../core/event.ts'
 import { ExpressionError } from '../core/expression.ts'
+import type { Memory } from '../core/memory.ts'
 import type { Condition, ConditionOutcome } from '../core/rule.ts'
 import { compile } from './cel/compile.ts'
 import { allowSteps, failureReason } from './cel/failure.ts'
 import { type ASTNode, parse, sourceOf } from './cel/parse.ts'
-import { notTruth } from './cel/scope.ts'
+import { notTruth, type PinTypes } from './cel/scope.ts'
 import { typeNames } from './cel/values.ts'
 import { explain } from './condition-why.ts'
 
 const yes: ConditionOutcome = { holds: true }
 
-/** A `when:` written as an expression. @throws ExpressionError */
-export function condition(source: string): Condition {
+/** A `when:` or `until:` written as an expression. @throws ExpressionError */
+export function condition(source: string, pins?: PinTypes): Condition {
   const node = parse(source)
-  const { type, run } = compile(node)
+  const { type, run, needs } = compile(node, pins)
   if (type !== 'bool' && type !== 'any')
     throw new ExpressionError(
       `a condition is true or false, ${sourceOf(node)} is ${typeNames[type]}`,
@@ -21,11 +22,12 @@ export function condition(source: string): Condition {
     )
   return {
     text: source,
-    test(event) {
+    ...(needs === undefined ? {} : { needs }),
+    test(event, memory) {
       allowSteps()
       try {
-        const value = run(event)
-        return value === true ? yes : new No(node, event, value)
+        const value = run(event, memory)
+        return value === true ? yes : new No(node, event, memory, value)
       } catch (error) {
         return new Failed(error)
       }
@@ -39,17 +41,19 @@ class No implements ConditionOutcome {
   readonly isError: boolean
   readonly #node: ASTNode
   readonly #event: Event
+  readonly #memory: Memory | undefined
   readonly #value: unknown
 
-  constructor(node: ASTNode, event: Event, value: unknown) {
+  constructor(node: ASTNode, event: Event, memory: Memory | undefined, value: unknown) {
     this.#node = node
     this.#event = event
+    this.#memory = memory
     this.#value = value
     this.isError = value !== false
   }
 
   get why(): string {
-    return this.isError ? notTruth(this.#node, this.#value) : explain(this.#node, this.#event)
+    return this.isError ? notTruth(this.#node, this.#value) : explain(this.#node, this.#event, this.#memory)
   }
 }
 

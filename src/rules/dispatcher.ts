@@ -1,19 +1,21 @@
 import { DamselflyError, reasonOf } from '../core/errors.ts'
-import { eventOf, tickOf } from '../core/event.ts'
+import { eventOf } from '../core/event.ts'
 import { limits } from '../core/limits.ts'
 import type { Message } from '../core/message.ts'
-import type { Hub, Identity } from '../core/ports.ts'
+import type { Hub } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Rule } from '../core/rule.ts'
 import { FilterIndex } from '../core/topics.ts'
-import type { Tracer } from '../core/trace.ts'
-import { RuleWorker } from './rule-worker.ts'
+import { noTracer, type Tracer } from '../core/trace.ts'
+import { LastMessages, type LastSlot } from './last-messages.ts'
+import { type RuleContext, RuleWorker } from './rule-worker.ts'
 import { schedule } from './schedule.ts'
-import type { RuleContext } from './steps.ts'
+import { lastTopicsOf, subscriptionsFor } from './wanted.ts'
+import { TraceIds } from './witness.ts'
 
-export interface DispatcherOptions extends Omit<RuleContext, 'repeats'> {
+export interface DispatcherOptions extends Omit<RuleContext, 'repeats' | 'lasts' | 'traceIds' | 'tracer'> {
   readonly hub: Hub
-  readonly identity: Identity
+  /** Told of every message, and of what rules and steps make of it; nobody unless told. */
   readonly tracer?: Tracer
 }
 
@@ -23,47 +25,59 @@ interface Active {
   readonly stopTimer: () => void
 }
 
+/** Where messages on a topic go. */
+interface Route {
+  readonly workers: readonly RuleWorker[]
+  /** Where the last message is kept, if an expression asks for it. */
+  readonly slot: LastSlot | undefined
+}
+
 /**
  * Brings events to the rules that they match. It subscribes once, to everything, and matches by itself:
  * one look into a cache for topics that come again.
  */
 export class Dispatcher {
-  readonly #options: DispatcherOptions
-  readonly #repeats = new Repeats()
-  readonly #unsubscribes: (() => void)[] = []
+  readonly #hub: Hub
+  readonly #context: RuleContext
+  readonly #subscriptions = new Map<string, () => void>()
   #active: readonly Active[] = []
   /** Workers of rules that are no more, until they have done what they had taken. */
   readonly #retiring = new Set<RuleWorker>()
   /** Topics that came while a rule's retained messages were being read: newer than what is read. */
   readonly #replaying = new Map<RuleWorker, Set<string>>()
   #index = new FilterIndex<RuleWorker>()
-  readonly #cache = new Map<string, readonly RuleWorker[]>()
+  readonly #cache = new Map<string, Route>()
 
-  constructor(options: DispatcherOptions) {
-    this.#options = options
+  constructor({ hub, tracer = noTracer, ...options }: DispatcherOptions) {
+    this.#hub = hub
+    this.#context = {
+      ...options,
+      tracer,
+      repeats: new Repeats(),
+      lasts: new LastMessages(options.counters),
+      traceIds: new TraceIds(tracer),
+    }
   }
 
   /** Begins to listen. Rules come with `apply`. */
   start(): void {
-    const onMessage = (message: Message): void => this.#dispatch(message)
-    // '#' does not match topics with a leading $ [MQTT-4.7.2-1], and a rule may ask for them by name
-    this.#unsubscribes.push(
-      this.#options.hub.subscribe('#', onMessage),
-      this.#options.hub.subscribe('$SYS/#', onMessage),
-    )
+    this.#subscribe(subscriptionsFor([]))
   }
 
   /**
    * Runs exactly these rules from now on. Rules whose source is unchanged keep their queue, timers and
-   * throttle; the others finish what they had taken.
+   * throttle; the others finish what they had taken. A rule whose name is still there keeps what it remembers.
    * @param isFresh run every rule anew, because something that they all depend on has changed
    */
   async apply(rules: readonly Rule[], isFresh = false): Promise<void> {
     const kept = new Map<string, Active>()
     if (!isFresh) for (const active of this.#active) kept.set(active.worker.rule.source, active)
+    const enabled = rules.filter(({ isEnabled }) => isEnabled)
+    const lastTopics = lastTopicsOf(enabled)
+    await this.#listen(enabled, lastTopics)
     const next: Active[] = []
     const begun: RuleWorker[] = []
-    for (const rule of rules.filter(({ isEnabled }) => isEnabled)) {
+    for (const rule of enabled) {
       const old = kept.get(rule.source)
       if (old !== undefined && old.worker.rule.name === rule.name) {
         kept.delete(rule.source)
@@ -77,18 +91,20 @@ export class Dispatcher {
     }
     const ended = this.#active.filter((active) => !next.includes(active))
     this.#active = next
+    this.#context.lasts.keepOnly(lastTopics)
     this.#reindex()
+    this.#subscribe(subscriptionsFor(enabled))
     for (const { worker, stopTimer } of ended) {
       stopTimer()
       this.#retiring.add(worker)
       void worker.close().finally(() => this.#retiring.delete(worker))
     }
-    for (const worker of begun) await this.#replayRetained(worker)
+    for (const worker of begun) await this.#beginTopics(worker)
   }
 
   /** Ends all rules: waits `graceMs` for what they have taken, then aborts. */
   async close(graceMs: number): Promise<void> {
-    for (const unsubscribe of this.#unsubscribes.splice(0)) unsubscribe()
+    this.#subscribe(new Set())
     for (const { stopTimer } of this.#active) stopTimer()
     const workers = [...this.#active.map(({ worker }) => worker), ...this.#retiring]
     this.#active = []
@@ -104,11 +120,36 @@ export class Dispatcher {
   }
 
   async #begin(rule: Rule): Promise<Active> {
-    const worker = new RuleWorker(rule, { ...this.#options, repeats: this.#repeats })
-    const stopTimer = await schedule(rule.trigger, () => {
-      worker.tick({ event: tickOf(this.#options.identity), chain: [] })
-    })
+    const before = this.#active.find(({ worker }) => worker.rule.name === rule.name)
+    const worker = new RuleWorker(rule, this.#context, before?.worker.handOver())
+    const stopTimer = await schedule(rule.trigger, () => worker.tick())
     return { worker, stopTimer }
+  }
+
+  /** Gets all that the coming rules want as well, so that nothing is missed between the old ones and them. */
+  async #listen(rules: readonly Rule[], lastTopics: ReadonlySet<string>): Promise<void> {
+    const fresh = this.#context.lasts.want(lastTopics)
+    this.#cache.clear()
+    this.#subscribe(new Set([...this.#subscriptions.keys(), ...subscriptionsFor(rules)]))
+    const read = (slot: LastSlot): Promise<void> =>
+      this.#eachRetained(slot.topic, { lastOf: slot.topic }, (message) => slot.noteRetained(message))
+    await Promise.all(fresh.map(read))
+  }
+
+  /** Subscribes to exactly this. */
+  #subscribe(filters: ReadonlySet<string>): void {
+    for (const [filter, unsubscribe] of this.#subscriptions) {
+      if (filters.has(filter)) continue
+      this.#subscriptions.delete(filter)
+      unsubscribe()
+    }
+    for (const filter of filters) {
+      if (this.#subscriptions.has(filter)) continue
+      this.#subscriptions.set(
+        filter,
+        this.#hub.subscribe(filter, (message) => this.#dispatch(message)),
+      )
+    }
   }
 
   #reindex(): void {
@@ -121,50 +162,65 @@ export class Dispatcher {
   }
 
   #dispatch(message: Message): void {
-    const workers = this.#workersFor(message.topic)
-    if (workers.length === 0) return
-    const firing = { event: eventOf(message, this.#options.identity), chain: message.chain }
-    for (const worker of workers) {
-      this.#replaying.get(worker)?.add(message.topic)
-      worker.offer(firing)
+    const { workers, slot } = this.#routeOf(message.topic)
+    const { tracer, traceIds } = this.#context
+    const traceId = tracer.isOn
+      ? traceIds.message(
+          message,
+          workers.map(({ rule }) => rule.name),
+        )
+      : 0
+    if (workers.length > 0) {
+      const firing = { event: eventOf(message, this.#context.identity), chain: message.chain, traceId }
+      for (const worker of workers) {
+        this.#replaying.get(worker)?.add(message.topic)
+        worker.offer(firing)
+      }
     }
+    slot?.note(message) // now: for the rules above, the last message was the one before
   }
 
-  #workersFor(topic: string): readonly RuleWorker[] {
+  #routeOf(topic: string): Route {
     const cached = this.#cache.get(topic)
     if (cached !== undefined) return cached
     const workers = [...new Set(this.#index.match(topic))] // overlapping filters of one rule fire it once
+    const route = { workers, slot: this.#context.lasts.slot(topic) }
     if (this.#cache.size >= limits.matchCacheTopicsMax) {
-      this.#options.counters.add('matchCacheTopicsMax')
+      this.#context.counters.add('matchCacheTopicsMax')
       for (const oldest of this.#cache.keys()) {
         this.#cache.delete(oldest)
         break
       }
     }
-    this.#cache.set(topic, workers)
-    return workers
+    this.#cache.set(topic, route)
+    return route
   }
 
-  async #replayRetained(worker: RuleWorker): Promise<void> {
-    const { trigger, firesOnRetained } = worker.rule
-    if (trigger.kind !== 'message' || !firesOnRetained) return
+  /** Tells a rule that has begun what was there first, if it wants to know. */
+  async #beginTopics(worker: RuleWorker): Promise<void> {
+    const { name, trigger, firesOnRetained, afterMs } = worker.rule
+    if (trigger.kind !== 'message' || (!firesOnRetained && afterMs === undefined)) return
     const seen = new Set<string>()
     this.#replaying.set(worker, seen)
+    for (const filter of trigger.filters) {
+      if (!/[+#]/.test(filter)) worker.expect(filter)
+      await this.#eachRetained(filter, { rule: name }, (message) => {
+        if (seen.has(message.topic)) return
+        seen.add(message.topic)
+        const traceId = this.#context.traceIds.message(message, [name])
+        const event = eventOf(message, this.#context.identity)
+        worker.offerRetained({ event, chain: message.chain, traceId })
+      })
+    }
+    this.#replaying.delete(worker)
+  }
+
+  /** @param about who wants them, for the log */
+  async #eachRetained(filter: string, about: object, take: (message: Message) => void): Promise<void> {
     try {
-      for (const filter of trigger.filters) {
-        for await (const message of this.#options.hub.retained(filter)) {
-          if (seen.has(message.topic)) continue
-          seen.add(message.topic)
-          worker.offer({ event: eventOf(message, this.#options.identity), chain: message.chain })
-        }
-      }
+      for await (const message of this.#hub.retained(filter)) take(message)
     } catch (error) {
-      this.#options.log.error(
-        { rule: worker.rule.name, reason: reasonOf(error) },
-        'retained messages could not be read',
-      )
-    } finally {
-      this.#replaying.delete(worker)
+      this.#context.log.error({ ...about, reason: reasonOf(error) }, 'retained messages could not be read')
     }
   }
 }

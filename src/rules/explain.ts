@@ -4,6 +4,7 @@ import type { Message } from '../core/message.ts'
 import type { Identity } from '../core/ports.ts'
 import type { Rule, Step } from '../core/rule.ts'
 import { matchesFilter } from '../core/topics.ts'
+import { formatDuration } from '../core/units.ts'
 
 /** What one rule would do with a message. */
 export interface Explanation {
@@ -11,7 +12,9 @@ export interface Explanation {
   readonly fires: boolean
   /** Why it does not fire. */
   readonly why?: string
-  /** What each step would be called with; only for a rule that fires. */
+  /** What else must be so, which only the running daemon knows: `if it has fired before`. */
+  readonly provided?: string
+  /** What each step would be called with: those of `do` when it fires, else those of `else`, if they run. */
   readonly steps: readonly StepExplanation[]
 }
 
@@ -19,7 +22,7 @@ export interface StepExplanation {
   readonly step: Step
   /** The options as the action would get them, or undefined when they cannot be made. */
   readonly options?: unknown
-  /** Why they cannot be made. */
+  /** Why they cannot be made, here or at all. */
   readonly error?: string
 }
 
@@ -34,13 +37,32 @@ export function explain(
 }
 
 function explainRule(rule: Rule, event: Event): Explanation {
-  const why = whyNot(rule, event)
+  const why = whyNotAsked(rule, event)
   if (why !== undefined) return { rule, fires: false, why, steps: [] }
-  return { rule, fires: true, steps: rule.steps.map((step) => explainStep(step, event)) }
+  if (rule.afterMs !== undefined) return explainSilence(rule, rule.afterMs, event)
+  const outcome = rule.condition?.test(event)
+  if (outcome === undefined || outcome.holds) {
+    const provided = rule.until && `unless it has fired, and ${rule.until.text} has not held since`
+    return { rule, fires: true, ...(provided && { provided }), steps: explainSteps(rule.steps, event) }
+  }
+  const no = { rule, fires: false, why: outcome.why ?? `${rule.condition?.text} is false` }
+  const { until } = rule
+  if (until === undefined)
+    return { ...no, steps: outcome.isError === true ? [] : explainSteps(rule.elseSteps, event) }
+  if (rule.elseSteps === undefined || !until.test(event).holds) return { ...no, steps: [] }
+  return { ...no, provided: 'if it has fired before', steps: explainSteps(rule.elseSteps, event) }
 }
 
-function whyNot(rule: Rule, event: Event): string | undefined {
-  const { trigger, condition } = rule
+function explainSilence(rule: Rule, afterMs: number, event: Event): Explanation {
+  const why = `it fires when there has been no message for ${formatDuration(afterMs)} (after:)`
+  if (rule.elseSteps === undefined) return { rule, fires: false, why, steps: [] }
+  const provided = 'if it has fired for the silence before'
+  return { rule, fires: false, why, provided, steps: explainSteps(rule.elseSteps, event) }
+}
+
+/** Why the message does not even get to the rule's `when`. */
+function whyNotAsked(rule: Rule, event: Event): string | undefined {
+  const { trigger } = rule
   if (!rule.isEnabled) return 'it is not enabled'
   if (trigger.kind === 'every') return 'it fires by the clock (every:), not on messages'
   if (trigger.kind === 'at') return 'it fires by the clock (at:), not on messages'
@@ -49,9 +71,11 @@ function whyNot(rule: Rule, event: Event): string | undefined {
   }
   if (event.retain && !rule.firesOnRetained)
     return 'it does not fire on retained messages ("retained: true" would)'
-  const outcome = condition?.test(event)
-  if (outcome === undefined || outcome.holds) return undefined
-  return outcome.why ?? `${condition?.text} is false`
+  return undefined
+}
+
+function explainSteps(steps: readonly Step[] = [], event: Event): readonly StepExplanation[] {
+  return steps.map((step) => explainStep(step, event))
 }
 
 function explainStep(step: Step, event: Event): StepExplanation {

@@ -1,4 +1,5 @@
 import { limits } from '../core/limits.ts'
+import { TopicMap } from './topic-map.ts'
 
 /** Tells how many topics are remembered at the most, and how often that was reached. */
 export interface GateParts {
@@ -6,12 +7,17 @@ export interface GateParts {
   readonly onFull: () => void
 }
 
+interface Weighed {
+  readonly event: { readonly bytes: Uint8Array }
+  readonly memory?: { readonly heldBytes: number }
+}
+
 /**
  * `debounce` of one rule, for each topic by itself: two sensors under one filter do not silence each other.
  * The last item passes when its topic has been quiet. At most `ruleTimersMax` topics and `ruleQueueBytesMax`
  * bytes wait; beyond it the one that waits longest passes early.
  */
-export class Debounce<Item extends { readonly event: { readonly bytes: Uint8Array } }> {
+export class Debounce<Item extends Weighed> {
   readonly #quietMs: number
   readonly #pass: (topic: string, item: Item) => void
   readonly #onFull: () => void
@@ -26,10 +32,10 @@ export class Debounce<Item extends { readonly event: { readonly bytes: Uint8Arra
 
   /** Lets the item through later, unless another of its topic comes before. */
   offer(topic: string, item: Item): void {
-    this.#bytes += item.event.bytes.length
+    this.#bytes += bytesOf(item)
     const pending = this.#pending.get(topic)
     if (pending !== undefined) {
-      this.#bytes -= pending.item.event.bytes.length
+      this.#bytes -= bytesOf(pending.item)
       pending.item = item
       pending.timer.refresh()
     } else {
@@ -60,36 +66,54 @@ export class Debounce<Item extends { readonly event: { readonly bytes: Uint8Arra
     if (pending === undefined) return
     clearTimeout(pending.timer)
     this.#pending.delete(topic)
-    this.#bytes -= pending.item.event.bytes.length
+    this.#bytes -= bytesOf(pending.item)
     this.#pass(topic, pending.item)
   }
 }
 
-/**
- * `throttle` of one rule, for each topic by itself: one firing in each period. At most `ruleTimersMax` topics
- * are remembered; beyond it the one that fired longest ago is forgotten.
- */
+function bytesOf({ event, memory }: Weighed): number {
+  return event.bytes.length + (memory?.heldBytes ?? 0)
+}
+
+/** `throttle` of one rule, for each topic by itself: one firing in each period. Forgotten topics may fire at once. */
 export class Throttle {
   readonly #periodMs: number
-  readonly #onFull: () => void
-  readonly #openAtMs = new Map<string, number>()
+  readonly #openAtMs: TopicMap<number>
 
-  constructor(periodMs: number, { onFull }: GateParts) {
+  constructor(periodMs: number, parts: GateParts) {
     this.#periodMs = periodMs
-    this.#onFull = onFull
+    this.#openAtMs = new TopicMap(parts)
   }
 
   /** Whether the topic may fire now; if so, its period begins. */
   admits(topic: string): boolean {
     const nowMs = performance.now()
     if (nowMs < (this.#openAtMs.get(topic) ?? 0)) return false
-    this.#openAtMs.delete(topic)
-    this.#openAtMs.set(topic, nowMs + this.#periodMs)
-    for (const oldest of this.#openAtMs.keys()) {
-      if (this.#openAtMs.size <= limits.ruleTimersMax) break
-      this.#onFull()
-      this.#openAtMs.delete(oldest)
-    }
+    this.#openAtMs.put(topic, nowMs + this.#periodMs)
     return true
+  }
+}
+
+/**
+ * `until` of one rule, for each topic by itself: a topic that has fired is disarmed and does not fire again before it
+ * is armed. Topics begin armed, and forgotten ones are armed again.
+ */
+export class Latch {
+  readonly #disarmed: TopicMap<true>
+
+  constructor(parts: GateParts) {
+    this.#disarmed = new TopicMap(parts)
+  }
+
+  isDisarmed(topic: string): boolean {
+    return this.#disarmed.get(topic) === true
+  }
+
+  disarm(topic: string): void {
+    this.#disarmed.put(topic, true)
+  }
+
+  arm(topic: string): void {
+    this.#disarmed.delete(topic)
   }
 }

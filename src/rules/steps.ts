@@ -1,63 +1,65 @@
-import type { Counters } from '../core/counters.ts'
-import { DamselflyError, reasonOf } from '../core/errors.ts'
-import type { Event, KeepableEvent } from '../core/event.ts'
+import { DamselflyError } from '../core/errors.ts'
+import type { KeepableEvent } from '../core/event.ts'
 import { limits } from '../core/limits.ts'
-import type { ActionRunner, Logger, Runner } from '../core/ports.ts'
-import { formatPlace } from '../core/problems.ts'
-import type { Repeats } from '../core/repeats.ts'
-import type { Rule, Step } from '../core/rule.ts'
+import type { ActionRunner, Runner } from '../core/ports.ts'
+import type { Place } from '../core/problems.ts'
+import type { Step } from '../core/rule.ts'
 import { formatDuration } from '../core/units.ts'
+import type { Moment } from './rule-memory.ts'
+import type { Witness, Witnessed, WitnessedStep } from './witness.ts'
 
-/** One firing of a rule. */
-export interface Firing {
+/** An event on its way through one rule, or several that do not need to remember anything of it. */
+export interface Firing extends Witnessed {
   readonly event: KeepableEvent
   /** The rules that led to the event; the firing rule is not among them. */
   readonly chain: readonly string[]
+  /** What was before; only where an expression asks for it. */
+  readonly memory?: Moment
+  /** Whether the steps under `else:` are meant. */
+  readonly isElse?: boolean
 }
 
-/** What a rule at work needs of the house. */
-export interface RuleContext {
+export interface StepsParts {
+  readonly rule: string
+  readonly list: 'do' | 'else'
   readonly actions: ActionRunner
-  readonly log: Logger
-  readonly counters: Counters
-  readonly repeats: Repeats
-  /** Whether debug lines are wanted; explaining why a rule did not fire costs more than finding out. */
-  readonly isDebug: () => boolean
+  readonly witness: Witness
 }
 
 /**
- * Runs the steps of one rule, one after the other. A step that fails or passes its time limit is logged
+ * Runs the steps of one list of a rule, one after the other. A step that fails or passes its time limit is logged
  * with rule, action and cause; the steps behind it run all the same, and nothing else notices.
  */
 export class Steps {
-  readonly #context: RuleContext
+  readonly #parts: StepsParts
   readonly #steps: readonly RunnableStep[]
   readonly #runs = new Set<StepRun>()
-  #rule: Rule
   #ended: Error | undefined
 
-  constructor(rule: Rule, context: RuleContext) {
-    this.#rule = rule
-    this.#context = context
-    this.#steps = rule.steps.map((step, index) => ({
+  constructor(steps: readonly Step[], parts: StepsParts) {
+    this.#parts = parts
+    this.#steps = steps.map((step, index) => ({
+      list: parts.list,
       index,
+      action: step.action.name,
+      place: step.place,
       step,
-      runner: context.actions.runnerFor(step.action, rule.name),
+      runner: parts.actions.runnerFor(step.action, parts.rule),
       abandoned: 0,
     }))
   }
 
-  /** The same rule as it stands in the file now: its places are those that the log names. */
-  moveTo(rule: Rule): void {
-    this.#rule = rule
+  /** The same steps as they stand in the file now: their places are those that the log names. */
+  moveTo(steps: readonly Step[]): void {
+    for (const runnable of this.#steps) runnable.place = (steps[runnable.index] ?? runnable.step).place
   }
 
   /** Never throws or rejects. Returns nothing when every step was done at once. */
   run(firing: Firing): Promise<void> | void {
-    const chain = [...firing.chain, this.#rule.name]
+    const chain = [...firing.chain, this.#parts.rule]
     for (const runnable of this.#steps) {
-      const done = this.#runStep(runnable, firing.event, chain)
-      if (done !== undefined) return this.#runRest(done, runnable.index + 1, firing.event, chain)
+      const done = this.#runStep(runnable, firing, chain)
+      if (done !== undefined) return this.#runRest(done, runnable.index + 1, firing, chain)
     }
   }
 
@@ -67,21 +69,28 @@ export class Steps {
     for (const run of this.#runs) run.end(reason)
   }
 
-  async #runRest(first: Promise<void>, next: number, event: Event, chain: readonly string[]): Promise<void> {
+  async #runRest(
+    first: Promise<void>,
+    next: number,
+    firing: Firing,
+    chain: readonly string[],
+  ): Promise<void> {
     await first
-    for (const runnable of this.#steps.slice(next)) await this.#runStep(runnable, event, chain)
+    for (const runnable of this.#steps.slice(next)) await this.#runStep(runnable, firing, chain)
   }
 
-  #runStep(runnable: RunnableStep, event: Event, chain: readonly string[]): Promise<void> | void {
+  #runStep(runnable: RunnableStep, firing: Firing, chain: readonly string[]): Promise<void> | void {
     if (this.#ended !== undefined) return
-    const run = new StepRun()
+    const { witness } = this.#parts
+    const { event, memory } = firing
+    const run = new StepRun(firing, witness.beginMs(firing))
     try {
       if (runnable.abandoned >= limits.abandonedRunsMax) throw tooManyAbandoned(runnable)
-      const running = runnable.runner(runnable.step.options(event), event, () => run.signal, chain)
+      const running = runnable.runner(runnable.step.options(event, memory), event, () => run.signal, chain)
       if (running !== undefined) return this.#guard(runnable, run, running)
-      this.#context.counters.add('steps.done')
+      witness.stepDone(firing, runnable, run.beganMs)
     } catch (error) {
-      this.#fail(runnable, error)
+      witness.stepFailed(firing, runnable, run.beganMs, error)
     }
   }
 
@@ -91,41 +100,19 @@ export class Steps {
     this.#runs.add(run)
     try {
       await run.settled(running)
-      this.#context.counters.add('steps.done')
+      this.#parts.witness.stepDone(run.firing, runnable, run.beganMs)
     } catch (error) {
       if (run.isEnded) leaveBehind(runnable, running)
-      this.#fail(runnable, error)
+      this.#parts.witness.stepFailed(run.firing, runnable, run.beganMs, error)
     } finally {
       clearTimeout(timer)
       this.#runs.delete(run)
     }
   }
-
-  #fail({ index, step }: RunnableStep, error: unknown): void {
-    const { counters, log, repeats } = this.#context
-    counters.add('steps.failed')
-    const isExpected = error instanceof DamselflyError
-    if (isExpected && error.limit !== undefined) counters.add(error.limit)
-    const reason = reasonOf(error)
-    const repeated = repeats.admit(`${this.#rule.name} ${index} ${isExpected ? error.code : reason}`)
-    if (repeated === undefined) return
-    log.error(
-      {
-        rule: this.#rule.name,
-        action: step.action.name,
-        at: formatPlace((this.#rule.steps[index] ?? step).place),
-        reason,
-        ...repeated,
-        // a stack helps with what nobody foresaw, and only there
-        ...(isExpected ? {} : { err: error }),
-      },
-      'step failed',
-    )
-  }
 }
 
-interface RunnableStep {
-  readonly index: number
+interface RunnableStep extends WitnessedStep {
+  place: Place
   readonly step: Step
   readonly runner: Runner
   /** Runs that passed their time limit and have not returned yet. */
@@ -142,9 +129,16 @@ function leaveBehind(runnable: RunnableStep, running: Promise<void>): void {
 
 /** A run of a step: ends with its action, or is ended from outside. */
 class StepRun {
+  readonly firing: Firing
+  readonly beganMs: number
   #controller: AbortController | undefined
   #reject: ((reason: Error) => void) | undefined
   #endReason: Error | undefined
+
+  constructor(firing: Firing, beganMs: number) {
+    this.firing = firing
+    this.beganMs = beganMs
+  }
 
   /** Made at the first look: most actions never look, and an AbortController costs more than they do. */
   get signal(): AbortSignal {

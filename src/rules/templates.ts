@@ -1,5 +1,6 @@
 import type { Event } from '../core/event.ts'
 import { type Expression, ExpressionError, type Template } from '../core/expression.ts'
+import { type Memory, mergeNeeds } from '../core/memory.ts'
 import { failedError } from './cel/failure.ts'
 import { textOf } from './cel/values.ts'
 
@@ -15,15 +16,20 @@ const literalOpening = `$${opening}`
 export function template(text: string, compile: (source: string) => Expression): Template | undefined {
   if (!text.includes(opening)) return undefined
   const parts = partsOf(text, compile)
-  const [only] = parts
-  if (parts.length === 1 && only !== undefined && typeof only !== 'string')
-    return { text, render: (event) => only.evaluate(event) }
-  return { text, render: (event) => parts.map((part) => rendered(part, event)).join('') }
+  const needs = mergeNeeds(parts.map((part) => (typeof part === 'string' ? undefined : part.needs)))
+  return { text, ...(needs === undefined ? {} : { needs }), render: renderer(parts) }
 }
 
-function rendered(part: Part, event: Event): string {
+function renderer(parts: readonly Part[]): Template['render'] {
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined && typeof only !== 'string')
+    return (event, memory) => only.evaluate(event, memory)
+  return (event, memory) => parts.map((part) => rendered(part, event, memory)).join('')
+}
+
+function rendered(part: Part, event: Event, memory: Memory | undefined): string {
   if (typeof part === 'string') return part
-  const value = part.evaluate(event)
+  const value = part.evaluate(event, memory)
   try {
     return textOf(value)
   } catch (error) {

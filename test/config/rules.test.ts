@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { limits } from '#src/core/limits.js'
+import { createCompiler } from '#src/rules/expressions.js'
 import { brief, eventWith, exec, problemsOf, settingsOf } from '../support/config-world.js'
 
 async function ruleOf(text: string) {
@@ -26,6 +28,20 @@ test('a rule is read with every key', async () => {
   assert.equal(condition?.text, 'payload.msg == "ON"')
   assert.equal(steps[0]?.action, exec)
   assert.equal(JSON.parse(source).name, 'lamp')
+})
+
+test('a rule is read with until, after and else', async () => {
+  const fan = await ruleOf(
+    '{ on: t, when: payload.t > 30, until: { t: 20 }, do: { exec: on }, else: [{ exec: off }, { exec: x }] }',
+  )
+  assert.deepEqual([fan.until?.text, fan.elseSteps?.length], ['{"t":20}', 2])
+  const silent = await ruleOf('{ on: t, after: 1h30m, do: { exec: x }, else: { exec: y } }')
+  assert.deepEqual([silent.afterMs, silent.elseSteps?.length], [5_400_000, 1])
+  const plain = await ruleOf('{ on: t, do: { exec: x } }')
+  assert.deepEqual(
+    ['until', 'afterMs', 'elseSteps'].filter((key) => key in plain),
+    [],
+  )
 })
 
 test('a rule has defaults, and its condition may be a map', async () => {
@@ -106,6 +122,24 @@ const mistakes: readonly [rule: string, problems: readonly RegExp[]][] = [
     [/^2:20 "when" of this rule is neither an expression nor a map/],
   ],
   ['{ on: a, enabled: "no", do: { exec: x } }', [/neither true nor false .* try false/]],
+  [
+    '{ on: a, until: payload.x, do: { exec: x } }',
+    [/^2:14 until needs when: .* expected both, such as when:/],
+  ],
+  ['{ on: a, until: true, when: payload.x, do: { exec: x } }', [/"until" of this rule is neither an expr/]],
+  ['{ on: a, wehn: payload.x, until: payload.x, do: { exec: x } }', [/no key "wehn" .* try when/]],
+  ['{ on: a, do: { exec: x }, else: { exec: y } }', [/^2:31 else needs when: .* always runs do/]],
+  ['{ on: a, when: payload.x, do: { exec: x }, else: [] }', [/^2:48 else: is empty/]],
+  ['{ on: a, when: payload.x, do: { exec: x }, else: { exce: y } }', [/no action "exce" .* try exec/]],
+  ['{ on: a, when: payload.x, do: { exec: x }, esle: { exec: y } }', [/no key "esle" .* try else/]],
+  ['{ on: a, after: 50ms, do: { exec: x } }', [/"after" of this rule is too short .* at least 100ms/]],
+  ['{ on: a, after: 25d, do: { exec: x } }', [/"after" of this rule is not a duration .* at most 24d/]],
+  ['{ on: a, after: 10, do: { exec: x } }', [/"after" of this rule has no unit .* 10s for seconds/]],
+  ['{ every: 5s, after: 10m, do: { exec: x } }', [/after is for rules with on:; this one has every:/]],
+  [
+    '{ on: a, after: 10m, debounce: 1s, retained: true, when: payload.x, until: payload.x, do: { exec: x } }',
+    [/debounce does not go with after/, /retained does not/, /until does not/],
+  ],
   ['{ on: a, throttle: soon, do: { exec: x } }', [/"throttle" of this rule is not a duration/]],
 ]
 for (const [rule, expected] of mistakes)
@@ -154,4 +188,40 @@ test('a condition is the one that the compiler gave', async () => {
   const rule = await ruleOf('{ on: a, when: payload.x, do: { exec: x } }')
   assert.equal(rule.condition?.test(eventWith({ x: true })).holds, true)
   assert.equal(rule.condition?.test(eventWith({ x: false })).holds, false)
+})
+
+const realWorld = { compiler: createCompiler() }
+
+test('the names of pins are known in expressions, also those of pins with a mistake', async () => {
+  const yaml = (name: string) =>
+    `pins: { door: { gpio: 27, in: true }, broken: { gpio: x y, in: true } }\nrules: [{ on: a, when: pins.${name} == "on", do: { exec: "${'$'}{pins.${name}}" } }]`
+  const wrong = (await problemsOf({ yaml: yaml('dor'), ...realWorld })).map(brief)
+  assert.deepEqual(
+    wrong.filter((text) => text.includes('no pin')).map((text) => text.split(' |')[0]),
+    ['2:24 no pin is named "dor"', '2:57 no pin is named "dor"'].map(
+      (text) => `${text}; pins are door, broken`,
+    ),
+  )
+  const right = await problemsOf({ yaml: yaml('broken'), ...realWorld })
+  assert.equal(right.filter(({ message }) => message.includes('no pin')).length, 0)
+})
+
+test('a step says what its templates need a memory for', async () => {
+  const { settings } = await settingsOf({
+    yaml: 'rules: [{ on: a, do: [{ exec: "${last(\'b\').payload} ${count}" }, { exec: "${payload}" }] }]',
+    ...realWorld,
+  })
+  const [first, second] = settings.rules[0]?.steps ?? []
+  assert.deepEqual(
+    [first?.needs?.lastTopics, first?.needs?.isCounting, second?.needs],
+    [['b'], true, undefined],
+  )
+})
+
+test('as many topics as are remembered may be named in last(…), and not one more', async () => {
+  const rulesFor = (topics: number) =>
+    `rules:\n${Array.from({ length: topics }, (_, index) => ` - { on: a, when: 'last("${index}").payload == 1', do: { exec: x } }`).join('\n')}`
+  assert.deepEqual(await problemsOf({ yaml: rulesFor(limits.lastTopicsMax), ...realWorld }), [])
+  const [problem] = await problemsOf({ yaml: rulesFor(limits.lastTopicsMax + 1), ...realWorld })
+  assert.match(String(problem?.message), /more than 1000 topics/)
 })

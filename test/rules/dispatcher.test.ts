@@ -1,42 +1,11 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
-import { Counters } from '#src/core/counters.js'
 import { DamselflyError } from '#src/core/errors.js'
 import { limits } from '#src/core/limits.js'
-import type { Rule } from '#src/core/rule.js'
-import { Dispatcher } from '#src/rules/dispatcher.js'
-import { MemoryLog } from '../support/memory-log.js'
-import { MemoryHub, plainRunner, rule, step } from '../support/rules.js'
+import { MemoryHub, rule, step } from '../support/rules.js'
+import { rulesWorld as world } from '../support/rules-world.js'
 import { until } from '../support/until.js'
-
-async function world(
-  context: TestContext,
-  rules: readonly Rule[],
-  options: { hub?: MemoryHub; isDebug?: boolean } = {},
-) {
-  const hub = options.hub ?? new MemoryHub()
-  const log = new MemoryLog()
-  const counters = new Counters()
-  const dispatcher = new Dispatcher({
-    hub,
-    actions: plainRunner,
-    identity: { host: 'pi', ip: '10.0.0.2' },
-    log,
-    counters,
-    isDebug: () => options.isDebug ?? false,
-  })
-  dispatcher.start()
-  await dispatcher.apply(rules)
-  context.after(() => dispatcher.close(0))
-  return {
-    hub,
-    log,
-    counters,
-    dispatcher,
-    publish: (topic: string, payload = '') => hub.publish({ topic, payload }),
-  }
-}
 
 test('a message reaches each rule that it matches once, with what is known of it', async (context) => {
   const seen: unknown[] = []

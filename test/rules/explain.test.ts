@@ -13,6 +13,45 @@ const message: Message = {
   chain: [],
 }
 
+const always = (holds: boolean) => ({ text: `payload.is${holds}`, test: () => ({ holds }) })
+
+test('else, until and after say what would run, and on what it depends', () => {
+  const named = (name: string) => [step(() => assert.fail('must not run'), { options: () => name })]
+  const both = (name: string, overrides: object) =>
+    rule(name, 'home/+', named('do'), { elseSteps: named('else'), ...overrides })
+  const fails = { text: 'x', test: () => ({ holds: false, isError: true, why: 'no x' }) }
+  const { elseSteps: _, ...withoutElse } = both('no else', { condition: always(false), until: always(true) })
+  const rules = [
+    both('else', { condition: always(false) }),
+    both('failed', { condition: fails }),
+    both('armed', { condition: always(true), until: always(false) }),
+    both('back', { condition: always(false), until: always(true) }),
+    both('between', { condition: always(false), until: always(false) }),
+    both('silence', { afterMs: 600_000 }),
+    withoutElse,
+  ]
+  const told = explain(rules, message, { host: 'pi', ip: '' }).map(({ fires, why, provided, steps }) => [
+    fires,
+    why,
+    provided,
+    ...steps.map(({ options }) => options),
+  ])
+  assert.deepEqual(told, [
+    [false, 'payload.isfalse is false', undefined, 'else'],
+    [false, 'no x', undefined],
+    [true, undefined, 'unless it has fired, and payload.isfalse has not held since', 'do'],
+    [false, 'payload.isfalse is false', 'if it has fired before', 'else'],
+    [false, 'payload.isfalse is false', undefined],
+    [
+      false,
+      'it fires when there has been no message for 10m (after:)',
+      'if it has fired for the silence before',
+      'else',
+    ],
+    [false, 'payload.isfalse is false', undefined],
+  ])
+})
+
 test('each rule says whether it fires, why not, and what its steps would get; no action runs', () => {
   const runs = () => assert.fail('must not run')
   const no = { text: 'payload.x > 1', test: () => ({ holds: false, why: 'payload has no field "x"' }) }

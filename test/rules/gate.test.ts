@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { limits } from '#src/core/limits.js'
-import { Debounce, Throttle } from '#src/rules/gate.js'
+import { Debounce, Latch, Throttle } from '#src/rules/gate.js'
 
 const item = (value: string | number, bytes = 0) => ({ value, event: { bytes: new Uint8Array(bytes) } })
 const none = { onFull: () => assert.fail('must not be full') }
@@ -25,6 +25,37 @@ test('throttle at its limit remembers all; one more makes it forget the topic th
   throttle.admits('one more')
   assert.deepEqual([throttle.admits('0'), throttle.admits('5')], [true, false])
   assert.equal(full, 2) // once for the one more, once for 0 when it came again
+})
+
+test('a topic that has fired is disarmed until it is armed, each topic by itself', () => {
+  const latch = new Latch(none)
+  latch.disarm('a')
+  assert.deepEqual([latch.isDisarmed('a'), latch.isDisarmed('b')], [true, false])
+  latch.arm('a')
+  assert.equal(latch.isDisarmed('a'), false)
+})
+
+test('at its limit a latch remembers all topics; one more arms the one that fired longest ago', () => {
+  let full = 0
+  const latch = new Latch({ onFull: () => full++ })
+  for (let topic = 0; topic < limits.ruleTimersMax; topic++) latch.disarm(`${topic}`)
+  assert.deepEqual([latch.isDisarmed('0'), full], [true, 0])
+  latch.disarm('one more')
+  assert.deepEqual([latch.isDisarmed('0'), latch.isDisarmed('1'), full], [false, true, 1])
+})
+
+test('what an item keeps from being forgotten counts as its own bytes', () => {
+  const passed: string[] = []
+  const debounce = new Debounce(
+    60_000,
+    (topic: string, _: ReturnType<typeof item> & { memory: { heldBytes: number } }) => passed.push(topic),
+    { onFull: () => {} },
+  )
+  debounce.offer('a', { ...item(0), memory: { heldBytes: limits.ruleQueueBytesMax } })
+  assert.deepEqual(passed, [])
+  debounce.offer('b', { ...item(0), memory: { heldBytes: 1 } })
+  assert.deepEqual(passed, ['a'])
+  debounce.clear()
 })
 
 test('debounce lets the last one through when the topic has been quiet, each topic by itself', (context) => {

@@ -42,6 +42,14 @@ export function fitsSchema(root: Json, value: unknown, schema: Json = root): boo
         return !Array.isArray(value) || value.every((item) => fits(says, item))
       case 'required':
         return !isMap(value) || (says as string[]).every((key) => Object.hasOwn(value, key))
+      case 'dependencies':
+        return (
+          !isMap(value) ||
+          Object.entries(says as Json).every(
+            ([key, part]) =>
+              !Object.hasOwn(value, key) || fits(Array.isArray(part) ? { required: part } : part),
+          )
+        )
       case 'propertyNames':
         return !isMap(value) || Object.keys(value).every((key) => fits(says, key))
       case 'properties':

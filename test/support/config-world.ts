@@ -55,6 +55,9 @@ export const standInCompiler: ExpressionCompiler = {
   conditionMap(fields) {
     return { text: JSON.stringify(fields), test: () => ({ holds: true }) }
   },
+  withPins() {
+    return this
+  },
 }
 
 function lookUp(event: Event, source: string): unknown {
@@ -127,6 +130,8 @@ export interface WorldRequest {
   readonly environment?: Environment
   readonly actions?: readonly ActionDefinition[]
   readonly actionProblems?: readonly Problem[]
+  /** The stand-in unless told. */
+  readonly compiler?: ExpressionCompiler
 }
 
 /** Reads the settings of a world that has these two files. */
@@ -138,7 +143,7 @@ export async function settingsOf(world: WorldRequest): Promise<SettingsReading> 
   return await readSettings({
     cwd: folder.path,
     environment: world.environment ?? {},
-    compiler: standInCompiler,
+    compiler: world.compiler ?? standInCompiler,
     loadActions: async () => ({
       catalogue: catalogueOf(...(world.actions ?? standIns)),
       problems: world.actionProblems ?? [],

@@ -1,7 +1,8 @@
 import { ExpressionError } from '../../core/expression.ts'
 import { fail } from './failure.ts'
-import { type ASTNode, sourceOf } from './parse.ts'
+import { type Access, type ASTNode, sourceOf } from './parse.ts'
 import type { Code, Run, Scope } from './scope.ts'
+import { compileLast, compileLastField, compilePin, isLast, isPins, pinIsThere } from './state.ts'
 import { type CelType, describe, fieldsOf, isObject, isWord, quote, show, typeNames } from './values.ts'
 
 /** What an expression's part is called, for a message: `payload.temp`. */
@@ -62,35 +63,39 @@ export function fieldSuffix(name: string): string {
   return isWord.test(name) ? `.${name}` : `[${quote(name)}]`
 }
 
-type Access = ASTNode & { op: '.' | '.?' | '[]' | '[?]' }
-
 /** `a.b`, `a[b]`, `a.?b`, `a[?b]`. @throws ExpressionError */
 export function compileAccess(node: Access, scope: Scope): Code {
   const [target] = node.args
-  const left = scope.compile(target)
+  if (isPins(target, scope)) return compilePin(node, scope)
+  if (isLast(target) && node.op === '.') return compileLastField(target, node.args[1], node, scope)
+  const isSoft = node.op === '.?' || node.op === '[?]'
+  const left = isSoft ? softTarget(target, scope) : scope.compile(target)
   const problem = accessProblem(left.type, sourceOf(target))
   if (problem !== undefined) throw new ExpressionError(problem, node.start)
-  if (left.type === 'optional' || node.op === '.?' || node.op === '[?]') return softAccess(node, scope, left)
+  if (left.type === 'optional' || isSoft) return softAccess(node, scope, left)
   const subject = () => sourceOf(target)
   if (node.op === '.') {
     const name = node.args[1]
     if (left.type === 'list' || left.type === 'texts')
       throw new ExpressionError(`${subject()} is a list; its first element is ${subject()}[0]`, node.start)
-    return { type: 'any', run: (event) => field(left.run(event), name, subject) }
+    return { type: 'any', run: (event, memory) => field(left.run(event, memory), name, subject) }
   }
   const index = compileIndex(node.args[1], left.type, scope)
   const type = left.type === 'texts' ? 'text' : 'any'
-  return { type, run: (event) => element(left.run(event), index(event), subject) }
+  return { type, run: (event, memory) => element(left.run(event, memory), index(event, memory), subject) }
 }
 
 /** A path that gives undefined where it ends; for `.?`, `[?]` and `has`. */
-function softAccess(node: Access, scope: Scope, left = scope.compile(node.args[0])): Code {
+function softAccess(node: Access, scope: Scope, left: Code): Code {
   if (node.op === '.' || node.op === '.?') {
     const name = node.args[1]
-    return { type: 'optional', run: (event) => softField(left.run(event), name) }
+    return { type: 'optional', run: (event, memory) => softField(left.run(event, memory), name) }
   }
   const index = compileIndex(node.args[1], left.type, scope)
-  return { type: 'optional', run: (event) => softElement(left.run(event), index(event)) }
+  return {
+    type: 'optional',
+    run: (event, memory) => softElement(left.run(event, memory), index(event, memory)),
+  }
 }
 
 function compileIndex(node: ASTNode, of: CelType, scope: Scope): Run {
@@ -107,7 +112,7 @@ export function compileHas(node: ASTNode, [argument, ...more]: readonly ASTNode[
   if (argument === undefined || more.length > 0 || !isAccess(argument))
     throw new ExpressionError('has() takes a field, such as has(payload.temp)', node.start)
   const { run } = softPath(argument, scope)
-  return { type: 'bool', run: (event) => run(event) !== undefined }
+  return { type: 'bool', run: (event, memory) => run(event, memory) !== undefined }
 }
 
 function isAccess(node: ASTNode): node is Access {
@@ -115,6 +120,12 @@ function isAccess(node: ASTNode): node is Access {
 }
 
 function softPath(node: ASTNode, scope: Scope): Code {
-  if (!isAccess(node)) return scope.compile(node)
+  if (!isAccess(node)) return softTarget(node, scope)
+  if (isPins(node.args[0], scope)) throw pinIsThere(node)
   return softAccess(node, scope, softPath(node.args[0], scope))
+}
+
+/** A value that something is looked for in: a message that has not come yet has no fields. */
+function softTarget(node: ASTNode, scope: Scope): Code {
+  return isLast(node) ? compileLast(node, scope, () => undefined) : scope.compile(node)
 }

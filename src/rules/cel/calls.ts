@@ -1,6 +1,7 @@
 import { reasonOf } from '../../core/errors.ts'
 import { type Event, tickOf } from '../../core/event.ts'
 import { ExpressionError } from '../../core/expression.ts'
+import type { Memory } from '../../core/memory.ts'
 import { compileHas } from './access.ts'
 import { allowSteps, fail, failureReason } from './failure.ts'
 import { functions, mathFunctions, methods, type Operation } from './functions.ts'
@@ -8,17 +9,19 @@ import { compileMacro, macroNames } from './macros.ts'
 import { type ASTNode, sourceOf } from './parse.ts'
 import { compilePattern, isFound, isPatternFound } from './patterns.ts'
 import { type Code, nearestName, type Run, type Scope } from './scope.ts'
+import { compileState, isStateCall, stateCalls } from './state.ts'
 import { type CelType, describe, typeNames, typeOf } from './values.ts'
 
 /** `f(x)`. @throws ExpressionError */
 export function compileCall(node: ASTNode & { op: 'call' }, scope: Scope): Code {
   const [name, args] = node.args
   if (name === 'has') return compileHas(node, args, scope)
+  if (isStateCall(name)) return compileState(name, node, scope)
   const operation = Object.hasOwn(functions, name) ? functions[name] : undefined
   if (operation === undefined) {
     if (Object.hasOwn(methods, name))
       throw new ExpressionError(`${name} is written after its value: x.${name}(…)`, node.start)
-    throw unknown('function', name, [...Object.keys(functions), 'has'], node)
+    throw unknown('function', name, [...Object.keys(functions), 'has', ...stateCalls], node)
   }
   return call(name, operation, args, node, scope)
 }
@@ -74,9 +77,9 @@ function call(
 
 function caller(operation: Operation['run'], [a, b, c]: readonly [Run, Run?, Run?]): Run {
   const run = operation as (a: unknown, b?: unknown, c?: unknown) => unknown
-  if (b === undefined) return (event) => run(a(event))
-  if (c === undefined) return (event) => run(a(event), b(event))
-  return (event) => run(a(event), b(event), c(event))
+  if (b === undefined) return (event, memory) => run(a(event, memory))
+  if (c === undefined) return (event, memory) => run(a(event, memory), b(event, memory))
+  return (event, memory) => run(a(event, memory), b(event, memory), c(event, memory))
 }
 
 const nothing = tickOf({ host: '', ip: '' })
@@ -110,8 +113,8 @@ function checked(node: ASTNode, types: readonly CelType[], user: string, scope: 
       node.start,
     )
   }
-  return (event) => {
-    const value = run(event)
+  return (event, memory) => {
+    const value = run(event, memory)
     if (types.includes(typeOf(value))) return value
     return fail(() => `${user}() needs ${wanted()}, but ${sourceOf(node)} is ${describe(value)}`)
   }
@@ -122,20 +125,23 @@ function ofOptional(node: ASTNode & { op: 'rcall' }, target: Code, scope: Scope)
   const [name, receiver, args] = node.args
   const { run } = target
   if (name === 'hasValue' && args.length === 0)
-    return { type: 'bool', run: (event) => run(event) !== undefined }
+    return { type: 'bool', run: (event, memory) => run(event, memory) !== undefined }
   if (name === 'value' && args.length === 0)
-    return { type: 'any', run: (event) => present(run(event), receiver) }
+    return { type: 'any', run: (event, memory) => present(run(event, memory), receiver) }
   const [other] = args
   if (other !== undefined && args.length === 1) {
     if (name === 'orValue') {
       const otherwise = scope.value(other)
-      return { type: 'any', run: (event) => orElse(run(event), otherwise.run, event) }
+      return { type: 'any', run: (event, memory) => orElse(run(event, memory), otherwise.run, event, memory) }
     }
     if (name === 'or') {
       const otherwise = scope.compile(other)
       if (otherwise.type !== 'optional')
         throw new ExpressionError('or() takes another .?name; for a value use orValue()', other.start)
-      return { type: 'optional', run: (event) => orElse(run(event), otherwise.run, event) }
+      return {
+        type: 'optional',
+        run: (event, memory) => orElse(run(event, memory), otherwise.run, event, memory),
+      }
     }
   }
   throw new ExpressionError(
@@ -144,26 +150,28 @@ function ofOptional(node: ASTNode & { op: 'rcall' }, target: Code, scope: Scope)
   )
 }
 
-function orElse(value: unknown, otherwise: Run, event: Event): unknown {
-  return value === undefined ? otherwise(event) : value
+function orElse(value: unknown, otherwise: Run, event: Event, memory?: Memory): unknown {
+  return value === undefined ? otherwise(event, memory) : value
 }
 
 function present(value: unknown, node: ASTNode): unknown {
   return value === undefined ? fail(() => `${sourceOf(node)} is missing`) : value
 }
 
+type Text = (event: Event, memory?: Memory) => string
+
 function matches(node: ASTNode & { op: 'rcall' }, scope: Scope): Code {
   const [name, receiver, args] = node.args
   const [patternNode] = args
   if (patternNode === undefined || args.length !== 1)
     throw new ExpressionError(countProblem(name, args.length, 1, 1, false), node.start)
-  const text = checked(receiver, ['text'], name, scope) as (event: Event) => string
+  const text = checked(receiver, ['text'], name, scope) as Text
   if (patternNode.op === 'value' && typeof patternNode.args === 'string') {
     const compiled = constantPattern(patternNode.args, patternNode.start)
-    return { type: 'bool', run: (event) => isFound(compiled, text(event)) }
+    return { type: 'bool', run: (event, memory) => isFound(compiled, text(event, memory)) }
   }
-  const pattern = checked(patternNode, ['text'], name, scope) as (event: Event) => string
-  return { type: 'bool', run: (event) => isPatternFound(pattern(event), text(event)) }
+  const pattern = checked(patternNode, ['text'], name, scope) as Text
+  return { type: 'bool', run: (event, memory) => isPatternFound(pattern(event, memory), text(event, memory)) }
 }
 
 function constantPattern(pattern: string, offset: number): ReturnType<typeof compilePattern> {

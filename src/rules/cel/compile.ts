@@ -1,19 +1,30 @@
 import type { Event } from '../../core/event.ts'
 import { ExpressionError } from '../../core/expression.ts'
+import type { Memory, Needs } from '../../core/memory.ts'
 import { compileAccess } from './access.ts'
 import { compileCall, compileMethod } from './calls.ts'
 import { type Failure, fail, setAside } from './failure.ts'
+import { NeedsList } from './needs-list.ts'
 import { type BinaryOperator, mismatch, type Operands, operators, resultType } from './operators.ts'
 import { type ASTNode, sourceOf } from './parse.ts'
-import { type Code, nearestName, type Run, Scope } from './scope.ts'
+import { type Code, nearestName, type PinTypes, type Run, Scope } from './scope.ts'
+import { compileCount } from './state.ts'
 import { describe, show, typeNames } from './values.ts'
+
+export interface Compiled extends Code {
+  /** What it needs a memory for; absent when the event is enough. */
+  readonly needs?: Needs
+}
 
 /**
  * A syntax tree as closures, which is several times faster than walking it for each message.
  * @throws ExpressionError
  */
-export function compile(node: ASTNode): Code {
-  return new Scope(compileNode).value(node)
+export function compile(node: ASTNode, pins?: PinTypes): Compiled {
+  const list = new NeedsList()
+  const code = new Scope(compileNode, pins, list).value(node)
+  const { needs } = list
+  return needs === undefined ? code : { ...code, needs }
 }
 
 /** What a message brings. `payload` is decoded when it is first read. */
@@ -55,7 +66,7 @@ function compileNode(node: ASTNode, scope: Scope): Code {
       return logic(node.op, node.args, scope)
     case '!_': {
       const run = scope.truth(node.args)
-      return { type: 'bool', run: (event) => !run(event) }
+      return { type: 'bool', run: (event, memory) => !run(event, memory) }
     }
     case '-_':
       return negation(node.args, scope)
@@ -92,7 +103,9 @@ function variable(node: ASTNode & { op: 'id' }, scope: Scope): Code {
   if (local !== undefined) return { type: local.type, run: () => local.value }
   const known = Object.hasOwn(variables, name) ? variables[name] : undefined
   if (known !== undefined) return known
-  const names = [...Object.keys(variables), ...scope.locals.map((one) => one.name)]
+  if (name === 'count') return compileCount(node, [], scope)
+  if (name === 'pins') throw new ExpressionError('after pins comes the name of one: pins.door', node.start)
+  const names = [...Object.keys(variables), 'pins', 'count', ...scope.locals.map((one) => one.name)]
   const near = nearestName(name, names)
   const hint =
     near === undefined
@@ -104,7 +117,7 @@ function variable(node: ASTNode & { op: 'id' }, scope: Scope): Code {
 function list(parts: readonly Code[]): Code {
   const runs = parts.map((part) => part.run)
   const isTexts = parts.length > 0 && parts.every((part) => part.type === 'text')
-  return { type: isTexts ? 'texts' : 'list', run: (event) => runs.map((run) => run(event)) }
+  return { type: isTexts ? 'texts' : 'list', run: (event, memory) => runs.map((run) => run(event, memory)) }
 }
 
 function object(entries: readonly (readonly [ASTNode, ASTNode])[], scope: Scope): Code {
@@ -115,16 +128,17 @@ function object(entries: readonly (readonly [ASTNode, ASTNode])[], scope: Scope)
         `a field's name is text, ${sourceOf(name)} is ${typeNames[key.type]}`,
         name.start,
       )
-    const checked: Run = (event) => {
-      const found = key.run(event)
+    const checked: Run = (event, memory) => {
+      const found = key.run(event, memory)
       return typeof found === 'string' ? found : fail(() => `a field's name is text, not ${describe(found)}`)
     }
-    return [checked as (event: Event) => string, scope.value(value).run] as const
+    return [checked as (event: Event, memory?: Memory) => string, scope.value(value).run] as const
   })
   // fromEntries defines the fields: a "__proto__" among them is a field like any other
   return {
     type: 'object',
-    run: (event) => Object.fromEntries(parts.map(([key, value]) => [key(event), value(event)])),
+    run: (event, memory) =>
+      Object.fromEntries(parts.map(([key, value]) => [key(event, memory), value(event, memory)])),
   }
 }
 
@@ -134,7 +148,7 @@ function choice([ifNode, thenNode, elseNode]: readonly [ASTNode, ASTNode, ASTNod
   const no = scope.value(elseNode)
   return {
     type: yes.type === no.type ? yes.type : 'any',
-    run: (event) => (condition(event) ? yes.run(event) : no.run(event)),
+    run: (event, memory) => (condition(event, memory) ? yes.run(event, memory) : no.run(event, memory)),
   }
 }
 
@@ -143,14 +157,14 @@ function logic(op: '&&' | '||', [leftNode, rightNode]: readonly [ASTNode, ASTNod
   const left = scope.truth(leftNode)
   const right = scope.truth(rightNode)
   const decisive = op === '||'
-  const run: Run = (event) => {
+  const run: Run = (event, memory) => {
     let failure: Failure
     try {
-      return left(event) === decisive ? decisive : right(event)
+      return left(event, memory) === decisive ? decisive : right(event, memory)
     } catch (error) {
       failure = setAside(error)
     }
-    if (right(event) === decisive) return decisive
+    if (right(event, memory) === decisive) return decisive
     throw failure
   }
   return { type: 'bool', run }
@@ -162,8 +176,8 @@ function negation(node: ASTNode, scope: Scope): Code {
     throw new ExpressionError(`${sourceOf(node)} is ${typeNames[type]}, expected a number`, node.start)
   return {
     type: 'number',
-    run: (event) => {
-      const value = run(event)
+    run: (event, memory) => {
+      const value = run(event, memory)
       if (typeof value === 'number') return -value
       return fail(() => `${sourceOf(node)} is ${describe(value)}, not a number`)
     },
@@ -186,7 +200,7 @@ function binary(
   const apply = operators[op]
   const [a, b] = [left.run, right.run]
   const operands: Operands = (x, y) => shownOperands([leftNode, x], [rightNode, y])
-  return { type, run: (event) => apply(a(event), b(event), operands) }
+  return { type, run: (event, memory) => apply(a(event, memory), b(event, memory), operands) }
 }
 
 function shownOperands(...operands: readonly (readonly [ASTNode, unknown])[]): string {

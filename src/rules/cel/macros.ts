@@ -1,17 +1,17 @@
 import type { Event } from '../../core/event.ts'
 import { ExpressionError } from '../../core/expression.ts'
+import type { Memory } from '../../core/memory.ts'
 import { type Failure, fail, setAside, spend } from './failure.ts'
 import { elementsOf } from './functions.ts'
 import { type ASTNode, sourceOf } from './parse.ts'
-import type { Code, Local, Run, Scope } from './scope.ts'
+import type { Code, Local, Run, Scope, Truth } from './scope.ts'
 import { type CelType, describe, typeNames } from './values.ts'
 
 /** The methods that take a variable and what to do with it: `payload.items.all(x, x > 3)`. */
 export const macroNames: readonly string[] = ['all', 'exists', 'exists_one', 'filter', 'map']
 
-type Truth = (event: Event) => boolean
 type Each = (element: unknown) => void
-type Elements = (event: Event) => readonly unknown[]
+type Elements = (event: Event, memory?: Memory) => readonly unknown[]
 
 /** @throws ExpressionError */
 export function compileMacro(node: ASTNode & { op: 'rcall' }, scope: Scope): Code {
@@ -44,8 +44,8 @@ function elementsIn(list: Code, node: ASTNode): Elements {
       `${sourceOf(node)} is ${typeNames[list.type]}, expected a list or an object`,
       node.start,
     )
-  return (event) => {
-    const value = list.run(event)
+  return (event, memory) => {
+    const value = list.run(event, memory)
     return elementsOf(value) ?? fail(() => `${sourceOf(node)} is ${describe(value)}, not a list`)
   }
 }
@@ -55,30 +55,30 @@ function elementType(list: CelType): CelType {
 }
 
 function mapped(elements: Elements, each: Each, keep: Truth | undefined, make: Run): Run {
-  return (event) => {
+  return (event, memory) => {
     const made: unknown[] = []
-    for (const element of elements(event)) {
+    for (const element of elements(event, memory)) {
       each(element)
-      if (keep === undefined || keep(event)) made.push(make(event))
+      if (keep === undefined || keep(event, memory)) made.push(make(event, memory))
     }
     return made
   }
 }
 
 function filtered(elements: Elements, each: Each, holds: Truth): Run {
-  return (event) =>
-    elements(event).filter((element) => {
+  return (event, memory) =>
+    elements(event, memory).filter((element) => {
       each(element)
-      return holds(event)
+      return holds(event, memory)
     })
 }
 
 function existsOne(elements: Elements, each: Each, holds: Truth): Run {
-  return (event) => {
+  return (event, memory) => {
     let found = 0
-    for (const element of elements(event)) {
+    for (const element of elements(event, memory)) {
       each(element)
-      if (holds(event)) found++
+      if (holds(event, memory)) found++
     }
     return found === 1
   }
@@ -86,12 +86,12 @@ function existsOne(elements: Elements, each: Each, holds: Truth): Run {
 
 /** `all` and `exists`. An element that fails does not matter when another one decides. */
 function quantified(decisive: boolean, elements: Elements, each: Each, holds: Truth): Run {
-  return (event) => {
+  return (event, memory) => {
     let failure: Failure | undefined
-    for (const element of elements(event)) {
+    for (const element of elements(event, memory)) {
       each(element)
       try {
-        if (holds(event) === decisive) return decisive
+        if (holds(event, memory) === decisive) return decisive
       } catch (error) {
         failure ??= setAside(error)
       }

@@ -6,6 +6,9 @@ import { cut } from './values.ts'
 
 export type { ASTNode }
 
+/** `a.b`, `a[b]`, `a.?b`, `a[?b]`. */
+export type Access = ASTNode & { op: '.' | '.?' | '[]' | '[?]' }
+
 /*
  * @NOTE cel-js parses; working out the value is ours (compile.ts). Its evaluator keeps a type for each
  * shape of value that it has ever met and never forgets one: a payload of 4,000 brackets leaves 100 MB
@@ -33,7 +36,12 @@ export function parse(source: string): ASTNode {
 
 /** An expression's part as text, for a message. */
 export function sourceOf(node: ASTNode): string {
-  return cut(serialize(node), 80)
+  return cut(textOfNode(node), 80)
+}
+
+/** An expression's part as text: the same for two that differ only in their form. */
+export function textOfNode(node: ASTNode): string {
+  return serialize(node)
 }
 
 function parseMessage(source: string, error: ParseError, offset: number): string {

@@ -1,12 +1,16 @@
 import type { Event } from '../../core/event.ts'
 import { ExpressionError } from '../../core/expression.ts'
+import type { Memory } from '../../core/memory.ts'
 import { nearest } from '../../core/nearest.ts'
 import { fail } from './failure.ts'
+import type { NeedsList } from './needs-list.ts'
 import { type ASTNode, sourceOf } from './parse.ts'
 import { type CelType, describe, typeNames } from './values.ts'
 
-/** Works a value out. @throws Failure */
-export type Run = (event: Event) => unknown
+/** Works a value out. @throws Failure, also when it needs a memory and there is none */
+export type Run = (event: Event, memory?: Memory) => unknown
+
+export type Truth = (event: Event, memory?: Memory) => boolean
 
 export interface Code {
   readonly type: CelType
@@ -20,21 +24,29 @@ export interface Local {
   value: unknown
 }
 
+/** The pins that an expression may name, and what their states are; undefined when not known: then every name passes. */
+export type PinTypes = ReadonlyMap<string, CelType> | undefined
+
 type Compile = (node: ASTNode, scope: Scope) => Code
 
 /** Where a part of an expression stands: the variables around it, and how parts are compiled. */
 export class Scope {
+  readonly pins: PinTypes
+  /** What the expression needs a memory for, as far as it has been compiled. */
+  readonly needs: NeedsList
   readonly locals: readonly Local[]
   readonly #compile: Compile
 
-  constructor(compile: Compile, locals: readonly Local[] = []) {
+  constructor(compile: Compile, pins: PinTypes, needs: NeedsList, locals: readonly Local[] = []) {
     this.#compile = compile
+    this.pins = pins
+    this.needs = needs
     this.locals = locals
   }
 
   /** The same with one variable more, which hides others of its name. */
   with(local: Local): Scope {
-    return new Scope(this.#compile, [...this.locals, local])
+    return new Scope(this.#compile, this.pins, this.needs, [...this.locals, local])
   }
 
   /** @throws ExpressionError */
@@ -50,13 +62,13 @@ export class Scope {
   }
 
   /** For a place that wants true or false. @throws ExpressionError */
-  truth(node: ASTNode): (event: Event) => boolean {
+  truth(node: ASTNode): Truth {
     const { type, run } = this.value(node)
-    if (type === 'bool') return run as (event: Event) => boolean
+    if (type === 'bool') return run as Truth
     if (type !== 'any')
       throw new ExpressionError(`${sourceOf(node)} is ${typeNames[type]}, expected true or false`, node.start)
-    return (event) => {
-      const value = run(event)
+    return (event, memory) => {
+      const value = run(event, memory)
       return typeof value === 'boolean' ? value : fail(() => notTruth(node, value))
     }
   }
