@@ -7,6 +7,7 @@ import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { readRules } from './rules.ts'
 import { readScalars } from './scalars.ts'
+import { readSensors } from './sensors.ts'
 import type { Settings } from './settings.ts'
 import { type Environment, readVariables } from './variables.ts'
 
@@ -55,10 +56,11 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const { pins, outputs } = isReadable
     ? readPins(yaml.pins?.value, yaml.reader)
     : { pins: [], outputs: new Set<string>() }
+  const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
   const rules = isReadable ? await readAllRules(yaml, outputs, scalars.configDir, request) : []
   problems.throwIfAny(warnings)
   const files = [variables.file, yamlPath(scalars.configDir)]
-  return { settings: { ...scalars, pins, rules, files }, warnings: warnings.sorted() }
+  return { settings: { ...scalars, pins, sensors, rules, files }, warnings: warnings.sorted() }
 }
 
 async function readAllRules(
