@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -20,6 +19,8 @@ export interface SensorsOptions {
   readonly counters: Counters
   /** Reads a source once; sysfs in `/sys` unless told. */
   readonly read?: (source: SensorSource) => Promise<number>
+  /** A monotonic clock, in milliseconds; `performance.now` unless told. */
+  readonly nowMs?: () => number
 }
 
 interface Running {
@@ -86,14 +87,15 @@ export class Sensors {
   /** Never rejects. */
   async #run(sensor: Sensor, signal: AbortSignal): Promise<void> {
     let failing: string | undefined
-    let dueMs = performance.now()
+    const { nowMs = () => performance.now() } = this.#options
+    let dueMs = nowMs()
     while (!signal.aborted) {
       const outcome = await this.#take(sensor)
       if (signal.aborted) return
       failing = this.#log(sensor, outcome, failing)
       await this.#tell(sensor, outcome)
-      dueMs = Math.max(dueMs + sensor.everyMs, performance.now())
-      await sleep(dueMs - performance.now(), undefined, { signal }).catch(() => {}) // aborted: the loop ends
+      dueMs = Math.max(dueMs + sensor.everyMs, nowMs())
+      await pause(dueMs - nowMs(), signal)
     }
   }
 
@@ -102,6 +104,7 @@ export class Sensors {
     const lane = this.#lanes[source.kind === 'w1' ? 'w1' : 'file']
     try {
       const value = (await lane.run(describeSource(source), () => this.#read(source))) * scale + offset
+      if (!Number.isFinite(value)) return { reason: 'the value is too large' }
       return { value: String(Number(value.toFixed(decimals))) }
     } catch (error) {
       return { reason: reasonOf(error) }
@@ -173,4 +176,17 @@ export class Sensors {
 /** Where it stands in the file makes no difference. */
 function isSame(a: Sensor, b: Sensor | undefined): boolean {
   return b !== undefined && JSON.stringify({ ...a, place: 0 }) === JSON.stringify({ ...b, place: 0 })
+}
+
+/** Ends early when the signal aborts. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    signal.addEventListener('abort', end)
+  })
 }

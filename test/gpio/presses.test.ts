@@ -136,10 +136,10 @@ test('a pin that is gone, and presses that are closed, tell nothing more', async
 })
 
 for (const [title, moments, expected] of [
-  ['a release makes a press long', [60], 'short'],
-  ['a second press makes a double one two', [60, 100, 140], 'double'],
+  ['a release takes no short press for a long one', [60], 'short'],
+  ['a second press takes no double one for two', [60, 100, 140], 'double'],
 ] as const)
-  test(`no busy process that hears too late of ${title}`, async (t) => {
+  test(`a busy process that hears late of ${title}`, async (t) => {
     const board = new SayingBoard()
     const hub = new MemoryHub()
     const presses = startPresses({ board, hub, name: 'pi', log: new KeptLog(), counters: new Counters() })
