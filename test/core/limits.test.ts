@@ -33,6 +33,10 @@ const uncounted: Readonly<Record<string, string>> = {
   configProblemsMax: 'told with the mistakes',
   everyMsMin: 'a mistake in the configuration, which is told',
   pinDebounceMsMax: 'a mistake in the configuration, which is told',
+  sensorsMax: 'a mistake in the configuration, which is told',
+  sensorEveryMsMin: 'a mistake in the configuration, which is told',
+  sensorReadMsMax: 'counted as sensors.failed',
+  sensorFileBytesMax: 'counted as sensors.failed',
 }
 
 for (const name of Object.keys(limits)) {
