@@ -31,7 +31,7 @@ rules:
   })
   const client = await daemon.connect()
   const { all, last } = await watch(client, '#')
-  const wire = (state: string) => client.publishAsync('damselfly/test/pins/bell/set', state)
+  const wire = (state: string) => client.publishAsync('damselfly/test/pins/bell/set', state, { qos: 1 })
   await wire('on')
   await wire('off')
   await until('short', () => all.includes('home/bell short'))
