@@ -16,7 +16,10 @@ import type { Hub, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { PinBoard } from './gpio/board.ts'
 import { startPinTopics } from './gpio/pin-topics.ts'
+import { startPresses } from './gpio/presses.ts'
+import { PulseCounters } from './gpio/pulse-counters.ts'
 import { Dispatcher } from './rules/dispatcher.ts'
+import { Sensors } from './sensors/sensors.ts'
 import { Doors } from './system/doors.ts'
 import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
@@ -74,7 +77,15 @@ export class Daemon {
   /** What undoes the start, to be called last in, first out. */
   readonly #ends: (() => Promise<unknown> | unknown)[] = []
   #settings: Settings
-  #running: { readonly broker: Broker; readonly dispatcher: Dispatcher; readonly doors: Doors } | undefined
+  #pulses: PulseCounters | undefined
+  #running:
+    | {
+        readonly broker: Broker
+        readonly dispatcher: Dispatcher
+        readonly sensors: Sensors
+        readonly doors: Doors
+      }
+    | undefined
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
   #stopping: Promise<void> | undefined
@@ -85,7 +96,13 @@ export class Daemon {
     this.#parts = parts
     this.#settings = parts.settings
     const { gpioChip, dataDir } = parts.settings
-    this.#pins = new PinBoard({ choice: gpioChip, dataDir, log: parts.log, counters: this.#counters })
+    this.#pins = new PinBoard({
+      choice: gpioChip,
+      dataDir,
+      log: parts.log,
+      counters: this.#counters,
+      totalOf: (pin) => this.#pulses?.totalOf(pin) ?? 0,
+    })
   }
 
   /**
@@ -134,7 +151,7 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { log, lan, manager, onReady } = this.#parts
-    const { name, dataDir, pins, rules, bind, port } = this.#settings
+    const { name, dataDir, pins, sensors: sensed, rules, bind, port } = this.#settings
 
     const broker = await Broker.open({
       dataDir,
@@ -147,6 +164,10 @@ export class Daemon {
     const { hub } = broker
 
     this.#ends.push(() => this.#pins.close())
+    const inputs = { board: this.#pins, hub, log, counters: this.#counters }
+    const pulses = await PulseCounters.open({ ...inputs, dataDir })
+    this.#pulses = pulses
+    this.#ends.push(() => pulses.close()) // should the pins not be had
     await this.#pins.start(pins)
 
     const publish = hub.publish.bind(hub)
@@ -159,6 +180,11 @@ export class Daemon {
       await this.#pins.close()
       await pinTopics.close()
     })
+    const presses = startPresses({ ...inputs, name })
+    this.#ends.push(
+      () => presses.close(),
+      () => pulses.close(), // before the board, so that the last totals are told
+    )
 
     const statusTopic = `damselfly/${name}/status`
     const tellOnline = () => hub.publish({ topic: statusTopic, payload: 'online', retain: true })
@@ -167,6 +193,8 @@ export class Daemon {
     this.#ends.push(hub.subscribe(statusTopic, ({ client }) => void (client !== ownClientId && tellOnline())))
     this.#ends.push(() => hub.publish({ topic: statusTopic, payload: 'offline', retain: true }))
 
+    const sensors = new Sensors({ hub, name, log, counters: this.#counters })
+    this.#ends.push(() => sensors.close()) // when no rule is left to take a cleared state for a value
     const isDebug = () => log.level === 'debug'
     const dispatcher = new Dispatcher({
       hub,
@@ -181,6 +209,8 @@ export class Daemon {
     dispatcher.start()
     this.#ends.push(() => dispatcher.close(stopGraceMs))
     await dispatcher.apply(rules)
+    pulses.apply()
+    await sensors.start(sensed)
 
     const doors = new Doors({ lan, listening: broker, log, onChange: () => this.#doorsMoved() })
     this.#ends.push(() => doors[Symbol.asyncDispose]())
@@ -194,7 +224,7 @@ export class Daemon {
       () => clearInterval(limitsReport),
       () => watch.close(),
     )
-    this.#running = { broker, dispatcher, doors }
+    this.#running = { broker, dispatcher, sensors, doors }
     await this.#openControl()
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
@@ -253,8 +283,10 @@ export class Daemon {
     log.level = next.logLevel
     running.broker.setAccess(next)
     await this.#pins.apply(next.pins)
+    this.#pulses?.apply()
     // steps know the names of the outputs: with other names, every rule is new
     await running.dispatcher.apply(next.rules, outputNames(before) !== outputNames(next))
+    await running.sensors.apply(next.sensors)
     try {
       await running.doors.apply(next.bind, next.port)
     } catch (error) {

@@ -12,6 +12,7 @@ const doors: Readonly<Record<string, readonly string[] | 'any'>> = {
   rules: ['core'],
   actions: ['core'],
   gpio: ['core'],
+  sensors: ['core'],
   system: ['core'],
   client: ['core'],
   control: ['core'],

@@ -18,6 +18,7 @@ export interface PluginName {
 export interface DamselflyYaml {
   readonly reader: TreeReader
   readonly pins: TreeEntry | undefined
+  readonly sensors: TreeEntry | undefined
   readonly rules: TreeEntry | undefined
   readonly plugins: TreeEntry | undefined
   /** Where the file is not YAML, or says something twice. */
@@ -54,6 +55,7 @@ export async function readYaml(
     reader,
     mistakes,
     pins: map?.get('pins'),
+    sensors: map?.get('sensors'),
     rules: map?.get('rules'),
     plugins: map?.get('plugins'),
   }

@@ -9,6 +9,7 @@ import {
   inputPinKeys,
   outputPinKeys,
   ruleKeys,
+  sensorKeys,
   stepKeys,
   topKeys,
 } from './vocabulary.ts'
@@ -37,6 +38,12 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
     definitions: {
       ...definitions,
       pin: { anyOf: [pin(outputPinKeys, 'out'), pin(inputPinKeys, 'in')] },
+      sensor: {
+        type: 'object',
+        properties: sensorKeys,
+        required: ['read'],
+        additionalProperties: false,
+      },
       rule: {
         type: 'object',
         properties: ruleKeys,

@@ -1,7 +1,7 @@
 import type { LineChoice, Pin } from '../core/pin.ts'
 import { topicProblem } from '../core/topics.ts'
 import type { TreeReader } from './tree-reader.ts'
-import type { Tree, TreeMap } from './yaml-tree.ts'
+import type { Tree, TreeEntry, TreeMap } from './yaml-tree.ts'
 
 /** What every kind of pin has. */
 export interface CommonPinKeys {
@@ -12,10 +12,25 @@ export interface CommonPinKeys {
 
 /** Reads a key of the pin if it is there. */
 export function fieldsOf(name: string, map: TreeMap) {
+  return fieldsIn(map, `of the pin "${name}"`)
+}
+
+/** Reads a key of a map if it is there; `whose` follows it in sentences: `of the sensor "attic"`. */
+export function fieldsIn(map: TreeMap, whose: string) {
   return <Value>(key: string, read: (tree: Tree, what: string) => Value | undefined): Value | undefined => {
     const tree = map.entries.get(key)?.value
-    return tree === undefined ? undefined : read(tree, `"${key}" of the pin "${name}"`)
+    return tree === undefined ? undefined : read(tree, `"${key}" ${whose}`)
   }
+}
+
+/** Tells a name that cannot stand in topics. */
+export function tellName(entry: TreeEntry, kind: 'pin' | 'sensor', reader: TreeReader): void {
+  if (/^[A-Za-z0-9_-]+$/.test(entry.key)) return
+  reader.mistake(entry, `"${entry.key}" cannot be the name of a ${kind}: it stands in topics`, {
+    found: null,
+    expected: 'letters, digits, - and _',
+    suggestion: entry.key.replaceAll(/[^A-Za-z0-9_-]+/g, '-').replaceAll(/^-|-$/g, '') || undefined,
+  })
 }
 
 /** A topic to publish to. */

@@ -1,7 +1,7 @@
 import type { LineChoice, Pin } from '../core/pin.ts'
 import { readInput } from './input-pins.ts'
 import { readOutput } from './output-pins.ts'
-import { type CommonPinKeys, fieldsOf } from './pin-fields.ts'
+import { type CommonPinKeys, fieldsOf, tellName } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
 import { bothPinKeys, inputPinKeys, outputPinKeys } from './vocabulary.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
@@ -42,12 +42,7 @@ export function readPins(tree: Tree | undefined, reader: TreeReader): PinsReadin
 
 function readPin(entry: TreeEntry, reader: TreeReader): Pin | undefined {
   const before = reader.problems.count
-  if (!/^[A-Za-z0-9_-]+$/.test(entry.key))
-    reader.mistake(entry, `"${entry.key}" cannot be the name of a pin: it stands in topics`, {
-      found: null,
-      expected: 'letters, digits, - and _',
-      suggestion: entry.key.replaceAll(/[^A-Za-z0-9_-]+/g, '-').replaceAll(/^-|-$/g, '') || undefined,
-    })
+  tellName(entry, 'pin', reader)
   const map = reader.map(
     entry.value,
     `the pin "${entry.key}"`,

@@ -8,6 +8,7 @@ import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { readRules } from './rules.ts'
 import { readScalars } from './scalars.ts'
+import { readSensors } from './sensors.ts'
 import type { Settings } from './settings.ts'
 import { type Environment, readVariables } from './variables.ts'
 import type { Tree } from './yaml-tree.ts'
@@ -61,9 +62,10 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const rules = isReadable
     ? await readAllRules(yaml, outputs, scalars.configDir, { ...request, compiler })
     : []
+  const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
   problems.throwIfAny(warnings)
   const files = [variables.file, yamlPath(scalars.configDir)]
-  return { settings: { ...scalars, pins, rules, files }, warnings: warnings.sorted() }
+  return { settings: { ...scalars, pins, sensors, rules, files }, warnings: warnings.sorted() }
 }
 
 /** The pins by name; undefined for one with mistakes, of which only the name is known. */

@@ -1,5 +1,5 @@
 import type { AllowAnonymous, Bind } from '../core/bind.ts'
-import type { Pin } from '../core/pin.ts'
+import type { Pin, Sensor } from '../core/pin.ts'
 import type { Rule } from '../core/rule.ts'
 import type { Secret } from '../core/secret.ts'
 
@@ -25,6 +25,7 @@ export interface Settings {
   readonly logLevel: LogLevel
   readonly logFormat: 'pretty' | 'json'
   readonly pins: readonly Pin[]
+  readonly sensors: readonly Sensor[]
   readonly rules: readonly Rule[]
   /** The files that were read, absolute: a change in one of them calls for a reload. */
   readonly files: readonly string[]

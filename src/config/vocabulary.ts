@@ -19,6 +19,13 @@ export const topKeys = {
     propertyNames: { pattern: '^[A-Za-z0-9_-]+$' },
     additionalProperties: ref('pin'),
   },
+  sensors: {
+    description:
+      'Values that are read again and again, by name: temperatures, and any file that holds a number.',
+    type: ['object', 'null'],
+    propertyNames: { pattern: '^[A-Za-z0-9_-]+$' },
+    additionalProperties: ref('sensor'),
+  },
   rules: {
     description: 'What is to happen when.',
     type: ['array', 'null'],
@@ -62,6 +69,43 @@ export const outputPinKeys = {
   max_on: { description: 'The longest time that it may stay on: 10m.', ...like('duration') },
 } as const satisfies Vocabulary
 
+/** What stands below `press:` of an input. */
+export const pressKeys = {
+  short: { description: 'The topic that gets short.', ...like('topic') },
+  long: { description: 'The topic that gets long, while the button is still held.', ...like('topic') },
+  double: {
+    description: 'The topic that gets double. A short press is then told only when no second one has come.',
+    ...like('topic'),
+  },
+  long_after: {
+    description: 'How long the button is held for a long press. 500ms unless told.',
+    ...like('duration'),
+  },
+  double_within: {
+    description: 'How soon after a release a second press makes it double. 300ms unless told.',
+    ...like('duration'),
+  },
+} as const satisfies Vocabulary
+
+/** What stands below `count:` of an input. */
+export const countKeys = {
+  per_pulse: {
+    description: 'What one pulse adds to the total: 0.001 (kWh) for a meter of 1000 pulses a kWh.',
+    type: 'number',
+    default: 1,
+  },
+  rate_per: {
+    description: 'The rate is told per hour, minute or second: with kWh, h gives kW.',
+    enum: ['h', 'm', 's'],
+    default: 'h',
+  },
+  every: {
+    description: 'How often total and rate are told, when they have changed. 10s unless told.',
+    ...like('duration'),
+  },
+  publish: { description: 'The topic that gets { "total", "rate", "pulses" }.', ...like('topic') },
+} as const satisfies Vocabulary
+
 export const inputPinKeys = {
   in: { description: 'This pin is an input.', const: true },
   pull: {
@@ -74,6 +118,37 @@ export const inputPinKeys = {
     ...like('duration'),
   },
   publish: { description: 'The topic that gets on or off at each change.', ...like('topic') },
+  press: {
+    description:
+      'Tells short, long and double presses apart; true, or what to tell where. Debounced for 20ms.',
+    anyOf: [{ const: true }, { type: 'object', properties: pressKeys, additionalProperties: false }],
+  },
+  count: {
+    description: 'Counts the pulses of a meter; true, or what they mean.',
+    anyOf: [{ const: true }, { type: 'object', properties: countKeys, additionalProperties: false }],
+  },
+} as const satisfies Vocabulary
+
+export const sensorKeys = {
+  read: {
+    description:
+      'cpu, w1: and the id of a 1-Wire temperature sensor such as w1:28-0316a2795aff, or the path of a file that holds a number.',
+    type: 'string',
+    pattern: '^(cpu|w1:[0-9a-fA-F]{2}-[0-9a-fA-F]{1,12}|/.*)$',
+  },
+  every: {
+    description: `How often it is read: 30s. At least ${formatDuration(limits.sensorEveryMsMin)}; 1m unless told.`,
+    ...like('duration'),
+  },
+  publish: { description: 'A topic that gets each value.', ...like('topic') },
+  scale: { description: 'The value is what was read times this …', type: 'number', default: 1 },
+  offset: { description: '… plus this …', type: 'number', default: 0 },
+  decimals: {
+    description: '… with at most so many decimals. 1 for cpu and w1, else 3.',
+    type: 'integer',
+    minimum: 0,
+    maximum: 9,
+  },
 } as const satisfies Vocabulary
 
 export const ruleKeys = {

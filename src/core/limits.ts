@@ -87,6 +87,16 @@ export const limits = {
   tracePayloadBytesMax: 1_024,
   /** Messages of which one watcher of a trace is told late steps; the oldest is forgotten. */
   traceMessagesRemembered: 10_000,
+  /** Totals of counters that are kept for pins that count and pins that did; beyond it those longest gone are forgotten. */
+  pulseTotalsKept: 1_000,
+  /** Sensors; one more is a mistake in the configuration. */
+  sensorsMax: 64,
+  /** The shortest `every:` of a sensor; a 1-Wire sensor needs 750 ms for a reading. */
+  sensorEveryMsMin: 1_000,
+  /** Time that one reading of a sensor may take. */
+  sensorReadMsMax: 10_000,
+  /** Bytes of a sensor's file; a larger one is no number. */
+  sensorFileBytesMax: 4_096,
   /** Bytes of `damselfly.yaml`; a larger file is refused. */
   configBytesMax: 256 * 1024,
   /** Bytes of `.env`, and of a credential's file; a larger file is refused. */

@@ -83,15 +83,19 @@ export interface InputPin {
   readonly place: Place
 }
 
-/** Topics that get `short`, `long`, `double`. What has no topic is not waited for. */
+export type PressKind = 'short' | 'long' | 'double'
+
+/** What is told of a button's presses, beside the word on `damselfly/NAME/pins/PIN/press`. */
 export interface Press {
-  readonly short?: string
-  readonly long?: string
-  readonly double?: string
-  /** Held at least this long is long; told while it is still held. */
-  readonly longMs: number
-  /** A second press that begins within this time after the first one's release makes it double. */
-  readonly doubleMs: number
+  /** Topics that get the word. */
+  readonly topics: Readonly<Partial<Record<PressKind, string>>>
+  /** Held at least this long is long, told while it is still held. Undefined: a long press is a short one. */
+  readonly longMs?: number
+  /**
+   * A second press that begins within this time after the first one's release makes it double. Undefined: two
+   * presses are two, and a short one is told at its release.
+   */
+  readonly doubleMs?: number
 }
 
 /** A meter that gives pulses: one at each edge to `on`. */
@@ -100,7 +104,7 @@ export interface PulseCount {
   readonly perPulse: number
   /** The rate is told per hour, minute or second. */
   readonly ratePer: 'h' | 'm' | 's'
-  /** How often count and rate are published, when they have changed. */
+  /** How often total and rate are published, when they have changed. */
   readonly everyMs: number
   /** A topic that gets `{ "total", "rate", "pulses" }`. */
   readonly publish?: string

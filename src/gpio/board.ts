@@ -1,9 +1,9 @@
 import type { Counters } from '../core/counters.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
-import type { InputPin, OutputPin, Pin, PinCommand, PinState } from '../core/pin.ts'
+import type { InputPin, OutputPin, Pin, PinCommand, PinState, PinValue } from '../core/pin.ts'
 import type { Logger, PinCause, Pins } from '../core/ports.ts'
-import { describeLine, type GpioChip } from './chip.ts'
+import { describeLine, type GpioChip, type WireEdge } from './chip.ts'
 import { type Held, type HeldIn, type HeldOut, isSameLine, stateOf, update } from './held.ts'
 import { resolveLine } from './lines.ts'
 import { openChip } from './open-chip.ts'
@@ -22,17 +22,26 @@ export interface PinBoardOptions {
   readonly deviceDir?: string
   /** A monotonic clock, in milliseconds; `performance.now` unless told. */
   readonly nowMs?: () => number
+  /** What an input with `count` has counted; it is the pin's state. 0 unless told. */
+  readonly totalOf?: (pin: InputPin) => number
 }
 
 /** Told what happens on the pins, at once and in order. It must return soon; what it throws is logged. */
 export interface PinListener {
   /**
    * A pin's state: the first one, then each change. `chain` is empty when no command led to it; `by` is who or
-   * what changed an output.
+   * what changed an output. The state of an input that counts is its total, which is told when `tellTotal` says so.
    */
-  onState?(pin: string, state: PinState, chain: readonly string[], by?: string): void
-  /** An edge of an input, after its `onState`; never for the first level. */
+  onState?(pin: string, state: PinValue, chain: readonly string[], by?: string): void
+  /** A change of an input's level, after its `onState`; never for the first level. */
   onEdge?(pin: InputPin, state: PinState, chain: readonly string[]): void
+  /**
+   * Every edge that the kernel has told, before its `onEdge`: with its time, and also when the level that it led to was
+   * known already. A level that was only looked at, because edges were lost, is an `onEdge` alone.
+   */
+  onWire?(pin: InputPin, state: PinState, edge: WireEdge, chain: readonly string[]): void
+  /** An input that counts is to have this total from now on, which its meter shows. */
+  onAlign?(pin: InputPin, total: number): void
   /** A pin that exists no more. */
   onRemoved?(pin: string): void
 }
@@ -95,7 +104,7 @@ export class PinBoard implements Pins {
   /** Calls the listener for the states as they are, then for what happens. @returns ends it */
   listen(listener: PinListener): () => void {
     this.#listeners.add(listener)
-    for (const [name, held] of this.#held) this.#call(() => listener.onState?.(name, stateOf(held), []))
+    for (const [name, held] of this.#held) this.#call(() => listener.onState?.(name, this.#valueOf(held), []))
     return () => this.#listeners.delete(listener)
   }
 
@@ -130,8 +139,30 @@ export class PinBoard implements Pins {
     })
   }
 
-  state(pin: string): PinState {
-    return stateOf(this.#find(pin))
+  state(pin: string): PinValue {
+    return this.#valueOf(this.#find(pin))
+  }
+
+  /** Whether the pin is an input that counts. @throws as `state` */
+  isCounter(pin: string): boolean {
+    return countingPin(this.#find(pin)) !== undefined
+  }
+
+  /**
+   * Gives an input that counts another total.
+   * @throws DamselflyError `PIN_UNKNOWN`; `PIN_COMMAND_INVALID` for a pin that does not count
+   */
+  align(pin: string, total: number): void {
+    const counting = countingPin(this.#find(pin))
+    if (counting === undefined) throw new DamselflyError('PIN_COMMAND_INVALID', `pin ${pin} does not count`)
+    this.#tell((listener) => listener.onAlign?.(counting, total))
+  }
+
+  /** Tells the listeners what an input that counts has counted. Does nothing when there is no such pin. */
+  tellTotal(pin: string): void {
+    const held = this.#held.get(pin)
+    if (held === undefined || countingPin(held) === undefined) return
+    this.#tell((listener) => listener.onState?.(pin, this.#valueOf(held), []))
   }
 
   /** Whether the pin can be switched. @throws as `state` */
@@ -233,7 +264,7 @@ export class PinBoard implements Pins {
     const held =
       pin.direction === 'out' ? this.#takeOutput(chip, pin, offset) : this.#takeInput(chip, pin, offset)
     this.#held.set(pin.name, held)
-    this.#tell((listener) => listener.onState?.(pin.name, stateOf(held), []))
+    this.#tell((listener) => listener.onState?.(pin.name, this.#valueOf(held), []))
   }
 
   #takeOutput(chip: GpioChip, pin: OutputPin, offset: number): HeldOut {
@@ -247,7 +278,8 @@ export class PinBoard implements Pins {
   }
 
   #takeInput(chip: GpioChip, pin: InputPin, offset: number): HeldIn {
-    const onEdge = (value: boolean, chain: readonly string[]): void => this.#edge(pin.name, value, chain)
+    const onEdge = (value: boolean, chain: readonly string[], edge?: WireEdge): void =>
+      this.#edge(pin.name, value, chain, edge)
     const line = chip.requestInput(offset, pin, onEdge)
     try {
       return { kind: 'in', pin, offset, line, state: line.read() ? 'on' : 'off' }
@@ -257,14 +289,24 @@ export class PinBoard implements Pins {
     }
   }
 
-  #edge(name: string, value: boolean, chain: readonly string[]): void {
+  #edge(name: string, value: boolean, chain: readonly string[], edge: WireEdge | undefined): void {
     const held = this.#held.get(name)
+    if (held?.kind !== 'in') return
     const state = value ? 'on' : 'off'
-    if (held?.kind !== 'in' || held.state === state) return
+    if (edge !== undefined) {
+      if (edge.lostEdges > 0) this.#options.counters.add('gpio.edgesLost', edge.lostEdges)
+      this.#tell((listener) => listener.onWire?.(held.pin, state, edge, chain))
+    }
+    if (held.state === state) return
     held.state = state
     this.#options.log.debug({ pin: name, state }, 'pin changed')
-    this.#tell((listener) => listener.onState?.(name, state, chain))
+    if (held.pin.count === undefined) this.#tell((listener) => listener.onState?.(name, state, chain))
     this.#tell((listener) => listener.onEdge?.(held.pin, state, chain))
+  }
+
+  #valueOf(held: Held): PinValue {
+    const counting = countingPin(held)
+    return counting === undefined ? stateOf(held) : (this.#options.totalOf?.(counting) ?? 0)
   }
 
   #stopOutputs(held: readonly (readonly [string, Held])[]): void {
@@ -334,6 +376,10 @@ export class PinBoard implements Pins {
       this.#options.log.error({ err: error }, 'pin listener failed')
     }
   }
+}
+
+function countingPin(held: Held): InputPin | undefined {
+  return held.kind === 'in' && held.pin.count !== undefined ? held.pin : undefined
 }
 
 function closed(): DamselflyError {

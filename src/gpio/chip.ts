@@ -42,9 +42,20 @@ export interface InputRequest {
 
 /**
  * Told the level after an edge. May be told the same level twice (edges were lost in between), so compare.
- * `chain`: the rules that led to it, which only a simulated edge can have.
+ * `chain`: the rules that led to it, which only a simulated edge can have. Without `edge` the level was only
+ * looked at, because edges may have been lost: if they were, the next edge says how many.
  */
-export type OnEdge = (value: boolean, chain: readonly string[]) => void
+export type OnEdge = (value: boolean, chain: readonly string[], edge?: WireEdge) => void
+
+/** An edge as the kernel saw it. */
+export interface WireEdge {
+  /** When it was, by `monotonicMs`. */
+  readonly atMs: number
+  /** Edges since the one told before that were lost on their way. */
+  readonly lostEdges: number
+  /** How often the line has gone on since the edge told before: this edge and the lost ones. */
+  readonly rises: number
+}
 
 export interface OutputLine {
   /** @throws DamselflyError `GPIO_FAILED` */

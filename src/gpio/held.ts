@@ -20,6 +20,7 @@ export interface HeldIn {
   state: PinState
 }
 
+/** Whether the line is on. */
 export function stateOf(held: Held): PinState {
   return held.kind === 'out' ? held.output.state : held.state
 }
@@ -28,7 +29,8 @@ export function stateOf(held: Held): PinState {
 export function isSameLine(a: Pin, b: Pin | undefined): boolean {
   if (b === undefined || a.line !== b.line || a.isActiveLow !== b.isActiveLow) return false
   if (a.direction !== 'in') return b.direction === a.direction
-  return b.direction === 'in' && a.pull === b.pull && a.debounceMs === b.debounceMs
+  if (b.direction !== 'in' || (a.count === undefined) !== (b.count === undefined)) return false
+  return a.pull === b.pull && a.debounceMs === b.debounceMs
 }
 
 /** Takes over a configuration for which `isSameLine` holds. */

@@ -1,4 +1,5 @@
 /** What the process and its input worker say to each other. */
+import type { LineEvent } from './uapi.ts'
 
 /** To the worker: these are all the descriptors to watch from now on. An empty list ends the worker. */
 export interface WatchRequest {
@@ -23,8 +24,6 @@ export type WorkerReport =
   /** A descriptor that will never give an edge again: the chip has gone. */
   | { readonly kind: 'broken'; readonly fd: number; readonly reason: string }
 
-export interface Edge {
+export interface Edge extends LineEvent {
   readonly fd: number
-  /** The level after it: true is active. */
-  readonly value: boolean
 }

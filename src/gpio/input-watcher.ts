@@ -4,6 +4,7 @@ import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import type { WatchRequest, WorkerReport, WorkerSetup } from './input-messages.ts'
+import type { LineEvent } from './uapi.ts'
 
 const retryMsMax = 30_000
 const healthyMs = 60_000
@@ -19,8 +20,7 @@ export interface InputWatcherOptions {
 }
 
 export interface WatchedLine {
-  /** The level after an edge. */
-  onEdge(value: boolean): void
+  onEdge(event: LineEvent): void
   /** Edges may have been lost: look at the level. */
   resync(): void
 }
@@ -132,7 +132,7 @@ export class InputWatcher {
         break
       case 'edges':
         Atomics.sub(run.waiting, 0, report.edges.length)
-        for (const { fd, value } of report.edges) this.#lines.get(fd)?.onEdge(value)
+        for (const edge of report.edges) this.#lines.get(edge.fd)?.onEdge(edge)
         break
       case 'dropped':
         this.#counters.add('inputEdgesMax', report.count)

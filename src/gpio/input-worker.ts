@@ -54,7 +54,7 @@ function waitForEdges(): Edge[] {
 
 function readEdges(fd: number): Edge[] {
   try {
-    return decodeLineEvents(events, readSync(fd, events)).map((value) => ({ fd, value }))
+    return decodeLineEvents(events, readSync(fd, events)).map((event) => ({ fd, ...event }))
   } catch (error) {
     if (errnoOf(error) !== 'EAGAIN') giveUp(fd, reasonOf(error))
     return []

@@ -12,6 +12,7 @@ import {
   type OutputLine,
   type OutputRequest,
 } from './chip.ts'
+import { EdgeSequence } from './edge-sequence.ts'
 import { InputWatcher } from './input-watcher.ts'
 import { type Libc, libc } from './libc.ts'
 import {
@@ -106,7 +107,11 @@ export class KernelChip implements GpioChip {
       this.#call(fd, ioctls.getLineValues, values, offset, 'read')
       return decodeLineValue(values)
     }
-    this.#watcher.add(fd, { onEdge: (value) => onEdge(value, []), resync: () => onEdge(read(), []) })
+    const sequence = new EdgeSequence()
+    this.#watcher.add(fd, {
+      onEdge: (event) => onEdge(event.value, [], sequence.take(event)),
+      resync: () => onEdge(read(), []),
+    })
     return {
       read,
       release: async () => {

@@ -3,7 +3,12 @@ import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
 import { nearest } from '../core/nearest.ts'
-import type { PinCommand, PinState } from '../core/pin.ts'
+import {
+  type PinCommand,
+  type PinState,
+  type PinValue,
+  parsePinCommand as parseCommandText,
+} from '../core/pin.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { PinBoard } from './board.ts'
@@ -91,8 +96,9 @@ class Topics implements PinTopics {
   }
 
   /** An empty state takes the retained message away [MQTT-3.3.1-10]. */
-  #publishState(pin: string, state: PinState | '', chain: readonly string[]): void {
-    const message = { topic: this.#prefix + pin, payload: state, qos: 1, retain: true, chain } as const
+  #publishState(pin: string, state: PinValue | '', chain: readonly string[]): void {
+    const payload = String(state)
+    const message = { topic: this.#prefix + pin, payload, qos: 1, retain: true, chain } as const
     this.#late.delete(pin)
     if (this.#sending.size < limits.pinMessagesMax) this.#send(message)
     else this.#late.set(pin, message)
@@ -129,6 +135,10 @@ class Topics implements PinTopics {
     this.#send(message)
   }
 
+  #expected(pin: string): string {
+    return this.#board.isCounter(pin) ? 'a number: the total that the meter shows' : 'on, off or toggle'
+  }
+
   #pinNames(): string[] {
     return this.#board.pins.map(({ name }) => name)
   }
@@ -153,9 +163,10 @@ class Topics implements PinTopics {
       this.#refuseUnknown(pin.slice(0, nameShownMax), client)
       return
     }
+    if (this.#board.isCounter(pin) && this.#align(pin, payload)) return
     const command = parsePinCommand(payload)
     if (command === undefined) {
-      const fields = { topic, client, bytes: payload.length, expected: 'on, off or toggle' }
+      const fields = { topic, client, bytes: payload.length, expected: this.#expected(pin) }
       this.#warn(`payload ${pin}`, fields, 'pin command not understood')
       return
     }
@@ -166,6 +177,15 @@ class Topics implements PinTopics {
     } catch (error) {
       this.#warn(`failed ${pin}`, { topic, client, reason: reasonOf(error) }, 'pin command failed')
     }
+  }
+
+  /** A number for a counter is its new total. @returns whether it was one */
+  #align(pin: string, payload: Uint8Array): boolean {
+    if (payload.length > commandBytesMax) return false
+    const total = parseCommandText(Buffer.from(payload).toString('utf8'))
+    if (typeof total !== 'number') return false
+    this.#board.align(pin, total)
+    return true
   }
 
   // One kind for all unknown pins: their names are the client's, and without bound.

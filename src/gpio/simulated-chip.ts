@@ -9,6 +9,7 @@ import {
   type OutputLine,
   type OutputRequest,
 } from './chip.ts'
+import { monotonicMs } from './clock.ts'
 
 const headerLines = 28
 
@@ -48,7 +49,7 @@ export class SimulatedChip implements GpioChip {
       drive: (value, chain) => {
         if (value === read()) return
         this.#levels.set(offset, value !== isActiveLow)
-        onEdge(value, chain)
+        onEdge(value, chain, { atMs: monotonicMs(), lostEdges: 0, rises: value ? 1 : 0 })
       },
       release: async () => {
         this.#taken.delete(offset)

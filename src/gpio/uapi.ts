@@ -143,12 +143,25 @@ export function decodeLineValue(values: Buffer): boolean {
   return (values.readBigUInt64LE(0) & 1n) === 1n
 }
 
-/** The edges in what `read` gave: true is an edge to active (`on`). An incomplete last one is left out. */
-export function decodeLineEvents(bytes: Buffer, byteCount: number): boolean[] {
-  const edges: boolean[] = []
+export interface LineEvent {
+  /** The level after the edge: true is active (`on`). */
+  readonly value: boolean
+  /** When it was, in milliseconds of `CLOCK_MONOTONIC`, to the microsecond. */
+  readonly atMs: number
+  /** Its number among the line's edges, from 1, of 32 bits. A gap tells how many the kernel threw away. */
+  readonly seqno: number
+}
+
+/** The edges in what `read` gave. An incomplete last one is left out. */
+export function decodeLineEvents(bytes: Buffer, byteCount: number): LineEvent[] {
+  const events: LineEvent[] = []
   for (let at = 0; at + lineEventBytes <= byteCount; at += lineEventBytes)
-    edges.push(bytes.readUInt32LE(at + 8) === risingEdgeId)
-  return edges
+    events.push({
+      value: bytes.readUInt32LE(at + 8) === risingEdgeId,
+      atMs: Number(bytes.readBigUInt64LE(at) / 1_000n) / 1_000,
+      seqno: bytes.readUInt32LE(at + 20),
+    })
+  return events
 }
 
 /** An array of `struct pollfd` that waits for something to read. */

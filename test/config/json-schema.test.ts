@@ -18,6 +18,15 @@ const cases: readonly [isRight: boolean, yaml: string][] = [
   [true, 'plugins: [damselfly-telegram]'],
   [true, 'pins: { a: { gpio: GPIO4, out: true, active: low, initial: on, on_stop: false, max_on: 10m } }'],
   [true, 'pins: { a: { gpio: 4, in: true, pull: as-is, debounce: 30ms, publish: a/b } }'],
+  [true, 'pins: { a: { gpio: 4, in: true, press: true }, b: { gpio: 5, in: true, count: true } }'],
+  [true, 'pins: { a: { gpio: 4, in: true, press: { short: a/b, double: a/c, long_after: 1s } } }'],
+  [
+    true,
+    'pins: { a: { gpio: 4, in: true, count: { per_pulse: 0.001, rate_per: h, every: 1m, publish: a } } }',
+  ],
+  [true, 'sensors: { a: { read: cpu }, b: { read: "w1:28-0316a2795aff", every: 30s, offset: -1 } }'],
+  [true, 'sensors: { a: { read: /sys/x, scale: 0.001, decimals: 0, publish: a/b } }'],
+  [true, 'sensors:'],
   [true, `${head}rules: [{ on: a/b, when: { msg: ON }, do: { gpio: lamp, set: on, for: 30s } }]`],
   [
     true,
@@ -43,6 +52,14 @@ const cases: readonly [isRight: boolean, yaml: string][] = [
   [false, 'pins: { a: { gpio: 4, in: true, max_on: 10m } }'],
   [false, 'pins: { a: { gpio: 4, out: true, max_on: 10 } }'],
   [false, 'pins: { "a/b": { gpio: 4, out: true } }'],
+  [false, 'pins: { a: { gpio: 4, out: true, press: true } }'],
+  [false, 'pins: { a: { gpio: 4, in: true, press: false } }'],
+  [false, 'pins: { a: { gpio: 4, in: true, press: { triple: a } } }'],
+  [false, 'pins: { a: { gpio: 4, in: true, count: { rate_per: day } } }'],
+  [false, 'sensors: { a: { every: 30s } }'],
+  [false, 'sensors: { a: { read: gpu } }'],
+  [false, 'sensors: { a: { read: cpu, decimals: 10 } }'],
+  [false, 'sensors: { "a/b": { read: cpu } }'],
   [false, 'rules: [{ do: { exec: a } }]'],
   [false, 'rules: [{ on: a, every: 5s, do: { exec: a } }]'],
   [false, 'rules: [{ on: a }]'],
@@ -64,14 +81,19 @@ test('the schema is the same text whatever the order of the actions', () => {
   assert.equal(JSON.stringify(other), JSON.stringify(schema))
 })
 
-test('every key of a pin, a rule and the file itself has a description to hover over', () => {
+test('every key of a pin, a sensor, a rule and the file itself has a description to hover over', () => {
   const { properties, definitions } = schema as unknown as {
     properties: Record<string, { description?: string }>
-    definitions: { rule: { properties: object }; pin: { anyOf: { properties: object }[] } }
+    definitions: {
+      rule: { properties: object }
+      sensor: { properties: object }
+      pin: { anyOf: { properties: object }[] }
+    }
   }
   const keys = [
     ...Object.entries(properties),
     ...Object.entries(definitions.rule.properties),
+    ...Object.entries(definitions.sensor.properties),
     ...definitions.pin.anyOf.flatMap(({ properties }) => Object.entries(properties)),
   ]
   for (const [key, value] of keys) assert.ok((value as { description?: string }).description, key)

@@ -33,6 +33,7 @@ test('without any variable every setting has its default', async () => {
     logLevel: 'info',
     logFormat: 'json',
     pins: [],
+    sensors: [],
     rules: [],
     files: [`${cwd}/.env`, `${cwd}/config/damselfly.yaml`],
   })

@@ -37,6 +37,10 @@ const uncounted: Readonly<Record<string, string>> = {
   traceMessagesRemembered: 'a step that ends very late is not shown',
   pinDebounceMsMax: 'a mistake in the configuration, which is told',
   clientInflightMax: 'nothing is lost at it: others wait their turn',
+  sensorsMax: 'a mistake in the configuration, which is told',
+  sensorEveryMsMin: 'a mistake in the configuration, which is told',
+  sensorReadMsMax: 'counted as sensors.failed',
+  sensorFileBytesMax: 'counted as sensors.failed',
 }
 
 for (const name of Object.keys(limits)) {

@@ -30,7 +30,7 @@ async function world(t: TestContext, more: { workerUrl?: URL; retryMs?: number }
     const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK)
     fds.push(fd)
     watcher.add(fd, {
-      onEdge: (value) => seen.push(`${name} ${value ? 'on' : 'off'}`),
+      onEdge: ({ value }) => seen.push(`${name} ${value ? 'on' : 'off'}`),
       resync: () => seen.push(`${name} resync`),
     })
     return fd

@@ -140,13 +140,19 @@ test('a line value goes in and comes out by its mask', () => {
   assert.equal(decodeLineValue(encodeLineValue(false)), false)
 })
 
-test('edges are read by their id, and an incomplete one is left out', () => {
-  const bytes = Buffer.alloc(48 * 3)
+test('edges are read with their time and their number, and an incomplete one is left out', () => {
+  const bytes = Buffer.alloc(48 * 2)
+  bytes.writeBigUInt64LE(12_345_678_999n, 0)
   bytes.writeUInt32LE(1, 8)
+  bytes.writeUInt32LE(7, 16) // of all lines of the request, of which there is one
+  bytes.writeUInt32LE(9, 20)
+  bytes.writeBigUInt64LE(8_640_000_000_000_123_000n, 48) // a hundred thousand days
   bytes.writeUInt32LE(2, 48 + 8)
-  bytes.writeUInt32LE(1, 96 + 8)
-  assert.deepEqual(decodeLineEvents(bytes, 144), [true, false, true])
-  assert.deepEqual(decodeLineEvents(bytes, 143), [true, false])
+  bytes.writeUInt32LE(4_294_967_295, 48 + 20)
+  const first = { value: true, atMs: 12_345.678, seqno: 9 }
+  const second = { value: false, atMs: 8_640_000_000_000.123, seqno: 4_294_967_295 }
+  assert.deepEqual(decodeLineEvents(bytes, 96), [first, second])
+  assert.deepEqual(decodeLineEvents(bytes, 95), [first])
   assert.deepEqual(decodeLineEvents(bytes, 0), [])
 })
 

@@ -1,0 +1,218 @@
+import type { Counters } from '../core/counters.ts'
+import { reasonOf } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { InputPin, PulseCount } from '../core/pin.ts'
+import type { Hub, Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
+import type { PinBoard } from './board.ts'
+import type { WireEdge } from './chip.ts'
+import { monotonicMs } from './clock.ts'
+import { Outbox } from './outbox.ts'
+import { pulseFilePath, type Readings, readReadings, writeReadings } from './pulse-file.ts'
+import { type MeterReading, PulseMeter } from './pulse-meter.ts'
+
+/** How long a pulse may wait to be written: an SD card wears out by writing. */
+const saveMs = 60_000
+
+export interface PulseCountersOptions {
+  readonly board: Pick<PinBoard, 'listen' | 'pins' | 'tellTotal'>
+  readonly hub: Hub
+  /** Where the totals are kept. */
+  readonly dataDir: string
+  readonly log: Logger
+  /** Gets `pinMessagesMax`, and `pulseTotalsKept`: totals of pins that are gone, forgotten. */
+  readonly counters: Counters
+  /** By the clock of the edges; `monotonicMs` unless told. */
+  readonly nowMs?: () => number
+}
+
+interface Counting {
+  readonly name: string
+  readonly count: PulseCount
+  readonly meter: PulseMeter
+  readonly timer: NodeJS.Timeout
+  toldTotal: number
+  /** The last message. */
+  told: string
+}
+
+/**
+ * Counts the pulses of inputs with `count`: one is one edge to `on`, edges that the kernel had no room for included.
+ * When they have changed, at most each `everyMs`, and once at the beginning, `{ "total", "rate", "pulses" }` goes to
+ * the topic of the count, and the board tells the total.
+ *
+ * The totals are kept in `counters.json` in the data folder: written at the end, when one was aligned, and
+ * at most `saveMs` after a pulse, so that a crash loses the pulses of a minute at most. A damaged file is set aside and
+ * told. The totals of pins that are gone stay, `limits.pulseTotalsKept` in all.
+ */
+export class PulseCounters {
+  readonly #options: PulseCountersOptions
+  readonly #nowMs: () => number
+  readonly #outbox: Outbox
+  readonly #repeats = new Repeats()
+  readonly #counting = new Map<string, Counting>()
+  /** Of pins that count and of pins that did, those that were looked at last at the end. */
+  readonly #kept: Map<string, MeterReading>
+  readonly #end: () => void
+  #saveTimer: NodeJS.Timeout | undefined
+  #saving: Promise<void> | undefined
+  #isSaveDue = false
+  #isClosed = false
+
+  private constructor(options: PulseCountersOptions, kept: Readings) {
+    this.#options = options
+    this.#nowMs = options.nowMs ?? monotonicMs
+    this.#outbox = new Outbox(options)
+    this.#kept = new Map(kept)
+    this.#end = options.board.listen({
+      onWire: (pin, _state, edge) => this.#edge(pin, edge),
+      onAlign: (pin, total) => this.#align(pin, total),
+    })
+  }
+
+  /** Reads what was counted before, and counts from now on. */
+  static async open(options: PulseCountersOptions): Promise<PulseCounters> {
+    let kept: Readings = new Map()
+    try {
+      kept = await readReadings(options.dataDir)
+    } catch (error) {
+      const remedy = 'publish what each meter shows to damselfly/NAME/pins/PIN/set'
+      options.log.error({ reason: reasonOf(error), remedy }, 'counters begin at 0')
+    }
+    return new PulseCounters(options, kept)
+  }
+
+  /** What the pin has counted. */
+  totalOf({ name }: Pick<InputPin, 'name'>): number {
+    return (this.#counting.get(name)?.meter.reading ?? this.#kept.get(name))?.total ?? 0
+  }
+
+  /** Looks at the board's pins anew: counts for those that are new, and no more for those that are gone. */
+  apply(): void {
+    const pins = new Map(this.#options.board.pins.map((pin) => [pin.name, pin]))
+    for (const counting of [...this.#counting.values()]) {
+      const pin = pins.get(counting.name)
+      if (pin?.direction !== 'in' || pin.count === undefined) this.#drop(counting)
+    }
+    for (const pin of pins.values()) if (pin.direction === 'in') this.#countingOf(pin)
+  }
+
+  /** Tells the last totals and keeps them. To be closed before the board. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#end()
+    for (const counting of this.#counting.values()) this.#tell(counting)
+    if (this.#saveTimer !== undefined) this.#save()
+    await this.#saving
+    for (const counting of [...this.#counting.values()]) this.#drop(counting)
+    await this.#outbox.close()
+  }
+
+  #edge(pin: InputPin, { atMs, rises, lostEdges }: WireEdge): void {
+    const counting = this.#countingOf(pin)
+    if (counting === undefined) return
+    if (lostEdges > 0) this.#tellLost(pin.name, lostEdges, rises)
+    if (rises === 0) return
+    counting.meter.add(rises, atMs)
+    this.#saveSoon()
+  }
+
+  #align(pin: InputPin, total: number): void {
+    const counting = this.#countingOf(pin)
+    if (counting === undefined) return
+    const repeats = this.#repeats.admit(`align ${pin.name}`)
+    if (repeats !== undefined)
+      this.#options.log.info(
+        { pin: pin.name, from: counting.meter.reading.total, to: total, ...repeats },
+        'counter aligned',
+      )
+    counting.meter.align(total)
+    this.#tell(counting)
+    this.#save()
+  }
+
+  #countingOf({ name, count }: InputPin): Counting | undefined {
+    const known = this.#counting.get(name)
+    if (known !== undefined && JSON.stringify(known.count) === JSON.stringify(count)) return known
+    if (known !== undefined) this.#drop(known)
+    if (count === undefined) return undefined
+    const meter = new PulseMeter(count, this.#kept.get(name) ?? { pulses: 0, total: 0 })
+    const timer = setInterval(() => this.#tell(counting), count.everyMs)
+    const counting: Counting = { name, count, meter, timer, toldTotal: meter.reading.total, told: '' }
+    this.#counting.set(name, counting)
+    this.#tell(counting)
+    return counting
+  }
+
+  #drop({ name, meter, timer }: Counting): void {
+    clearInterval(timer)
+    this.#counting.delete(name)
+    this.#keep(name, meter.reading)
+  }
+
+  #tell(counting: Counting): void {
+    const { name, count, meter } = counting
+    const { total, rate, pulses } = meter.sample(this.#nowMs())
+    if (total !== counting.toldTotal) {
+      counting.toldTotal = total
+      this.#options.board.tellTotal(name)
+    }
+    const payload = JSON.stringify({ total, rate, pulses })
+    if (count.publish === undefined || payload === counting.told) return
+    counting.told = payload
+    this.#outbox.send({ topic: count.publish, payload, qos: 1 })
+  }
+
+  #tellLost(pin: string, lostEdges: number, pulses: number): void {
+    const repeats = this.#repeats.admit(`lost ${pin}`)
+    if (repeats !== undefined)
+      this.#options.log.warn(
+        { pin, lostEdges, pulses, ...repeats },
+        'edges of a counter came too fast to be told one by one: counted by their numbers',
+      )
+  }
+
+  #saveSoon(): void {
+    if (!this.#isClosed) this.#saveTimer ??= setTimeout(() => this.#save(), saveMs)
+  }
+
+  #save(): void {
+    clearTimeout(this.#saveTimer)
+    this.#saveTimer = undefined
+    this.#isSaveDue = true
+    this.#saving ??= this.#saveWhileDue().finally(() => {
+      this.#saving = undefined
+    })
+  }
+
+  async #saveWhileDue(): Promise<void> {
+    const { dataDir, log } = this.#options
+    while (this.#isSaveDue) {
+      this.#isSaveDue = false
+      for (const { name, meter } of this.#counting.values()) this.#keep(name, meter.reading)
+      try {
+        await writeReadings(dataDir, this.#kept)
+      } catch (error) {
+        const repeats = this.#repeats.admit('save')
+        if (repeats !== undefined)
+          log.error(
+            { file: pulseFilePath(dataDir), reason: reasonOf(error), ...repeats },
+            'totals of counters not kept',
+          )
+        this.#saveSoon()
+      }
+    }
+  }
+
+  #keep(name: string, reading: MeterReading): void {
+    this.#kept.delete(name)
+    this.#kept.set(name, reading)
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= limits.pulseTotalsKept) return
+      if (this.#counting.has(oldest)) continue
+      this.#kept.delete(oldest)
+      this.#options.counters.add('pulseTotalsKept')
+    }
+  }
+}
