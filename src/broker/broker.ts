@@ -12,6 +12,7 @@ import { causeOf } from './durable-state.ts'
 import { holdEarlyEnd } from './early-end.ts'
 import { AedesHub } from './hub.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
+import { allowOvertaking } from './overtaking.ts'
 import { PacketGuard } from './packet-guard.ts'
 import { openStateStore, type StateStore } from './state-store.ts'
 
@@ -109,6 +110,11 @@ export class Broker {
 
   #install(): void {
     const { log, counters } = this.#options
+    const allow = allowOvertaking(this.#aedes)
+    this.#aedes.preConnect = (client, _, done) => {
+      allow(client)
+      done(null, true)
+    }
     this.#aedes.authenticate = (client, username, password, done) => {
       const peer = this.#peerOf(client)
       const isLocal = this.#options.isOwnAddress(peer)
