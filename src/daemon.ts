@@ -7,6 +7,7 @@ import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
 import { limits } from './core/limits.ts'
 import { ownClientId } from './core/message.ts'
+import { commandWords, isOutput } from './core/pin.ts'
 import type { Hub, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { PinBoard } from './gpio/board.ts'
@@ -27,6 +28,7 @@ const restartKeys = {
   dataDir: 'DATA_DIR',
   configDir: 'CONFIG_DIR',
   gpioChip: 'GPIO_CHIP',
+  pwmDir: 'PWM_DIR',
   logFormat: 'LOG_FORMAT',
 } as const
 
@@ -76,8 +78,14 @@ export class Daemon {
   constructor(parts: DaemonParts) {
     this.#parts = parts
     this.#settings = parts.settings
-    const { gpioChip, dataDir } = parts.settings
-    this.#pins = new PinBoard({ choice: gpioChip, dataDir, log: parts.log, counters: this.#counters })
+    const { gpioChip, pwmDir, dataDir } = parts.settings
+    this.#pins = new PinBoard({
+      choice: gpioChip,
+      ...(pwmDir === undefined ? {} : { pwmDir }),
+      dataDir,
+      log: parts.log,
+      counters: this.#counters,
+    })
   }
 
   /**
@@ -226,7 +234,7 @@ export class Daemon {
     log.level = next.logLevel
     running.broker.setAccess(next)
     await this.#pins.apply(next.pins)
-    // steps know the names of the outputs: with other names, every rule is new
+    // steps know the outputs and what they understand: with others, every rule is new
     await running.dispatcher.apply(next.rules, outputNames(before) !== outputNames(next))
     try {
       await running.doors.apply(next.bind, next.port)
@@ -238,8 +246,8 @@ export class Daemon {
 
   /** The new settings, but for those that hold for as long as the process runs. */
   #withoutRestart(next: Settings): Settings {
-    const { name, dataDir, configDir, gpioChip, logFormat } = this.#settings
-    const fixed = { name, dataDir, configDir, gpioChip, logFormat }
+    const { name, dataDir, configDir, gpioChip, pwmDir, logFormat } = this.#settings
+    const fixed = { name, dataDir, configDir, gpioChip, pwmDir, logFormat }
     const changed = Object.entries(restartKeys).filter(
       ([key]) => next[key as keyof typeof fixed] !== fixed[key as keyof typeof fixed],
     )
@@ -302,8 +310,8 @@ async function probe(hub: Hub, signal: AbortSignal): Promise<void> {
 
 function outputNames({ pins }: Settings): string {
   return pins
-    .filter(({ direction }) => direction === 'out')
-    .map(({ name }) => name)
+    .filter(isOutput)
+    .map((pin) => `${pin.name}: ${commandWords(pin)}`)
     .sort()
-    .join(' ')
+    .join('\n')
 }

@@ -1,7 +1,9 @@
 import type { ExpressionCompiler } from '../core/expression.ts'
+import { commandProblem, isOutput, type Pin } from '../core/pin.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
+import type { SchemaFacts } from '../core/schema.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
@@ -55,7 +57,8 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const { pins, outputs } = isReadable
     ? readPins(yaml.pins?.value, yaml.reader)
     : { pins: [], outputs: new Set<string>() }
-  const rules = isReadable ? await readAllRules(yaml, outputs, scalars.configDir, request) : []
+  const facts = { outputs, commandProblem: commandCheck(pins) }
+  const rules = isReadable ? await readAllRules(yaml, facts, scalars.configDir, request) : []
   problems.throwIfAny(warnings)
   const files = [variables.file, yamlPath(scalars.configDir)]
   return { settings: { ...scalars, pins, rules, files }, warnings: warnings.sorted() }
@@ -63,7 +66,7 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
 
 async function readAllRules(
   yaml: DamselflyYaml,
-  outputs: ReadonlySet<string>,
+  facts: SchemaFacts,
   configDir: string,
   request: SettingsRequest,
 ): Promise<readonly Rule[]> {
@@ -73,6 +76,14 @@ async function readAllRules(
   for (const problem of problems) reader.problems.add(problem)
   if (yaml.rules === undefined) return []
   const { Steps } = await import('./steps.ts') // brings zod, which a broker without rules does not need
-  const steps = new Steps(reader, request.compiler, catalogue, outputs)
+  const steps = new Steps(reader, request.compiler, catalogue, facts)
   return await readRules(yaml.rules.value, reader, request.compiler, (tree) => steps.read(tree))
+}
+
+function commandCheck(pins: readonly Pin[]): NonNullable<SchemaFacts['commandProblem']> {
+  const outputs = new Map(pins.filter(isOutput).map((pin) => [pin.name, pin]))
+  return (name, command) => {
+    const pin = outputs.get(name)
+    return pin === undefined ? undefined : commandProblem(pin, command)
+  }
 }

@@ -57,6 +57,7 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     dataDir: read('DATA_DIR', folder, resolve(request.cwd, stateDir || 'data')),
     configDir: read('CONFIG_DIR', folder, resolve(request.cwd, 'config')),
     gpioChip: read('GPIO_CHIP', readGpioChip, 'auto'),
+    pwmDir: read<string | undefined>('PWM_DIR', folder, undefined),
     logLevel: read('LOG_LEVEL', level, 'info'),
     logFormat: read(
       'LOG_FORMAT',

@@ -3,23 +3,20 @@ import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
 import { nearest } from '../core/nearest.ts'
-import type { PinCommand, PinState } from '../core/pin.ts'
+import {
+  commandWords,
+  isOutput,
+  type PinCommand,
+  type PinState,
+  type PinValue,
+  parsePinCommand,
+} from '../core/pin.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { PinBoard } from './board.ts'
 
 const commandBytesMax = 64
 const nameShownMax = 64
-
-const commands: ReadonlyMap<string, PinCommand> = new Map([
-  ['on', 'on'],
-  ['1', 'on'],
-  ['true', 'on'],
-  ['off', 'off'],
-  ['0', 'off'],
-  ['false', 'off'],
-  ['toggle', 'toggle'],
-])
 
 export interface PinTopicsOptions {
   readonly board: PinBoard
@@ -91,8 +88,9 @@ class Topics implements PinTopics {
   }
 
   /** An empty state takes the retained message away [MQTT-3.3.1-10]. */
-  #publishState(pin: string, state: PinState | '', chain: readonly string[]): void {
-    const message = { topic: this.#prefix + pin, payload: state, qos: 1, retain: true, chain } as const
+  #publishState(pin: string, state: PinValue | '', chain: readonly string[]): void {
+    const payload = String(state)
+    const message = { topic: this.#prefix + pin, payload, qos: 1, retain: true, chain } as const
     this.#late.delete(pin)
     if (this.#sending.size < limits.pinMessagesMax) this.#send(message)
     else this.#late.set(pin, message)
@@ -129,6 +127,11 @@ class Topics implements PinTopics {
     this.#send(message)
   }
 
+  #expected(name: string): string {
+    const pin = this.#board.pins.find((pin) => pin.name === name)
+    return pin !== undefined && isOutput(pin) ? commandWords(pin) : 'on, off or toggle'
+  }
+
   #pinNames(): string[] {
     return this.#board.pins.map(({ name }) => name)
   }
@@ -153,9 +156,9 @@ class Topics implements PinTopics {
       this.#refuseUnknown(pin.slice(0, nameShownMax), client)
       return
     }
-    const command = parsePinCommand(payload)
+    const command = commandOf(payload)
     if (command === undefined) {
-      const fields = { topic, client, bytes: payload.length, expected: 'on, off or toggle' }
+      const fields = { topic, client, bytes: payload.length, expected: this.#expected(pin) }
       this.#warn(`payload ${pin}`, fields, 'pin command not understood')
       return
     }
@@ -185,12 +188,8 @@ class Topics implements PinTopics {
   }
 }
 
-/**
- * What a payload commands: `on`, `off`, `toggle`, also `1`, `0`, `true`, `false`, in either case, with or
- * without quotation marks and space around it; undefined for anything else.
- */
-export function parsePinCommand(payload: Uint8Array): PinCommand | undefined {
+/** What a payload commands, as `parsePinCommand` of core; it is looked for in 64 bytes and no more. */
+export function commandOf(payload: Uint8Array): PinCommand | undefined {
   if (payload.length > commandBytesMax) return undefined
-  const text = Buffer.from(payload).toString('utf8').trim()
-  return commands.get(text.replace(/^"(.*)"$/, '$1').toLowerCase())
+  return parsePinCommand(Buffer.from(payload).toString('utf8'))
 }

@@ -29,6 +29,7 @@ test('without any variable every setting has its default', async () => {
     dataDir: `${cwd}/data`,
     configDir: `${cwd}/config`,
     gpioChip: 'auto',
+    pwmDir: undefined,
     logLevel: 'info',
     logFormat: 'json',
     pins: [],

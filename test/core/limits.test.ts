@@ -32,6 +32,7 @@ const uncounted: Readonly<Record<string, string>> = {
   configDepthMax: 'a mistake in the configuration, which is told',
   configProblemsMax: 'told with the mistakes',
   everyMsMin: 'a mistake in the configuration, which is told',
+  blinkMsMin: 'a shorter phase is refused with its command',
   pinDebounceMsMax: 'a mistake in the configuration, which is told',
 }
 
