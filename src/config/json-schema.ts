@@ -8,7 +8,9 @@ import {
   definitions,
   inputPinKeys,
   outputPinKeys,
+  pwmPinKeys,
   ruleKeys,
+  servoPinKeys,
   stepKeys,
   topKeys,
 } from './vocabulary.ts'
@@ -36,7 +38,14 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
     additionalProperties: false,
     definitions: {
       ...definitions,
-      pin: { anyOf: [pin(outputPinKeys, 'out'), pin(inputPinKeys, 'in')] },
+      pin: {
+        anyOf: [
+          pin(outputPinKeys, 'out'),
+          pin(inputPinKeys, 'in'),
+          pin(pwmPinKeys, 'pwm'),
+          pin(servoPinKeys, 'servo'),
+        ],
+      },
       rule: {
         type: 'object',
         properties: ruleKeys,
@@ -53,7 +62,7 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
   }
 }
 
-function pin(keys: object, direction: 'in' | 'out'): Json {
+function pin(keys: object, direction: 'in' | 'out' | 'pwm' | 'servo'): Json {
   return {
     type: 'object',
     properties: { ...bothPinKeys, ...keys },
