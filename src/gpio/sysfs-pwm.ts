@@ -164,7 +164,7 @@ function refused(name: string, cause: unknown): DamselflyError {
     case 'EROFS':
       return because(
         'GPIO_DENIED',
-        'is read-only here: under systemd the unit needs ReadWritePaths=-/sys/class/pwm/pwmchip0 with the number of the chip',
+        'is read-only here: under systemd the unit needs ReadWritePaths=-/sys/class/pwm/pwmchip0, with the number of the chip, and a restart when that came later',
       )
     default:
       return because('GPIO_FAILED', `cannot be exported: ${reasonOf(cause)}`)

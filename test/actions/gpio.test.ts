@@ -21,6 +21,19 @@ test('gpio with for alone switches on', async () => {
   ])
 })
 
+test('gpio blinks, with the time of a phase or without', async () => {
+  await using world = await makeWorld()
+  await world.run(gpioAction, { gpio: 'lamp', blink: '200ms', for: '10s' })
+  await world.run(gpioAction, { gpio: 'lamp', set: 'Blink' })
+  assert.deepEqual(
+    world.commands.map(([, , command, options]) => [command, options]),
+    [
+      ['blink', { forMs: 10_000, blinkMs: 200, chain: ['a rule'], by: 'rule a rule' }],
+      ['blink', { chain: ['a rule'], by: 'rule a rule' }],
+    ],
+  )
+})
+
 test('gpio understands what devices send for on and off', async () => {
   await using world = await makeWorld()
   const on = ['on', 'ON', ' On\n', true, 'true']
