@@ -39,8 +39,10 @@ export class SysfsPwm implements Pwm {
     const { chip, number } = findChannel(this.dir, listPwmChips(this.dir), choice)
     const name = describeChannel({ chip: chip.device, number })
     const path = join(chip.path, `pwm${number}`)
+    let isExported = existsSync(path)
     await whenReady(name, () => {
-      if (!existsSync(path)) exportChannel(chip.path, number)
+      if (!isExported) exportChannel(chip.path, number)
+      isExported = true
       for (const attribute of attributes) accessSync(join(path, attribute), constants.W_OK)
     })
     return new SysfsChannel(path, chip.device, number)

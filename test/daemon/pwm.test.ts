@@ -16,7 +16,7 @@ rules:
 `
 
 test('from the message to the pulse: the daemon moves fan and servo by files, and safe stops them after a crash', async (t) => {
-  const fake = await fakePi5(t)
+  const fake = await fakePi5(t, { exported: [2, 3] })
   // no GPIO chip is there, and none is asked for
   const env = `PWM_DIR=${fake.dir}\nGPIO_CHIP=/dev/gpiochip99`
   const daemon = await startDaemon(t, { yaml, env })

@@ -1,5 +1,5 @@
 import { type FSWatcher, readFileSync, watch } from 'node:fs'
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rename, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { PwmPin } from '#src/core/pin.js'
@@ -27,8 +27,8 @@ export interface FakeChip {
 }
 
 /**
- * A folder like `/sys/class/pwm` with a kernel behind it that makes channels when they are exported, and keeps a log of
- * what is written: `pwmchip0/pwm2/period 40000`.
+ * A folder like `/sys/class/pwm` with a kernel behind it that makes a channel when it is exported, and keeps a log of
+ * what is written: `pwmchip0/pwm2/period 40000`. Of two channels exported at once it sees only the second: it is files.
  */
 export class FakePwm {
   readonly dir: string
@@ -57,7 +57,7 @@ export class FakePwm {
     await writeFile(join(path, 'npwm'), `${channels}\n`)
     for (const file of ['export', 'unexport']) await writeFile(join(path, file), '')
     for (const channel of exported) await this.addChannel(chip, channel)
-    this.#watch(path, (name, text) => {
+    this.#watch(path, path, (name, text) => {
       if (name !== 'export') return
       this.log.push(`${chip}/export ${text}`)
       void this.addChannel(chip, Number(text))
@@ -71,11 +71,14 @@ export class FakePwm {
   ): Promise<void> {
     const channel = `${chip}/pwm${number}`
     const path = join(this.dir, channel)
+    const draft = join(this.dir, '..', channel.replace('/', '-'))
     const fresh = { period: '0', duty_cycle: '0', polarity: 'normal', enable: '0' }
-    await mkdir(path, { recursive: true })
+    await mkdir(draft)
     for (const [name, value] of Object.entries({ ...fresh, ...values }))
-      await writeFile(join(path, name), `${value}\n`)
-    this.#watch(path, (name, text) => this.log.push(`${channel}/${name} ${text}`))
+      await writeFile(join(draft, name), `${value}\n`)
+    // watched before it is there, so that no write is missed; the watch goes with the folder
+    this.#watch(draft, path, (name, text) => this.log.push(`${channel}/${name} ${text}`))
+    await rename(draft, path)
   }
 
   close(): void {
@@ -83,13 +86,13 @@ export class FakePwm {
   }
 
   /** A write is two events, one for the file made empty; what is made empty is looked at no further. */
-  #watch(path: string, onWrite: (name: string, text: string) => void): void {
+  #watch(watched: string, path: string, onWrite: (name: string, text: string) => void): void {
     let last = ''
-    const watcher = watch(path, (event, name) => {
+    const watcher = watch(watched, (event, name) => {
       if (event !== 'change' || name === null) return
       const text = readFileSync(join(path, name), 'utf8')
       const write = `${name} ${text}`
-      // the kernel of these files tells a write by its newline-free text
+      // what the daemon writes has no newline at its end
       if (text === '' || text.endsWith('\n') || write === last) return
       last = write
       onWrite(name, text)
