@@ -1,13 +1,11 @@
 import { readSafeScalars } from '../config/read-safe-scalars.ts'
+import type { Scalars } from '../config/scalars.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 import { formatProblem, type Problem } from '../core/problems.ts'
 import { parseDuration } from '../core/units.ts'
-import { openPwm } from '../gpio/open-pwm.ts'
 import { type OutputsRecord, readOutputsRecord } from '../gpio/record.ts'
 import { driveSafe, type SafeReport, safeOutputs } from '../gpio/safe.ts'
-import { driveSafePulses, heldPulses, type SafePulse, safePulses } from '../gpio/safe-pwm.ts'
-import { SimulatedPwm } from '../gpio/simulated-pwm.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './report.ts'
@@ -32,45 +30,45 @@ export async function safe(options: { readonly hold: string }): Promise<void> {
   const { scalars, problems } = await readSafeScalars({ ...house, isTerminal: process.stdout.isTTY })
   warn(problems)
   const record = await readRecord(scalars.dataDir)
-  const reports: SafeReport[] = []
-  const configured = once(async () => {
+  const log = terminalLog
+  const choice = record?.choice ?? scalars.gpioChip
+  const held = new Set([...(record?.outputs ?? []), ...(record?.pwm?.channels ?? [])].map(({ pin }) => pin))
+  const others = once(async () => {
     // to load the YAML parser takes longer than all else
     const { readSafePins } = await import('../config/read-safe-pins.ts')
     const { pins, problems } = await readSafePins({ cwd: house.cwd, configDir: scalars.configDir })
     warn(problems)
-    return pins
+    return pins.filter(({ name }) => !held.has(name))
   })
-  const lines = record?.outputs ?? []
-  const channels = record?.pwm?.channels ?? []
-  const held = new Set([...lines, ...channels].map(({ pin }) => pin))
-  const notHeld = <One extends { readonly pin: string }>(all: readonly One[]): One[] =>
-    all.filter(({ pin }) => !held.has(pin))
-  const choice = record?.choice ?? scalars.gpioChip
-  const drivePulses = async (pulses: readonly SafePulse[], pwmDir?: string): Promise<void> => {
-    if (pulses.length === 0) return
-    const pwm =
-      pwmDir === 'simulated'
-        ? new SimulatedPwm()
-        : openPwm({ choice, log: terminalLog, ...(pwmDir === undefined ? {} : { pwmDir }) })
-    reports.push(await driveSafePulses(pwm, pulses, terminalLog))
+  const lines = driveSafe({
+    outputs: record?.outputs ?? [],
+    more: async () => safeOutputs(await others()),
+    choice,
+    ...(record === undefined || record.chip.label === '' ? {} : { label: record.chip.label }),
+    holdMs,
+    log,
+  })
+  // neither is to wait for the other, and one that fails is not to keep the other from being driven
+  const results = await Promise.allSettled([lines, driveChannels(record, log)])
+  const pins = (await others()).filter((pin) => pin.direction === 'pwm')
+  if (pins.length > 0) {
+    const { drivePwmPins } = await pwmDriver()
+    results.push(...(await Promise.allSettled([drivePwmPins(pins, { choice, log, ...pwmDirOf(scalars) })])))
   }
-  const pulses = drivePulses(heldPulses(channels), record?.pwm?.dir) // the lines are not to wait for these
-  try {
-    reports.push(
-      await driveSafe({
-        outputs: lines,
-        more: async () => notHeld(safeOutputs(await configured())),
-        choice,
-        ...(record === undefined || record.chip.label === '' ? {} : { label: record.chip.label }),
-        holdMs,
-        log: terminalLog,
-      }),
-    )
-  } finally {
-    await pulses
-    await drivePulses(notHeld(safePulses(await configured())), scalars.pwmDir) // whatever became of the lines
-  }
-  tell(reports)
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+  tell(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
+}
+
+async function driveChannels(record: OutputsRecord | undefined, log: Logger): Promise<SafeReport> {
+  if (record?.pwm === undefined) return { isSimulated: false, driven: [], failed: [] }
+  const { driveHeldPwm } = await pwmDriver()
+  return await driveHeldPwm(record.pwm, log)
+}
+
+const pwmDriver = () => import('../gpio/safe-pwm.ts')
+
+function pwmDirOf({ pwmDir }: Scalars): { readonly pwmDir?: string } {
+  return pwmDir === undefined ? {} : { pwmDir }
 }
 
 function tell(reports: readonly SafeReport[]): void {

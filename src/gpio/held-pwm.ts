@@ -5,8 +5,8 @@ import { describeChoice } from './chip.ts'
 import type { HeldOutput } from './held.ts'
 import type { OutputParts } from './held-output.ts'
 import { type Actuator, Output } from './output.ts'
-import { describeChannel, type PulseForm, type PwmChannel } from './pwm.ts'
-import { pulseNs, withinLimits } from './pwm-scale.ts'
+import { describeChannel, type PwmChannel } from './pwm.ts'
+import { formOf, pulseNs, withinLimits } from './pwm-scale.ts'
 
 /**
  * Takes a channel for a PWM pin, from now on with the pulse of `initial`.
@@ -46,11 +46,6 @@ export function holdPwm(
       output.update(next)
     },
   }
-}
-
-/** The pulses of a pin that is driven to a value. */
-export function formOf(pin: PwmPin, value: PwmPin['initial']): PulseForm {
-  return { periodNs: pin.periodNs, pulseNs: pulseNs(pin, value), isInversed: pin.isActiveLow }
 }
 
 /** A channel whose pulses follow commands; a timed one goes back to what was before. */

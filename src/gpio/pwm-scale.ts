@@ -1,5 +1,6 @@
 import type { PwmPin } from '../core/pin.ts'
 import type { Drive } from './output.ts'
+import type { PulseForm } from './pwm.ts'
 
 type Scaled = Pick<PwmPin, 'scale' | 'min' | 'max' | 'periodNs'>
 
@@ -19,4 +20,9 @@ export function pulseNs({ scale, max, periodNs }: Scaled, value: Drive): number 
   if (scale.kind === 'duty') return Math.round((periodNs * number) / 100)
   const { minPulseNs, maxPulseNs, rangeDegrees } = scale
   return Math.round(minPulseNs + ((maxPulseNs - minPulseNs) * number) / rangeDegrees)
+}
+
+/** The pulses of a pin that is driven to a value. */
+export function formOf(pin: PwmPin, value: PwmPin['initial']): PulseForm {
+  return { periodNs: pin.periodNs, pulseNs: pulseNs(pin, value), isInversed: pin.isActiveLow }
 }

@@ -28,6 +28,12 @@ export interface HeldChannel extends PulseForm {
   readonly number: number
 }
 
+/** The channels, and where their chips are. */
+export interface HeldPwm {
+  readonly dir: string
+  readonly channels: readonly HeldChannel[]
+}
+
 /** What the daemon holds: written at start and at reload, read after a crash. */
 export interface OutputsRecord {
   /** `GPIO_CHIP` as it was: what found the chip finds it again, whatever its number is then. */
@@ -35,8 +41,8 @@ export interface OutputsRecord {
   /** The chip that it found. */
   readonly chip: { readonly path: string; readonly label: string }
   readonly outputs: readonly HeldLine[]
-  /** Where the PWM chips are, and the channels; absent when there are none. */
-  readonly pwm?: { readonly dir: string; readonly channels: readonly HeldChannel[] }
+  /** Absent when there is none. */
+  readonly pwm?: HeldPwm
 }
 
 /** Where the record lies in a data folder. */
@@ -105,7 +111,7 @@ function asRecord(value: unknown): OutputsRecord | undefined {
   return { choice, chip: { path, label }, outputs: held, ...(pwm === undefined ? {} : { pwm }) }
 }
 
-function asPwm(value: unknown): OutputsRecord['pwm'] {
+function asPwm(value: unknown): HeldPwm | undefined {
   if (!isObject(value)) return undefined
   const { dir, channels } = value
   if (typeof dir !== 'string' || !Array.isArray(channels)) return undefined

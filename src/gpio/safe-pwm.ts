@@ -1,28 +1,39 @@
 import { reasonOf } from '../core/errors.ts'
-import type { Pin } from '../core/pin.ts'
+import type { PwmPin } from '../core/pin.ts'
 import type { Logger } from '../core/ports.ts'
-import { describeChoice } from './chip.ts'
-import { formOf } from './held-pwm.ts'
+import { type OpenPwmOptions, openPwm } from './open-pwm.ts'
 import { type ChannelChoice, describeChannel, type PulseForm, type Pwm } from './pwm.ts'
-import type { HeldChannel } from './record.ts'
+import { formOf } from './pwm-scale.ts'
+import type { HeldChannel, HeldPwm } from './record.ts'
 import type { SafeFailure, SafeReport } from './safe.ts'
+import { SimulatedPwm, simulatedDir } from './simulated-pwm.ts'
+import { SysfsPwm } from './sysfs-pwm.ts'
 
-/** A PWM pin to be driven: a configured one (`safePulses`), or a held one from the record (`heldPulses`). */
-export interface SafePulse {
+interface SafePulse {
   readonly pin: string
   readonly choice: ChannelChoice
   readonly form: PulseForm
+}
+
+/** The channels of a record get the pulses of `on_stop`; the same channels, whatever the numbers of their chips are now. */
+export function driveHeldPwm({ dir, channels }: HeldPwm, log: Logger): Promise<SafeReport> {
+  return driveSafePulses(
+    dir === simulatedDir ? new SimulatedPwm() : new SysfsPwm(dir),
+    heldPulses(channels),
+    log,
+  )
+}
+
+/** The configured PWM pins get the pulses of `on_stop`, when there is no record of them. */
+export function drivePwmPins(pins: readonly PwmPin[], options: OpenPwmOptions): Promise<SafeReport> {
+  return driveSafePulses(openPwm(options), safePulses(pins), options.log)
 }
 
 /**
  * Gives every PWM pin the pulses of its `on_stop`, without a daemon. Nothing has to be held: a channel stays as it is.
  * One that cannot be had is logged and does not keep the others from being driven. Never throws.
  */
-export async function driveSafePulses(
-  pwm: Pwm,
-  pulses: readonly SafePulse[],
-  log: Logger,
-): Promise<SafeReport> {
+async function driveSafePulses(pwm: Pwm, pulses: readonly SafePulse[], log: Logger): Promise<SafeReport> {
   const driven: string[] = []
   const failed: SafeFailure[] = []
   const drive = async ({ pin, choice, form }: SafePulse): Promise<void> => {
@@ -41,18 +52,14 @@ export async function driveSafePulses(
   return { isSimulated: pwm.isSimulated, driven, failed }
 }
 
-/** The configured PWM pins, when there is no record. */
-export function safePulses(pins: readonly Pin[]): SafePulse[] {
-  return pins
-    .filter((pin) => pin.direction === 'pwm')
-    .map((pin) => ({ pin: pin.name, choice: pin, form: formOf(pin, pin.onStop) }))
+function safePulses(pins: readonly PwmPin[]): SafePulse[] {
+  return pins.map((pin) => ({ pin: pin.name, choice: pin, form: formOf(pin, pin.onStop) }))
 }
 
-/** The channels of a record: the same ones, whatever the numbers of their chips are now. */
-export function heldPulses(channels: readonly HeldChannel[]): SafePulse[] {
+function heldPulses(channels: readonly HeldChannel[]): SafePulse[] {
   return channels.map(({ pin, line, chip, number, periodNs, pulseNs, isInversed }) => ({
     pin,
-    choice: { line: describeChoice(line), channel: number, pwmChip: chip },
+    choice: { line, channel: number, pwmChip: chip },
     form: { periodNs, pulseNs, isInversed },
   }))
 }

@@ -1,10 +1,12 @@
 import { describeChoice } from './chip.ts'
 import type { ChannelChoice, PulseForm, Pwm, PwmChannel } from './pwm.ts'
 
+export const simulatedDir = 'simulated'
+
 /** PWM without hardware: every pin has a channel of its own, which remembers its pulse. */
 export class SimulatedPwm implements Pwm {
   readonly isSimulated = true
-  readonly dir = 'simulated'
+  readonly dir = simulatedDir
   /** The pulses being made, by what `describeChoice` calls the line. */
   readonly pulses = new Map<string, PulseForm>()
 
