@@ -149,14 +149,14 @@ export class PinHolder {
       const channel = channels.get(pin.name)
       if (channel === undefined) return undefined
       this.#checkFree(describeChannel(channel))
-      return holdPwm(channel, pin, this.#initialOf(pin), this.#outputParts(pin))
+      return holdPwm(channel, pin, this.#initialOf(pin.name, pin.initial), this.#outputParts(pin))
     }
     if (chip === undefined) return undefined
     const offset = resolveLine(chip, pin.line)
     this.#checkFree(describeLine(chip, offset))
     if (pin.direction === 'in')
       return holdInput(chip, offset, pin, (...edge) => this.#events.onEdge(pin.name, ...edge))
-    return holdOutput(chip, offset, pin, this.#initialOf(pin), this.#outputParts(pin))
+    return holdOutput(chip, offset, pin, this.#initialOf(pin.name, pin.initial), this.#outputParts(pin))
   }
 
   #checkFree(wire: string): void {
@@ -165,13 +165,7 @@ export class PinHolder {
   }
 
   /** Behind an interlock an output is `off` at first: what its partners do now is not known yet. */
-  #initialOf<Initial>({
-    name,
-    initial,
-  }: {
-    readonly name: string
-    readonly initial: Initial
-  }): Initial | 'off' {
+  #initialOf<Initial>(name: string, initial: Initial): Initial | 'off' {
     return this.#interlocks.has(name) ? 'off' : initial
   }
 
