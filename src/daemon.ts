@@ -12,6 +12,7 @@ import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
 import { limits } from './core/limits.ts'
 import { ownClientId } from './core/message.ts'
+import { commandWords, isOutput } from './core/pin.ts'
 import type { Hub, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { PinBoard } from './gpio/board.ts'
@@ -35,6 +36,7 @@ const restartKeys = {
   dataDir: 'DATA_DIR',
   configDir: 'CONFIG_DIR',
   gpioChip: 'GPIO_CHIP',
+  pwmDir: 'PWM_DIR',
   logFormat: 'LOG_FORMAT',
 } as const
 
@@ -95,9 +97,10 @@ export class Daemon {
   constructor(parts: DaemonParts) {
     this.#parts = parts
     this.#settings = parts.settings
-    const { gpioChip, dataDir } = parts.settings
+    const { gpioChip, pwmDir, dataDir } = parts.settings
     this.#pins = new PinBoard({
       choice: gpioChip,
+      ...(pwmDir === undefined ? {} : { pwmDir }),
       dataDir,
       log: parts.log,
       counters: this.#counters,
@@ -284,7 +287,7 @@ export class Daemon {
     running.broker.setAccess(next)
     await this.#pins.apply(next.pins)
     this.#pulses?.apply()
-    // steps know the names of the outputs: with other names, every rule is new
+    // steps know the outputs and what they understand: with others, every rule is new
     await running.dispatcher.apply(next.rules, outputNames(before) !== outputNames(next))
     await running.sensors.apply(next.sensors)
     try {
@@ -298,8 +301,8 @@ export class Daemon {
 
   /** The new settings, but for those that hold for as long as the process runs. */
   #withoutRestart(next: Settings): Settings {
-    const { name, dataDir, configDir, gpioChip, logFormat, controlSocket } = this.#settings
-    const fixed = { name, dataDir, configDir, gpioChip, logFormat, controlSocket }
+    const { name, dataDir, configDir, gpioChip, pwmDir, logFormat, controlSocket } = this.#settings
+    const fixed = { name, dataDir, configDir, gpioChip, pwmDir, logFormat, controlSocket }
     const changed = Object.entries(restartKeys).filter(
       ([key]) => next[key as keyof typeof fixed] !== fixed[key as keyof typeof fixed],
     )
@@ -378,8 +381,8 @@ async function probe(hub: Hub, signal: AbortSignal): Promise<void> {
 
 function outputNames({ pins }: Settings): string {
   return pins
-    .filter(({ direction }) => direction === 'out')
-    .map(({ name }) => name)
+    .filter(isOutput)
+    .map((pin) => `${pin.name}: ${commandWords(pin)}`)
     .sort()
-    .join(' ')
+    .join('\n')
 }

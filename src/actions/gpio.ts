@@ -1,23 +1,10 @@
-import type { z } from 'zod'
 import { defineAction } from '../core/action.ts'
-import { nearest } from '../core/nearest.ts'
-import type { PinCommand } from '../core/pin.ts'
-import type { SchemaTools } from '../core/schema.ts'
-
-const commands = ['on', 'off', 'toggle'] as const
-
-const commandOf: ReadonlyMap<string, PinCommand> = new Map<string, PinCommand>([
-  ...commands.map((command) => [command, command] as const),
-  ['true', 'on'],
-  ['false', 'off'],
-  ['1', 'on'],
-  ['0', 'off'],
-])
+import { limits } from '../core/limits.ts'
 
 /**
- * `{ gpio: PIN, set: on|off|toggle, for: 30s }`: switches an output pin. With `for` it switches back after
+ * `{ gpio: PIN, set: on|off|toggle|blink|NUMBER, for: 30s }`: commands an output pin. With `for` it goes back after
  * that time, and any later command for the pin cancels that; the step itself returns at once.
- * `set` may be left out with `for`: then it is `on`.
+ * `set` may be left out with `for`: then it is `on`; and with `blink: 500ms`, the time of each phase.
  */
 export const gpioAction = defineAction({
   name: 'gpio',
@@ -25,37 +12,31 @@ export const gpioAction = defineAction({
     z
       .strictObject({
         gpio: z.pin().describe('The name of an output pin in pins:'),
-        set: command(z).optional(),
-        for: z.duration().optional().describe('Switch back after this time'),
+        set: z
+          .pinCommand()
+          .optional()
+          .describe('on, off, toggle, blink; for PWM percent, for a servo degrees'),
+        blink: z.duration().optional().describe('Blink: how long it is on, and off, each time'),
+        for: z.duration().optional().describe('Go back after this time'),
       })
-      .superRefine((options, context) => {
-        if (options.set === undefined && options.for === undefined)
-          context.addIssue({ code: 'custom', message: 'set: is missing: on, off or toggle' })
+      .superRefine(({ gpio, set, blink, for: forMs }, context) => {
+        const issue = (path: string[], message: string): void =>
+          context.addIssue({ code: 'custom', path, message })
+        if (set === undefined && blink === undefined && forMs === undefined)
+          issue([], 'set: is missing: on, off, toggle, blink or a number')
+        if (blink !== undefined && set !== undefined && set !== 'blink')
+          issue(['blink'], `a pin cannot be set to ${set} and blink; leave out one of the two`)
+        if (blink !== undefined && blink < limits.blinkMsMin)
+          issue(['blink'], `a phase of ${blink}ms is too short: at least ${limits.blinkMsMin}ms`)
+        const command = blink === undefined ? set : 'blink'
+        const problem = command === undefined ? undefined : z.commandProblem(gpio, command)
+        if (problem !== undefined) issue([blink === undefined ? 'set' : 'blink'], problem)
       }),
   run({ options, gpio }) {
-    const forMs = options.for
-    gpio.set(options.gpio, options.set ?? 'on', forMs === undefined ? {} : { forMs })
+    const { for: forMs, blink: blinkMs } = options
+    gpio.set(options.gpio, blinkMs === undefined ? (options.set ?? 'on') : 'blink', {
+      ...(forMs === undefined ? {} : { forMs }),
+      ...(blinkMs === undefined ? {} : { blinkMs }),
+    })
   },
 })
-
-// What devices send for on and off is as good as the words: true, 1, "ON", "1".
-function command(z: SchemaTools) {
-  return z
-    .union([z.enum(commands), z.boolean(), z.literal([0, 1]), z.string()], 'on, off or toggle')
-    .transform((value, context): PinCommand => {
-      const word = String(value).trim().toLowerCase()
-      const found = commandOf.get(word)
-      if (found !== undefined) return found
-      refuse(word, context)
-      return z.NEVER
-    })
-}
-
-function refuse(word: string, context: z.RefinementCtx): void {
-  const near = nearest(word, commands)
-  context.addIssue({
-    code: 'custom',
-    message: `"${word.slice(0, 40)}" is not on, off or toggle`,
-    params: near === undefined ? {} : { suggestion: near },
-  })
-}

@@ -1,10 +1,11 @@
 import { readSafeScalars } from '../config/read-safe-scalars.ts'
+import type { Scalars } from '../config/scalars.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 import { formatProblem, type Problem } from '../core/problems.ts'
 import { parseDuration } from '../core/units.ts'
 import { type OutputsRecord, readOutputsRecord } from '../gpio/record.ts'
-import { driveSafe, safeOutputs } from '../gpio/safe.ts'
+import { driveSafe, type SafeReport, safeOutputs } from '../gpio/safe.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './report.ts'
@@ -29,26 +30,63 @@ export async function safe(options: { readonly hold: string }): Promise<void> {
   const { scalars, problems } = await readSafeScalars({ ...house, isTerminal: process.stdout.isTTY })
   warn(problems)
   const record = await readRecord(scalars.dataDir)
-  const held = record?.outputs ?? []
-  const { driven, failed, isSimulated } = await driveSafe({
-    outputs: held,
-    more: async () => {
-      // to load the YAML parser takes longer than all else
-      const { readSafePins } = await import('../config/read-safe-pins.ts')
-      const { pins, problems } = await readSafePins({ cwd: house.cwd, configDir: scalars.configDir })
-      warn(problems)
-      return safeOutputs(pins).filter(({ pin }) => !held.some((one) => one.pin === pin))
-    },
-    choice: record?.choice ?? scalars.gpioChip,
-    ...(record === undefined ? {} : { label: record.chip.label }),
-    holdMs,
-    log: terminalLog,
+  const log = terminalLog
+  const choice = record?.choice ?? scalars.gpioChip
+  const held = new Set([...(record?.outputs ?? []), ...(record?.pwm?.channels ?? [])].map(({ pin }) => pin))
+  const others = once(async () => {
+    // to load the YAML parser takes longer than all else
+    const { readSafePins } = await import('../config/read-safe-pins.ts')
+    const { pins, problems } = await readSafePins({ cwd: house.cwd, configDir: scalars.configDir })
+    warn(problems)
+    return pins.filter(({ name }) => !held.has(name))
   })
-  const count = driven.length + failed.length
-  if (count === 0) return console.log('no output to drive')
-  if (isSimulated) console.log('simulated: this machine has no GPIO chip, no real line moved')
-  console.log(`${driven.length} of ${count} outputs driven to on_stop`)
-  if (failed.length > 0) process.exitCode = exitCodes.failed
+  const lines = driveSafe({
+    outputs: record?.outputs ?? [],
+    more: async () => safeOutputs(await others()),
+    choice,
+    ...(record === undefined || record.chip.label === '' ? {} : { label: record.chip.label }),
+    holdMs,
+    log,
+  })
+  // neither is to wait for the other, and one that fails is not to keep the other from being driven
+  const results = await Promise.allSettled([lines, driveChannels(record, log)])
+  const pins = (await others()).filter((pin) => pin.direction === 'pwm')
+  if (pins.length > 0) {
+    const { drivePwmPins } = await pwmDriver()
+    results.push(...(await Promise.allSettled([drivePwmPins(pins, { choice, log, ...pwmDirOf(scalars) })])))
+  }
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+  tell(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
+}
+
+async function driveChannels(record: OutputsRecord | undefined, log: Logger): Promise<SafeReport> {
+  if (record?.pwm === undefined) return { isSimulated: false, driven: [], failed: [] }
+  const { driveHeldPwm } = await pwmDriver()
+  return await driveHeldPwm(record.pwm, log)
+}
+
+const pwmDriver = () => import('../gpio/safe-pwm.ts')
+
+function pwmDirOf({ pwmDir }: Scalars): { readonly pwmDir?: string } {
+  return pwmDir === undefined ? {} : { pwmDir }
+}
+
+function tell(reports: readonly SafeReport[]): void {
+  const driven = reports.flatMap((report) => report.driven).length
+  const failed = reports.flatMap((report) => report.failed).length
+  if (driven + failed === 0) return console.log('no output to drive')
+  if (reports.some(({ isSimulated }) => isSimulated))
+    console.log('simulated: this machine has no GPIO chip, no real line moved')
+  console.log(`${driven} of ${driven + failed} outputs driven to on_stop`)
+  if (failed > 0) process.exitCode = exitCodes.failed
+}
+
+function once<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
 }
 
 function holdMsOf(text: string): number {

@@ -1,3 +1,4 @@
+import type { Pin } from '../core/pin.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { formatDuration } from '../core/units.ts'
 import type { DaemonState } from '../daemon.ts'
@@ -38,14 +39,17 @@ function clients({ settings: { allowAnonymous, credentials } }: DaemonState): st
 }
 
 function pins({ pins: board }: DaemonState): string[] {
-  const all = board.pins.map(({ name, line, direction }) => {
-    const label = typeof line === 'number' ? `GPIO${line}` : line
-    return `${name} (${label}, ${direction}put) ${board.state(name)}`
+  const all = board.pins.map((pin) => {
+    const label = typeof pin.line === 'number' ? `GPIO${pin.line}` : pin.line
+    return `${pin.name} (${label}, ${kindOf(pin)}) ${board.state(pin.name)}`
   })
   if (all.length === 0) return ['none']
-  return board.chip?.isSimulated
-    ? [...all, '(simulated: this machine has no GPIO chip, no real line moves)']
-    : all
+  return board.isSimulated ? [...all, '(simulated: this machine has no GPIO chip, no real line moves)'] : all
+}
+
+function kindOf(pin: Pin): string {
+  if (pin.direction !== 'pwm') return `${pin.direction}put`
+  return pin.scale.kind === 'angle' ? 'servo' : 'PWM'
 }
 
 function rules({ settings }: DaemonState): string[] {

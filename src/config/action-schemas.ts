@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ActionDefinition } from '../core/action.ts'
 import { reasonOf } from '../core/errors.ts'
-import { schemaTools } from '../core/schema.ts'
+import { type SchemaFacts, schemaTools } from '../core/schema.ts'
 
 /** An action's options schema, made ready to check a step. */
 export interface ActionSchema {
@@ -14,10 +14,10 @@ export interface ActionSchema {
  * Asks an action for its schema. A plain object schema refuses keys that it does not know.
  * @returns a sentence when the action does not describe its options as it must
  */
-export function schemaOf(action: ActionDefinition, outputs?: ReadonlySet<string>): ActionSchema | string {
+export function schemaOf(action: ActionDefinition, facts?: SchemaFacts): ActionSchema | string {
   let schema: unknown
   try {
-    schema = action.options(schemaTools(outputs === undefined ? {} : { outputs }))
+    schema = action.options(schemaTools(facts))
   } catch (error) {
     return `the action "${action.name}" is broken: its options() failed: ${reasonOf(error)}`
   }

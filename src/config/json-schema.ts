@@ -8,8 +8,10 @@ import {
   definitions,
   inputPinKeys,
   outputPinKeys,
+  pwmPinKeys,
   ruleKeys,
   sensorKeys,
+  servoPinKeys,
   stepKeys,
   topKeys,
 } from './vocabulary.ts'
@@ -37,7 +39,14 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
     additionalProperties: false,
     definitions: {
       ...definitions,
-      pin: { anyOf: [pin(outputPinKeys, 'out'), pin(inputPinKeys, 'in')] },
+      pin: {
+        anyOf: [
+          pin(outputPinKeys, 'out'),
+          pin(inputPinKeys, 'in'),
+          pin(pwmPinKeys, 'pwm'),
+          pin(servoPinKeys, 'servo'),
+        ],
+      },
       sensor: {
         type: 'object',
         properties: sensorKeys,
@@ -65,7 +74,7 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
   }
 }
 
-function pin(keys: object, direction: 'in' | 'out'): Json {
+function pin(keys: object, direction: 'in' | 'out' | 'pwm' | 'servo'): Json {
   return {
     type: 'object',
     properties: { ...bothPinKeys, ...keys },

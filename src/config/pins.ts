@@ -1,10 +1,24 @@
 import type { LineChoice, Pin } from '../core/pin.ts'
 import { readInput } from './input-pins.ts'
+import { checkInterlocks } from './interlocks.ts'
 import { readOutput } from './output-pins.ts'
 import { type CommonPinKeys, fieldsOf, tellName } from './pin-fields.ts'
+import { readPwm, readServo } from './pwm-pins.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { bothPinKeys, inputPinKeys, outputPinKeys } from './vocabulary.ts'
+import { bothPinKeys, inputPinKeys, outputPinKeys, pwmPinKeys, servoPinKeys } from './vocabulary.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
+
+/** What a pin is, by the key that says so with `true`. */
+type Kind = 'in' | 'out' | 'pwm' | 'servo'
+
+const kinds = {
+  in: { keys: inputPinKeys, one: 'an input', read: readInput },
+  out: { keys: outputPinKeys, one: 'an output', read: readOutput },
+  pwm: { keys: pwmPinKeys, one: 'a PWM pin', read: readPwm },
+  servo: { keys: servoPinKeys, one: 'a servo', read: readServo },
+} as const
+
+const kindNames = Object.keys(kinds) as readonly Kind[]
 
 /** The pins of `pins:`, in its order. A pin with a mistake is left out, and its mistakes are told. */
 export interface PinsReading {
@@ -20,8 +34,7 @@ export function readPins(tree: Tree | undefined, reader: TreeReader): PinsReadin
   const map = reader.map(tree, 'pins', 'a map of name: { gpio: …, out: true } or name: { gpio: …, in: true }')
   const lines = new Map<string, string>()
   for (const entry of map?.entries.values() ?? []) {
-    if (entry.value.kind !== 'map' || entry.value.entries.has('out') || !entry.value.entries.has('in'))
-      outputs.add(entry.key)
+    if (entry.value.kind !== 'map' || isMeantAsOutput(entry.value)) outputs.add(entry.key)
     const pin = readPin(entry, reader)
     if (pin === undefined) continue
     const line = lineKey(pin.line)
@@ -37,7 +50,12 @@ export function readPins(tree: Tree | undefined, reader: TreeReader): PinsReadin
       suggestion: `give "${pin.name}" the GPIO that it is wired to`,
     })
   }
+  if (map !== undefined) checkInterlocks(map, pins, outputs, reader)
   return { pins, outputs }
+}
+
+function isMeantAsOutput({ entries }: TreeMap): boolean {
+  return !entries.has('in') || kindNames.some((kind) => kind !== 'in' && entries.has(kind))
 }
 
 function readPin(entry: TreeEntry, reader: TreeReader): Pin | undefined {
@@ -49,28 +67,26 @@ function readPin(entry: TreeEntry, reader: TreeReader): Pin | undefined {
     '{ gpio: 17, out: true } or { gpio: 27, in: true }',
   )
   if (map === undefined) return undefined
-  const direction = readDirection(entry, map, reader)
-  const meant = tellStrangeKeys(entry, map, direction, reader)
+  const kind = readKind(entry, map, reader)
+  const meant = tellStrangeKeys(entry, map, kind, reader)
   const common = readCommon(entry, map, meant, reader)
-  const pin =
-    direction === 'in'
-      ? readInput(entry.key, map, common, reader)
-      : readOutput(entry.key, map, common, reader)
+  const pin = kinds[kind ?? 'out'].read(entry.key, map, common, reader)
   return reader.problems.count === before ? pin : undefined
 }
 
-function readDirection(entry: TreeEntry, map: TreeMap, reader: TreeReader): 'in' | 'out' | undefined {
-  const found = (['in', 'out'] as const).filter((key) => {
-    const value = map.entries.get(key)?.value
-    return value !== undefined && (reader.boolean(value, `"${key}" of the pin "${entry.key}"`) ?? true)
+function readKind(entry: TreeEntry, map: TreeMap, reader: TreeReader): Kind | undefined {
+  const found = kindNames.filter((kind) => {
+    const value = map.entries.get(kind)?.value
+    return value !== undefined && (reader.boolean(value, `"${kind}" of the pin "${entry.key}"`) ?? true)
   })
-  if (found.length === 1) return found[0]
+  const [first, second] = found
+  if (first !== undefined && second === undefined) return first
   reader.mistake(
     entry,
-    found.length === 2
-      ? `the pin "${entry.key}" cannot be an input and an output`
+    first !== undefined && second !== undefined
+      ? `the pin "${entry.key}" cannot be ${kinds[first].one} and ${kinds[second].one}`
       : `the pin "${entry.key}" must say whether it is an input or an output`,
-    { found: null, expected: 'exactly one of in: true and out: true' },
+    { found: null, expected: 'exactly one of in: true, out: true, pwm: true and servo: true' },
   )
   return undefined
 }
@@ -79,24 +95,36 @@ function readDirection(entry: TreeEntry, map: TreeMap, reader: TreeReader): 'in'
 function tellStrangeKeys(
   entry: TreeEntry,
   map: TreeMap,
-  direction: 'in' | 'out' | undefined,
+  kind: Kind | undefined,
   reader: TreeReader,
 ): ReadonlySet<string> {
-  const own = direction === 'in' ? inputPinKeys : outputPinKeys
-  const others = direction === 'in' ? outputPinKeys : inputPinKeys
-  const [is, isNot] = direction === 'in' ? ['an input', 'outputs'] : ['an output', 'inputs']
-  const known = Object.keys({ ...bothPinKeys, ...own })
+  const own = kind === undefined ? {} : kinds[kind].keys
+  const known = Object.keys({ ...bothPinKeys, ...(kind === undefined ? outputPinKeys : own) })
   const ours = new Map(map.entries)
   for (const found of map.entries.values()) {
-    if (found.key !== 'in' && found.key !== 'out' && !Object.hasOwn(others, found.key)) continue
+    const isKind = Object.hasOwn(kinds, found.key)
+    if (!isKind && (Object.hasOwn(own, found.key) || ownersOf(found.key) === undefined)) continue
     ours.delete(found.key)
-    if (direction === undefined || found.key === 'in' || found.key === 'out') continue
-    reader.mistake(found, `${found.key} is for ${isNot}; "${entry.key}" is ${is}`, {
-      found: null,
-      expected: `one of ${known.join(', ')}`,
-    })
+    if (kind === undefined || isKind) continue
+    reader.mistake(
+      found,
+      `${found.key} is for ${ownersOf(found.key)}; "${entry.key}" is ${kinds[kind].one}`,
+      {
+        found: null,
+        expected: `one of ${known.join(', ')}`,
+      },
+    )
   }
   return reader.knownKeys({ ...map, entries: ours }, `the pin "${entry.key}"`, known)
+}
+
+/** Which kinds of pins have a key, in words; undefined when none has. */
+function ownersOf(key: string): string | undefined {
+  if (Object.hasOwn(outputPinKeys, key)) return 'outputs'
+  if (Object.hasOwn(inputPinKeys, key)) return 'inputs'
+  const [pwm, servo] = [Object.hasOwn(pwmPinKeys, key), Object.hasOwn(servoPinKeys, key)]
+  if (pwm && servo) return 'PWM pins and servos'
+  return pwm ? 'PWM pins' : servo ? 'servos' : undefined
 }
 
 function readCommon(

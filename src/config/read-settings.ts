@@ -1,8 +1,9 @@
 import type { ExpressionCompiler } from '../core/expression.ts'
-import type { Pin } from '../core/pin.ts'
+import { commandProblem, isOutput, type Pin } from '../core/pin.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
+import type { SchemaFacts } from '../core/schema.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
@@ -59,9 +60,8 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
     ? readPins(yaml.pins?.value, yaml.reader)
     : { pins: [], outputs: new Set<string>() }
   const compiler = request.compiler.withPins(namedPins(yaml?.pins?.value, pins))
-  const rules = isReadable
-    ? await readAllRules(yaml, outputs, scalars.configDir, { ...request, compiler })
-    : []
+  const facts = { outputs, commandProblem: commandCheck(pins) }
+  const rules = isReadable ? await readAllRules(yaml, facts, scalars.configDir, { ...request, compiler }) : []
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
   problems.throwIfAny(warnings)
   const files = [variables.file, yamlPath(scalars.configDir)]
@@ -76,7 +76,7 @@ function namedPins(tree: Tree | undefined, pins: readonly Pin[]): ReadonlyMap<st
 
 async function readAllRules(
   yaml: DamselflyYaml,
-  outputs: ReadonlySet<string>,
+  facts: SchemaFacts,
   configDir: string,
   request: SettingsRequest,
 ): Promise<readonly Rule[]> {
@@ -86,6 +86,14 @@ async function readAllRules(
   for (const problem of problems) reader.problems.add(problem)
   if (yaml.rules === undefined) return []
   const { Steps } = await import('./steps.ts') // brings zod, which a broker without rules does not need
-  const steps = new Steps(reader, request.compiler, catalogue, outputs)
+  const steps = new Steps(reader, request.compiler, catalogue, facts)
   return await readRules(yaml.rules.value, reader, request.compiler, (tree) => steps.read(tree))
+}
+
+function commandCheck(pins: readonly Pin[]): NonNullable<SchemaFacts['commandProblem']> {
+  const outputs = new Map(pins.filter(isOutput).map((pin) => [pin.name, pin]))
+  return (name, command) => {
+    const pin = outputs.get(name)
+    return pin === undefined ? undefined : commandProblem(pin, command)
+  }
 }

@@ -61,6 +61,7 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     configDir: read('CONFIG_DIR', folder, resolve(request.cwd, 'config')),
     controlSocket: join(resolve(request.cwd, runtimeDir || dataDir), 'control.sock'),
     gpioChip: read('GPIO_CHIP', readGpioChip, 'auto'),
+    pwmDir: read<string | undefined>('PWM_DIR', folder, undefined),
     logLevel: read('LOG_LEVEL', level, 'info'),
     logFormat: read(
       'LOG_FORMAT',

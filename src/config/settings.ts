@@ -22,6 +22,8 @@ export interface Settings {
   readonly controlSocket: string
   /** `auto`, `simulated` or the path of a chip's device. */
   readonly gpioChip: string
+  /** A folder like `/sys/class/pwm`, absolute; undefined: that one, or the simulator where GPIO is simulated. */
+  readonly pwmDir: string | undefined
   readonly logLevel: LogLevel
   readonly logFormat: 'pretty' | 'json'
   readonly pins: readonly Pin[]

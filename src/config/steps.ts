@@ -6,6 +6,7 @@ import { mergeNeeds } from '../core/memory.ts'
 import { nearest } from '../core/nearest.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
 import type { Step } from '../core/rule.ts'
+import type { SchemaFacts } from '../core/schema.ts'
 import { type ActionSchema, schemaOf } from './action-schemas.ts'
 import type { OptionProblem } from './option-issues.ts'
 import { tellExpression } from './rules.ts'
@@ -20,19 +21,19 @@ export class Steps {
   readonly #reader: TreeReader
   readonly #compiler: ExpressionCompiler
   readonly #catalogue: ActionCatalogue
-  readonly #outputs: ReadonlySet<string>
+  readonly #facts: SchemaFacts
   readonly #schemas = new Map<string, ActionSchema | undefined>()
 
   constructor(
     reader: TreeReader,
     compiler: ExpressionCompiler,
     catalogue: ActionCatalogue,
-    outputs: ReadonlySet<string>,
+    facts: SchemaFacts,
   ) {
     this.#reader = reader
     this.#compiler = compiler
     this.#catalogue = catalogue
-    this.#outputs = outputs
+    this.#facts = facts
   }
 
   /** One step; undefined, and its mistakes told, when it is not right. */
@@ -104,7 +105,7 @@ export class Steps {
 
   #schema(definition: ActionDefinition, entry: TreeEntry): ActionSchema | undefined {
     if (this.#schemas.has(definition.name)) return this.#schemas.get(definition.name)
-    const schema = schemaOf(definition, this.#outputs)
+    const schema = schemaOf(definition, this.#facts)
     if (typeof schema === 'string') this.#reader.mistake(entry, schema, { found: null })
     const known = typeof schema === 'string' ? undefined : schema
     this.#schemas.set(definition.name, known)

@@ -22,6 +22,7 @@ export const variableNames = [
   'DATA_DIR',
   'CONFIG_DIR',
   'GPIO_CHIP',
+  'PWM_DIR',
   'LOG_LEVEL',
   'LOG_FORMAT',
 ] as const

@@ -67,6 +67,89 @@ export const outputPinKeys = {
     default: 'off',
   },
   max_on: { description: 'The longest time that it may stay on: 10m.', ...like('duration') },
+  interlock: {
+    description: 'Outputs that are never on together with this one; it holds for them, too.',
+    anyOf: [
+      { type: 'string', minLength: 1 },
+      { type: 'array', minItems: 1, items: { type: 'string', minLength: 1 } },
+    ],
+  },
+  dead_time: {
+    description: 'How long those must have been off before this one goes on, and the other way round: 500ms.',
+    ...like('duration'),
+    default: '100ms',
+  },
+} as const satisfies Vocabulary
+
+/** What PWM pins and servos have in common. */
+const pulsedPinKeys = {
+  max_on: outputPinKeys.max_on,
+  channel: {
+    description: 'The channel of the PWM chip, where the GPIO number does not say it.',
+    type: 'integer',
+    minimum: 0,
+  },
+  pwm_chip: {
+    description: 'The device that makes the pulses, such as 1f00098000.pwm; not its number, which changes.',
+    type: 'string',
+    minLength: 1,
+  },
+} as const satisfies Vocabulary
+
+export const pwmPinKeys = {
+  pwm: { description: 'This pin gets pulses from the kernel; commands are percent.', const: true },
+  frequency: { description: 'Of the pulses: 50Hz, 25kHz.', ...like('frequency'), default: '1kHz' },
+  min: { description: 'The least duty but 0, in percent.', type: 'number', minimum: 0, default: 0 },
+  max: {
+    description: 'The greatest duty, which is "on", in percent.',
+    type: 'number',
+    maximum: 100,
+    default: 100,
+  },
+  initial: {
+    description: 'Driven when Damselfly starts: on, off or percent.',
+    ...like('level'),
+    default: 'off',
+  },
+  on_stop: {
+    description: 'Driven when Damselfly stops, and after a crash: on, off or percent.',
+    ...like('level'),
+    default: 'off',
+  },
+  ...pulsedPinKeys,
+  interlock: outputPinKeys.interlock,
+  dead_time: outputPinKeys.dead_time,
+} as const satisfies Vocabulary
+
+export const servoPinKeys = {
+  servo: { description: 'This pin moves a servo; commands are degrees.', const: true },
+  range: { description: 'How far the servo turns, in degrees.', type: 'number', minimum: 1, default: 180 },
+  pulse: {
+    description: 'The pulses at 0 degrees and at the end of the range: [0.5ms, 2.5ms].',
+    type: 'array',
+    minItems: 2,
+    maxItems: 2,
+    items: { type: 'string', pattern: '^\\s*\\d+(\\.\\d+)?\\s*(ms|us|µs|μs)\\s*$' },
+    default: ['0.5ms', '2.5ms'],
+  },
+  min: {
+    description: 'The least angle that it is moved to, in degrees.',
+    type: 'number',
+    minimum: 0,
+    default: 0,
+  },
+  max: { description: 'The greatest one, which is "on"; the range unless told.', type: 'number' },
+  initial: {
+    description: 'The angle when Damselfly starts; off: no pulses, so that it does not move.',
+    ...like('level'),
+    default: 'off',
+  },
+  on_stop: {
+    description: 'The angle when Damselfly stops, and after a crash; off: no pulses.',
+    ...like('level'),
+    default: 'off',
+  },
+  ...pulsedPinKeys,
 } as const satisfies Vocabulary
 
 /** What stands below `press:` of an input. */
@@ -220,6 +303,15 @@ export const definitions = {
   state: {
     description: 'on or off.',
     enum: ['on', 'off', true, false],
+  },
+  level: {
+    description: 'on, off or a number.',
+    anyOf: [{ enum: ['on', 'off', true, false] }, { type: 'number' }],
+  },
+  frequency: {
+    description: 'A frequency: 50Hz, 25kHz.',
+    type: 'string',
+    pattern: '^\\s*\\d+(\\.\\d+)?\\s*([kK]|M)?[hH][zZ]\\s*$',
   },
   duration: {
     description: 'A time: 200ms, 30s, 10m, 1h30m, 2d.',

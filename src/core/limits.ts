@@ -111,6 +111,8 @@ export const limits = {
   everyMsMin: 100,
   /** The longest `debounce:` of a pin; the kernel counts it in microseconds of 32 bits. */
   pinDebounceMsMax: 60_000,
+  /** The shortest phase of `blink`. */
+  blinkMsMin: 20,
   /** Failures remembered, so that the same one is not logged again and again. */
   repeatsRemembered: 1_000,
 

@@ -30,7 +30,7 @@ export interface OutputPin {
 
 export interface Interlock {
   readonly pins: readonly string[]
-  /** How long all of them are off before another goes on. */
+  /** How long each of them must have been off before this one goes on; of two that name each other the longer. */
   readonly deadTimeMs: number
 }
 
@@ -38,9 +38,11 @@ export interface Interlock {
 export interface PwmPin {
   readonly name: string
   readonly direction: 'pwm'
+  /** Where it is wired; says which channel makes the pulses, unless `channel` and `pwmChip` do. */
   readonly line: LineChoice
-  /** Which channel of which chip makes the pulses, where the line does not say it. */
-  readonly channel?: { readonly chip?: string; readonly number: number }
+  readonly channel?: number
+  /** The device that makes the pulses, such as `1f00098000.pwm`. */
+  readonly pwmChip?: string
   /** Inverts the pulses: the duty is the time at the low level. */
   readonly isActiveLow: boolean
   readonly periodNs: number
@@ -52,6 +54,8 @@ export interface PwmPin {
   readonly initial: 'off' | number
   readonly onStop: 'off' | number
   readonly maxOnMs?: number
+  /** As for a switched output; not for a servo. */
+  readonly interlock?: Interlock
   readonly place: Place
 }
 
@@ -167,4 +171,28 @@ export function parsePinCommand(text: string): PinCommand | undefined {
 export function isPinCommand(value: unknown): value is PinCommand {
   if (typeof value === 'number') return Number.isFinite(value)
   return typeof value === 'string' && ['on', 'off', 'toggle', 'blink'].includes(value)
+}
+
+/** What an output understands, for messages. */
+export function commandWords(pin: OutputPin | PwmPin): string {
+  if (pin.direction === 'out') return 'on, off, toggle or blink'
+  if (pin.scale.kind === 'angle') return `on, off, toggle or an angle from ${pin.min} to ${pin.max} degrees`
+  return `on, off, toggle, blink or a number from 0 to 100, in percent`
+}
+
+/** Why an output does not understand a command, in a sentence; undefined when it does. */
+export function commandProblem(pin: OutputPin | PwmPin, command: unknown): string | undefined {
+  const isKnown =
+    isPinCommand(command) &&
+    (pin.direction === 'out'
+      ? typeof command !== 'number' || command === 0 || command === 1
+      : command !== 'blink' || pin.scale.kind !== 'angle')
+  if (isKnown) return undefined
+  const kind =
+    pin.direction === 'out' ? 'a switched pin' : pin.scale.kind === 'angle' ? 'a servo' : 'a PWM pin'
+  return `pin ${pin.name} is ${kind}: it knows ${commandWords(pin)}, not ${shown(command)}`
+}
+
+function shown(command: unknown): string {
+  return typeof command === 'number' ? String(command) : (JSON.stringify(command)?.slice(0, 40) ?? 'nothing')
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { reasonOf } from './errors.ts'
 import { nearest } from './nearest.ts'
+import { type PinCommand, parsePinCommand } from './pin.ts'
 import { filterProblem, topicProblem } from './topics.ts'
 import { parseDuration } from './units.ts'
 
@@ -8,6 +9,8 @@ import { parseDuration } from './units.ts'
 export interface SchemaFacts {
   /** Names of the output pins; undefined when not known (as for the JSON Schema): then every name passes. */
   readonly outputs?: ReadonlySet<string>
+  /** Why an output does not understand a command; undefined when it does, or when that is not known. */
+  readonly commandProblem?: (pin: string, command: PinCommand) => string | undefined
 }
 
 /**
@@ -19,6 +22,10 @@ export type SchemaTools = typeof z & {
   duration(): DurationSchema
   /** The name of an output pin in `pins:`. */
   pin(): z.ZodString
+  /** A command for an output pin: on, off, toggle, blink or a number, also `true`, `"ON"`, `"40"`. */
+  pinCommand(): z.ZodType<PinCommand>
+  /** Why this pin does not understand this command, for a check across two options; undefined when it does. */
+  commandProblem(pin: string, command: PinCommand): string | undefined
   /** A topic to publish to: no wildcards. */
   topic(): z.ZodString
   /** A topic filter: `+` and `#` allowed. */
@@ -35,6 +42,8 @@ export function schemaTools(facts: SchemaFacts = {}): SchemaTools {
   return Object.assign(Object.create(z) as typeof z, {
     duration,
     pin: () => pin(facts.outputs),
+    pinCommand,
+    commandProblem: (name: string, command: PinCommand) => facts.commandProblem?.(name, command),
     topic: () => checkedText(topicProblem, 'a topic', 'home/lamp'),
     filter: () => checkedText(filterProblem, 'a topic filter', 'home/+/set'),
   })
@@ -75,6 +84,26 @@ function pin(outputs: ReadonlySet<string> | undefined): z.ZodString {
       params: near === undefined ? {} : { suggestion: near },
     })
   })
+}
+
+const commandWords = ['on', 'off', 'toggle', 'blink'] as const
+
+// What devices send for on and off is as good as the words: true, 1, "ON", "1".
+function pinCommand(): z.ZodType<PinCommand> {
+  return z
+    .union([z.enum(commandWords), z.boolean(), z.number(), z.string()], 'on, off, toggle, blink or a number')
+    .transform((value, context): PinCommand => {
+      const command = typeof value === 'number' ? value : parsePinCommand(String(value))
+      if (command !== undefined) return command
+      const word = String(value).trim().slice(0, 40)
+      const near = nearest(word, commandWords)
+      context.addIssue({
+        code: 'custom',
+        message: `"${word}" is not on, off, toggle, blink or a number`,
+        params: near === undefined ? {} : { suggestion: near },
+      })
+      return z.NEVER
+    })
 }
 
 function checkedText(

@@ -32,6 +32,27 @@ export function parseDuration(text: string): number {
   return Math.round(ms)
 }
 
+/**
+ * Reads a frequency as people write it: `50Hz`, `25kHz`, `1.5 kHz`, `2MHz`. Hertz.
+ * @returns undefined when it is none; a bare number has no unit, and is none
+ */
+export function parseFrequency(text: string): number | undefined {
+  const found = /^(\d+(?:\.\d+)?)\s*([kM]?)hz$/i.exec(text.trim())
+  if (found === null) return undefined
+  const factor = found[2] === '' ? 1 : found[2] === 'M' ? 1e6 : found[2] === 'm' ? Number.NaN : 1e3
+  const hertz = Number(found[1]) * factor
+  return Number.isFinite(hertz) ? hertz : undefined
+}
+
+/**
+ * Reads the width of a pulse: `1.5ms`, `500us`, `500µs`. Nanoseconds.
+ * @returns undefined when it is none
+ */
+export function parsePulse(text: string): number | undefined {
+  const found = /^(\d{1,6}(?:\.\d{1,6})?)\s*(ms|us|µs|μs)$/.exec(text.trim())
+  return found === null ? undefined : Math.round(Number(found[1]) * (found[2] === 'ms' ? 1e6 : 1e3))
+}
+
 /** A duration in milliseconds as people write it: 90_000 → `1m30s`. The inverse of `parseDuration`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0s'

@@ -1,25 +1,14 @@
-import type { Counters } from '../core/counters.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
-import type { InputPin, OutputPin, Pin, PinCommand, PinState, PinValue } from '../core/pin.ts'
-import type { Logger, PinCause, Pins } from '../core/ports.ts'
-import { describeLine, type GpioChip, type WireEdge } from './chip.ts'
-import { type Held, type HeldIn, type HeldOut, isSameLine, stateOf, update } from './held.ts'
-import { resolveLine } from './lines.ts'
-import { openChip } from './open-chip.ts'
-import { Output, opposite } from './output.ts'
+import type { InputPin, Pin, PinCommand, PinState, PinValue } from '../core/pin.ts'
+import type { Logger, PinCause, Pins, PinTiming } from '../core/ports.ts'
+import type { GpioChip, WireEdge } from './chip.ts'
+import type { Held } from './held.ts'
+import type { Output, PinChange } from './output.ts'
+import { PinHolder, type PinHolderOptions } from './pin-holder.ts'
 import { byError, type PinProblem, startError } from './pin-problem.ts'
-import { writeOutputsRecord } from './record.ts'
 
-export interface PinBoardOptions {
-  /** `GPIO_CHIP`: `auto`, `simulated` or the path of a chip's device. */
-  readonly choice: string
-  /** Where the record of held outputs is kept for `damselfly safe`. */
-  readonly dataDir: string
-  readonly log: Logger
-  readonly counters: Counters
-  /** Where the devices are; `/dev` unless told. */
-  readonly deviceDir?: string
+export interface PinBoardOptions extends PinHolderOptions {
   /** A monotonic clock, in milliseconds; `performance.now` unless told. */
   readonly nowMs?: () => number
   /** What an input with `count` has counted; it is the pin's state. 0 unless told. */
@@ -52,27 +41,40 @@ export interface PinListener {
  */
 export class PinBoard implements Pins {
   readonly #options: PinBoardOptions
-  readonly #nowMs: () => number
-  readonly #held = new Map<string, Held>()
+  readonly #log: Logger
+  readonly #holder: PinHolder
   readonly #unavailable = new Map<string, DamselflyError>()
   readonly #listeners = new Set<PinListener>()
-  #chip: GpioChip | undefined
+  /** What is to be told; empty when nobody is being told. */
+  readonly #due: ((listener: PinListener) => void)[] = []
+  #isTelling = false
   #changes: Promise<unknown> = Promise.resolve()
   #isClosed = false
 
   constructor(options: PinBoardOptions) {
     this.#options = options
-    this.#nowMs = options.nowMs ?? (() => performance.now())
+    this.#log = options.log
+    this.#holder = new PinHolder(options, {
+      nowMs: options.nowMs ?? (() => performance.now()),
+      inOne: (changes) => this.#tellAfter(changes),
+      onEdge: (name, ...edge) => this.#edge(name, ...edge),
+      onChanges: (changes) => this.#tell(...changes.map((change) => this.#newsOf(change))),
+    })
   }
 
-  /** The chip that serves the pins; undefined while there are none. */
+  /** The chip that serves the lines; undefined while there are none, PWM apart. */
   get chip(): Pick<GpioChip, 'path' | 'label' | 'isSimulated'> | undefined {
-    return this.#chip
+    return this.#holder.chip
+  }
+
+  /** Whether the pins are simulated; false while there are none. */
+  get isSimulated(): boolean {
+    return this.#holder.isSimulated
   }
 
   /** The pins that are there. */
   get pins(): readonly Pin[] {
-    return [...this.#held.values()].map((held) => held.pin)
+    return [...this.#holder.held.values()].map((held) => held.pin)
   }
 
   /**
@@ -97,31 +99,31 @@ export class PinBoard implements Pins {
   async apply(pins: readonly Pin[]): Promise<readonly PinProblem[]> {
     const problems = await this.#inTurn(() => this.#change(pins))
     for (const [error, names] of byError(problems))
-      this.#options.log.error({ pins: names, code: error.code, reason: error.message }, 'pin not available')
+      this.#log.error({ pins: names, code: error.code, reason: error.message }, 'pin not available')
     return problems
   }
 
   /** Calls the listener for the states as they are, then for what happens. @returns ends it */
   listen(listener: PinListener): () => void {
     this.#listeners.add(listener)
-    for (const [name, held] of this.#held) this.#call(() => listener.onState?.(name, this.#valueOf(held), []))
+    for (const [name, held] of this.#holder.held)
+      this.#call(() => listener.onState?.(name, this.#valueOf(held), []))
     return () => this.#listeners.delete(listener)
   }
 
-  set(pin: string, command: PinCommand, options: PinCause & { readonly forMs?: number } = {}): void {
+  set(pin: string, command: PinCommand, options: PinCause & PinTiming = {}): void {
     this.#output(pin).command(command, options)
   }
 
   async pulse(pin: string, ms: number, signal?: AbortSignal, cause: PinCause = {}): Promise<void> {
     if (signal?.aborted) return
     const output = this.#output(pin)
-    const { log } = this.#options
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         try {
           output.command('off', cause)
         } catch (error) {
-          log.error({ pin, reason: reasonOf(error) }, 'pin not switched off when its pulse was aborted')
+          this.#log.error({ pin, reason: reasonOf(error) }, 'pin not switched off when its pulse was aborted')
         }
       }
       const onSettled = (): void => {
@@ -131,7 +133,7 @@ export class PinBoard implements Pins {
       // before the command: a listener that takes the pin over at once settles this pulse
       signal?.addEventListener('abort', abort, { once: true })
       try {
-        output.command('on', { ...cause, forMs: ms, onSettled })
+        output.command('on', { ...cause, forMs: ms, back: 'off', onSettled })
       } catch (error) {
         signal?.removeEventListener('abort', abort)
         reject(error)
@@ -160,7 +162,7 @@ export class PinBoard implements Pins {
 
   /** Tells the listeners what an input that counts has counted. Does nothing when there is no such pin. */
   tellTotal(pin: string): void {
-    const held = this.#held.get(pin)
+    const held = this.#holder.held.get(pin)
     if (held === undefined || countingPin(held) === undefined) return
     this.#tell((listener) => listener.onState?.(pin, this.#valueOf(held), []))
   }
@@ -178,14 +180,16 @@ export class PinBoard implements Pins {
 
   /**
    * Sets an input of the simulator, as if its wire had changed.
-   * @throws DamselflyError `PIN_UNKNOWN`; `GPIO_FAILED` for a pin that is no simulated input
+   * @throws DamselflyError `PIN_UNKNOWN`; `GPIO_FAILED` for a pin that is no simulated input; `PIN_COMMAND_INVALID`
    */
   simulate(pin: string, command: PinCommand, chain: readonly string[] = []): void {
     const held = this.#find(pin)
     if (held.kind === 'out' || held.line.drive === undefined)
       throw new DamselflyError('GPIO_FAILED', `pin ${pin} is not a simulated input`)
-    const target = command === 'toggle' ? opposite(held.state) : command
-    held.line.drive(target === 'on', chain)
+    const isOn = command === 'toggle' ? held.state === 'off' : levelOf(command)
+    if (isOn === undefined)
+      throw new DamselflyError('PIN_COMMAND_INVALID', `pin ${pin} is an input: it knows on, off and toggle`)
+    held.line.drive(isOn, chain)
   }
 
   /**
@@ -195,11 +199,7 @@ export class PinBoard implements Pins {
   async close(): Promise<void> {
     await this.#inTurn(async () => {
       this.#isClosed = true
-      const all = [...this.#held]
-      this.#stopOutputs(all)
-      await this.#releaseInputs(all)
-      await this.#chip?.close()
-      this.#chip = undefined
+      await this.#holder.close()
     })
   }
 
@@ -214,83 +214,20 @@ export class PinBoard implements Pins {
     return result
   }
 
-  async #change(pins: readonly Pin[]): Promise<PinProblem[]> {
+  async #change(pins: readonly Pin[]): Promise<readonly PinProblem[]> {
     if (this.#isClosed) throw closed()
-    const wanted = new Map(pins.map((pin) => [pin.name, pin]))
-    const before = [...this.#held]
-    const obsolete = before.filter(([name, { pin }]) => !isSameLine(pin, wanted.get(name)))
-    await this.#releaseInputs(obsolete)
-    this.#stopOutputs(obsolete) // from here to the new lines nothing waits: no command finds a pin missing
+    const before = [...this.#holder.held.keys()]
+    const problems = await this.#holder.change(pins)
     this.#unavailable.clear()
-    const problems = await this.#take(pins)
     for (const { pin, error } of problems) this.#unavailable.set(pin.name, error)
-    for (const [name] of before)
-      if (!this.#held.has(name)) this.#tell((listener) => listener.onRemoved?.(name))
-    await this.#record()
+    for (const name of before)
+      if (!this.#holder.held.has(name)) this.#tell((listener) => listener.onRemoved?.(name))
+    await this.#holder.record()
     return problems
   }
 
-  async #take(pins: readonly Pin[]): Promise<PinProblem[]> {
-    const problems: PinProblem[] = []
-    const failed = (pin: Pin, error: unknown): void => {
-      if (!(error instanceof DamselflyError)) throw error
-      problems.push({ pin, error })
-    }
-    try {
-      if (pins.length > 0) this.#chip ??= await openChip(this.#options)
-    } catch (error) {
-      for (const pin of pins) failed(pin, error)
-      return problems
-    }
-    for (const pin of pins) {
-      const held = this.#held.get(pin.name)
-      try {
-        if (held !== undefined) update(held, pin)
-        else if (this.#chip !== undefined) this.#request(this.#chip, pin)
-      } catch (error) {
-        failed(pin, error)
-      }
-    }
-    return problems
-  }
-
-  #request(chip: GpioChip, pin: Pin): void {
-    if (pin.direction === 'pwm') throw new DamselflyError('GPIO_FAILED', 'PWM is not there yet')
-    const offset = resolveLine(chip, pin.line)
-    for (const { pin: other, offset: taken } of this.#held.values()) {
-      if (taken !== offset) continue
-      throw new DamselflyError('GPIO_BUSY', `${describeLine(chip, offset)} is pin ${other.name} already`)
-    }
-    const held =
-      pin.direction === 'out' ? this.#takeOutput(chip, pin, offset) : this.#takeInput(chip, pin, offset)
-    this.#held.set(pin.name, held)
-    this.#tell((listener) => listener.onState?.(pin.name, this.#valueOf(held), []))
-  }
-
-  #takeOutput(chip: GpioChip, pin: OutputPin, offset: number): HeldOut {
-    const { isActiveLow, initial } = pin
-    const line = chip.requestOutput(offset, { isActiveLow, value: initial === 'on' })
-    const onState = (state: PinState, chain: readonly string[], by?: string): void =>
-      this.#tell((listener) => listener.onState?.(pin.name, state, chain, by))
-    const output = new Output({ pin, line, log: this.#options.log, onState, nowMs: this.#nowMs })
-    output.start()
-    return { kind: 'out', pin, offset, output }
-  }
-
-  #takeInput(chip: GpioChip, pin: InputPin, offset: number): HeldIn {
-    const onEdge = (value: boolean, chain: readonly string[], edge?: WireEdge): void =>
-      this.#edge(pin.name, value, chain, edge)
-    const line = chip.requestInput(offset, pin, onEdge)
-    try {
-      return { kind: 'in', pin, offset, line, state: line.read() ? 'on' : 'off' }
-    } catch (error) {
-      void line.release()
-      throw error
-    }
-  }
-
-  #edge(name: string, value: boolean, chain: readonly string[], edge: WireEdge | undefined): void {
-    const held = this.#held.get(name)
+  #edge(name: string, value: boolean, chain: readonly string[], edge?: WireEdge): void {
+    const held = this.#holder.held.get(name)
     if (held?.kind !== 'in') return
     const state = value ? 'on' : 'off'
     if (edge !== undefined) {
@@ -299,50 +236,20 @@ export class PinBoard implements Pins {
     }
     if (held.state === state) return
     held.state = state
-    this.#options.log.debug({ pin: name, state }, 'pin changed')
+    this.#log.debug({ pin: name, state }, 'pin changed')
     if (held.pin.count === undefined) this.#tell((listener) => listener.onState?.(name, state, chain))
     this.#tell((listener) => listener.onEdge?.(held.pin, state, chain))
   }
 
+  #newsOf({ pin, state, chain, by }: PinChange): (listener: PinListener) => void {
+    const held = this.#holder.held.get(pin)
+    const value = held?.kind === 'in' ? this.#valueOf(held) : state
+    return (listener) => listener.onState?.(pin, value, chain, by)
+  }
+
   #valueOf(held: Held): PinValue {
     const counting = countingPin(held)
-    return counting === undefined ? stateOf(held) : (this.#options.totalOf?.(counting) ?? 0)
-  }
-
-  #stopOutputs(held: readonly (readonly [string, Held])[]): void {
-    for (const [name, it] of held) {
-      if (it.kind !== 'out') continue
-      it.output.stop()
-      this.#held.delete(name)
-    }
-  }
-
-  async #releaseInputs(held: readonly (readonly [string, Held])[]): Promise<void> {
-    const releases = held.map(async ([name, it]) => {
-      if (it.kind !== 'in') return
-      this.#held.delete(name)
-      await it.line.release()
-    })
-    await Promise.all(releases)
-  }
-
-  async #record(): Promise<void> {
-    const { choice, dataDir, log } = this.#options
-    const { path = '', label = '', lineNames = [] } = this.#chip ?? {}
-    const outputs = [...this.#held.values()]
-      .filter((held) => held.kind === 'out')
-      .map(({ pin, offset }) => {
-        const { name, isActiveLow, onStop } = pin
-        return { pin: name, line: lineNames[offset] ?? '', offset, isActiveLow, onStop }
-      })
-    try {
-      await writeOutputsRecord(dataDir, { choice, chip: { path, label }, outputs })
-    } catch (error) {
-      log.error(
-        { dataDir, reason: reasonOf(error) },
-        'record of outputs not written; "damselfly safe" needs it',
-      )
-    }
+    return counting === undefined ? held.state : (this.#options.totalOf?.(counting) ?? 0)
   }
 
   #output(name: string): Output {
@@ -352,34 +259,55 @@ export class PinBoard implements Pins {
   }
 
   #find(name: string): Held {
-    const held = this.#held.get(name)
+    const held = this.#holder.held.get(name)
     if (held !== undefined) return held
     if (this.#isClosed) throw closed()
     const cause = this.#unavailable.get(name)
     if (cause !== undefined)
       throw new DamselflyError('GPIO_FAILED', `pin ${name} is not available: ${cause.message}`, { cause })
-    const names = [...this.#held.keys()]
+    const names = [...this.#holder.held.keys()]
     const near = nearest(name, names)
     const hint = near === undefined ? '' : `; did you mean ${near}?`
     const list = names.length === 0 ? 'there are none' : `there are ${names.join(', ')}`
     throw new DamselflyError('PIN_UNKNOWN', `no pin is named "${name}"${hint}; ${list}`)
   }
 
-  #tell(call: (listener: PinListener) => void): void {
-    for (const listener of this.#listeners) this.#call(() => call(listener))
+  // A listener may command pins: what follows from that is told when all have heard what led to it.
+  #tell(...news: ((listener: PinListener) => void)[]): void {
+    this.#due.push(...news)
+    if (this.#isTelling) return
+    this.#isTelling = true
+    for (let one = this.#due.shift(); one !== undefined; one = this.#due.shift())
+      for (const listener of this.#listeners) this.#call(() => one?.(listener))
+    this.#isTelling = false
+  }
+
+  #tellAfter<Result>(changes: () => Result): Result {
+    this.#isTelling = true
+    try {
+      return changes()
+    } finally {
+      this.#isTelling = false
+      this.#tell()
+    }
   }
 
   #call(call: () => void): void {
     try {
       call()
     } catch (error) {
-      this.#options.log.error({ err: error }, 'pin listener failed')
+      this.#log.error({ err: error }, 'pin listener failed')
     }
   }
 }
 
 function countingPin(held: Held): InputPin | undefined {
   return held.kind === 'in' && held.pin.count !== undefined ? held.pin : undefined
+}
+
+function levelOf(command: PinCommand): boolean | undefined {
+  if (command === 'on' || command === 1) return true
+  return command === 'off' || command === 0 ? false : undefined
 }
 
 function closed(): DamselflyError {

@@ -1,43 +1,37 @@
-import type { InputPin, OutputPin, Pin, PinState } from '../core/pin.ts'
+import type { InputPin, OutputPin, Pin, PinValue, PwmPin } from '../core/pin.ts'
 import type { InputLine } from './chip.ts'
 import type { Output } from './output.ts'
+import type { HeldChannel, HeldLine } from './record.ts'
 
-/** A pin whose line the board holds. */
-export type Held = HeldOut | HeldIn
+/** A pin whose line is held. Each kind of pin is a file (`held-….ts`) that takes the line and makes one of these. */
+export type Held = HeldInput | HeldOutput
 
-export interface HeldOut {
-  readonly kind: 'out'
-  pin: OutputPin
-  readonly offset: number
-  readonly output: Output
+interface HeldPin {
+  readonly state: PinValue
+  /** What no other pin may have as well, for messages: `GPIO17 (line 17 of /dev/gpiochip0)`. */
+  readonly wire: string
+  /** Whether this configuration of the pin is served by what is held. */
+  isSameLine(pin: Pin | undefined): boolean
+  /** Takes over a configuration for which `isSameLine` holds. */
+  update(pin: Pin): void
 }
 
-export interface HeldIn {
+export interface HeldInput extends HeldPin {
   readonly kind: 'in'
   pin: InputPin
-  readonly offset: number
   readonly line: InputLine
-  state: PinState
+  state: 'on' | 'off'
 }
 
-/** Whether the line is on. */
-export function stateOf(held: Held): PinState {
-  return held.kind === 'out' ? held.output.state : held.state
+export interface HeldOutput extends HeldPin {
+  readonly kind: 'out'
+  readonly pin: OutputPin | PwmPin
+  readonly output: Output
+  /** What `damselfly safe` needs to know. */
+  readonly record: OutputRecord
 }
 
-/** Whether two configurations of a pin are served by one and the same request of the line. */
-export function isSameLine(a: Pin, b: Pin | undefined): boolean {
-  if (b === undefined || a.line !== b.line || a.isActiveLow !== b.isActiveLow) return false
-  if (a.direction !== 'in') return b.direction === a.direction
-  if (b.direction !== 'in' || (a.count === undefined) !== (b.count === undefined)) return false
-  return a.pull === b.pull && a.debounceMs === b.debounceMs
-}
-
-/** Takes over a configuration for which `isSameLine` holds. */
-export function update(held: Held, pin: Pin): void {
-  if (held.kind === 'out' && pin.direction === 'out') {
-    held.pin = pin
-    held.output.update(pin)
-  }
-  if (held.kind === 'in' && pin.direction === 'in') held.pin = pin
-}
+/** An output of the record: a line of the chip, or a channel of the kernel's PWM. */
+export type OutputRecord =
+  | { readonly kind: 'line'; readonly line: HeldLine }
+  | { readonly kind: 'channel'; readonly channel: HeldChannel }

@@ -46,6 +46,11 @@ export async function openChip(options: OpenChipOptions): Promise<GpioChip> {
   return logged(chosen, log)
 }
 
+/** Whether the machine has any GPIO chip, ours or not. */
+export function hasGpioChip(deviceDir = '/dev'): boolean {
+  return devicePaths(deviceDir).length > 0
+}
+
 function choose(candidates: readonly Candidate[]): GpioChip | undefined {
   const chips = candidates.flatMap((candidate) => ('chip' in candidate ? [candidate.chip] : []))
   for (const label of piLabels) {

@@ -4,10 +4,12 @@ import { limits } from '../core/limits.ts'
 import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
 import { nearest } from '../core/nearest.ts'
 import {
+  commandWords,
+  isOutput,
   type PinCommand,
   type PinState,
   type PinValue,
-  parsePinCommand as parseCommandText,
+  parsePinCommand,
 } from '../core/pin.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -15,16 +17,6 @@ import type { PinBoard } from './board.ts'
 
 const commandBytesMax = 64
 const nameShownMax = 64
-
-const commands: ReadonlyMap<string, PinCommand> = new Map([
-  ['on', 'on'],
-  ['1', 'on'],
-  ['true', 'on'],
-  ['off', 'off'],
-  ['0', 'off'],
-  ['false', 'off'],
-  ['toggle', 'toggle'],
-])
 
 export interface PinTopicsOptions {
   readonly board: PinBoard
@@ -135,8 +127,10 @@ class Topics implements PinTopics {
     this.#send(message)
   }
 
-  #expected(pin: string): string {
-    return this.#board.isCounter(pin) ? 'a number: the total that the meter shows' : 'on, off or toggle'
+  #expected(name: string): string {
+    if (this.#board.isCounter(name)) return 'a number: the total that the meter shows'
+    const pin = this.#board.pins.find((pin) => pin.name === name)
+    return pin !== undefined && isOutput(pin) ? commandWords(pin) : 'on, off or toggle'
   }
 
   #pinNames(): string[] {
@@ -164,7 +158,7 @@ class Topics implements PinTopics {
       return
     }
     if (this.#board.isCounter(pin) && this.#align(pin, payload)) return
-    const command = parsePinCommand(payload)
+    const command = commandOf(payload)
     if (command === undefined) {
       const fields = { topic, client, bytes: payload.length, expected: this.#expected(pin) }
       this.#warn(`payload ${pin}`, fields, 'pin command not understood')
@@ -182,7 +176,7 @@ class Topics implements PinTopics {
   /** A number for a counter is its new total. @returns whether it was one */
   #align(pin: string, payload: Uint8Array): boolean {
     if (payload.length > commandBytesMax) return false
-    const total = parseCommandText(Buffer.from(payload).toString('utf8'))
+    const total = parsePinCommand(Buffer.from(payload).toString('utf8'))
     if (typeof total !== 'number') return false
     this.#board.align(pin, total)
     return true
@@ -205,12 +199,8 @@ class Topics implements PinTopics {
   }
 }
 
-/**
- * What a payload commands: `on`, `off`, `toggle`, also `1`, `0`, `true`, `false`, in either case, with or
- * without quotation marks and space around it; undefined for anything else.
- */
-export function parsePinCommand(payload: Uint8Array): PinCommand | undefined {
+/** What a payload commands, as `parsePinCommand` of core; it is looked for in 64 bytes and no more. */
+export function commandOf(payload: Uint8Array): PinCommand | undefined {
   if (payload.length > commandBytesMax) return undefined
-  const text = Buffer.from(payload).toString('utf8').trim()
-  return commands.get(text.replace(/^"(.*)"$/, '$1').toLowerCase())
+  return parsePinCommand(Buffer.from(payload).toString('utf8'))
 }

@@ -2,12 +2,13 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import type { PinState } from '../core/pin.ts'
+import type { PulseForm } from './pwm.ts'
 
 const fileName = 'outputs.json'
 const version = 1
 
-/** An output, as `damselfly safe` needs to know it. */
-export interface HeldOutput {
+/** A line that is driven, as `damselfly safe` needs to know it. */
+export interface HeldLine {
   readonly pin: string
   /** The line's name, as the chip gave it; empty when it has none. */
   readonly line: string
@@ -17,13 +18,31 @@ export interface HeldOutput {
   readonly onStop: PinState
 }
 
+/** A channel of the kernel's PWM, with the pulses of `on_stop`. */
+export interface HeldChannel extends PulseForm {
+  readonly pin: string
+  /** What it is wired to, for messages. */
+  readonly line: string
+  /** The device that makes the pulses. */
+  readonly chip: string
+  readonly number: number
+}
+
+/** The channels, and where their chips are. */
+export interface HeldPwm {
+  readonly dir: string
+  readonly channels: readonly HeldChannel[]
+}
+
 /** What the daemon holds: written at start and at reload, read after a crash. */
 export interface OutputsRecord {
   /** `GPIO_CHIP` as it was: what found the chip finds it again, whatever its number is then. */
   readonly choice: string
   /** The chip that it found. */
   readonly chip: { readonly path: string; readonly label: string }
-  readonly outputs: readonly HeldOutput[]
+  readonly outputs: readonly HeldLine[]
+  /** Absent when there is none. */
+  readonly pwm?: HeldPwm
 }
 
 /** Where the record lies in a data folder. */
@@ -39,7 +58,7 @@ export function outputsRecordPath(dataDir: string): string {
 export async function writeOutputsRecord(dataDir: string, record: OutputsRecord): Promise<void> {
   await mkdir(dataDir, { recursive: true })
   const path = outputsRecordPath(dataDir)
-  if (record.outputs.length === 0) return await rm(path, { force: true })
+  if (record.outputs.length === 0 && record.pwm === undefined) return await rm(path, { force: true })
   const draft = `${path}.${process.pid}.new`
   try {
     const file = await open(draft, 'w', 0o644)
@@ -87,17 +106,40 @@ function asRecord(value: unknown): OutputsRecord | undefined {
   if (typeof path !== 'string' || typeof label !== 'string') return undefined
   const held = outputs.map(asOutput)
   if (!held.every((output) => output !== undefined)) return undefined
-  return { choice, chip: { path, label }, outputs: held }
+  const pwm = asPwm(value['pwm'])
+  if (value['pwm'] !== undefined && pwm === undefined) return undefined
+  return { choice, chip: { path, label }, outputs: held, ...(pwm === undefined ? {} : { pwm }) }
 }
 
-function asOutput(value: unknown): HeldOutput | undefined {
+function asPwm(value: unknown): HeldPwm | undefined {
+  if (!isObject(value)) return undefined
+  const { dir, channels } = value
+  if (typeof dir !== 'string' || !Array.isArray(channels)) return undefined
+  const held = channels.map(asChannel)
+  return held.every((channel) => channel !== undefined) ? { dir, channels: held } : undefined
+}
+
+function asChannel(value: unknown): HeldChannel | undefined {
+  if (!isObject(value)) return undefined
+  const { pin, line, chip, number, periodNs, pulseNs, isInversed } = value
+  if (typeof pin !== 'string' || typeof line !== 'string' || typeof chip !== 'string') return undefined
+  if (!isCount(number) || !isCount(periodNs) || !isCount(pulseNs) || typeof isInversed !== 'boolean')
+    return undefined
+  return { pin, line, chip, number, periodNs, pulseNs, isInversed }
+}
+
+function asOutput(value: unknown): HeldLine | undefined {
   if (!isObject(value)) return undefined
   const { pin, line, offset, isActiveLow, onStop } = value
   if (typeof pin !== 'string' || typeof line !== 'string' || typeof isActiveLow !== 'boolean')
     return undefined
-  if (typeof offset !== 'number' || !Number.isSafeInteger(offset) || offset < 0) return undefined
+  if (!isCount(offset)) return undefined
   if (onStop !== 'on' && onStop !== 'off') return undefined
   return { pin, line, offset, isActiveLow, onStop }
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

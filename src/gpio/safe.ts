@@ -37,7 +37,12 @@ export interface SafeReport {
   /** Pins that are at `on_stop` now. */
   readonly driven: readonly string[]
   /** Pins that are not, and why; each has been logged. */
-  readonly failed: readonly { readonly pin: string; readonly reason: string }[]
+  readonly failed: readonly SafeFailure[]
+}
+
+export interface SafeFailure {
+  readonly pin: string
+  readonly reason: string
 }
 
 /**
@@ -55,7 +60,7 @@ export async function driveSafe(options: DriveSafeOptions): Promise<SafeReport> 
   const chip = await openChip({ ...options, counters: new Counters() })
   const lines: OutputLine[] = []
   const driven: string[] = []
-  const failed: { pin: string; reason: string }[] = []
+  const failed: SafeFailure[] = []
   const drive = (output: SafeOutput): void => {
     try {
       const offset = offsetOf(chip, output)

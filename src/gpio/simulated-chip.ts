@@ -22,6 +22,8 @@ export class SimulatedChip implements GpioChip {
   readonly path = 'simulated'
   readonly label = 'simulated'
   readonly lineNames: readonly string[] = Array.from({ length: headerLines }, (_, line) => `GPIO${line}`)
+  /** Told each level that an output is driven to, `true` is high; for those who want to see what would have moved. */
+  onDrive: ((offset: number, isHigh: boolean) => void) | undefined
   readonly #taken = new Set<number>()
   readonly #levels = new Map<number, boolean>()
 
@@ -34,6 +36,7 @@ export class SimulatedChip implements GpioChip {
     this.#take(offset)
     const write = (next: boolean): void => {
       this.#levels.set(offset, next !== isActiveLow)
+      this.onDrive?.(offset, next !== isActiveLow)
     }
     write(value)
     return { write, release: () => this.#taken.delete(offset) }

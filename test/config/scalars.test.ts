@@ -30,6 +30,7 @@ test('without any variable every setting has its default', async () => {
     configDir: `${cwd}/config`,
     controlSocket: `${cwd}/data/control.sock`,
     gpioChip: 'auto',
+    pwmDir: undefined,
     logLevel: 'info',
     logFormat: 'json',
     pins: [],

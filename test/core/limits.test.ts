@@ -35,6 +35,7 @@ const uncounted: Readonly<Record<string, string>> = {
   everyMsMin: 'a mistake in the configuration, which is told',
   tracePayloadBytesMax: 'the trace says how many bytes there were',
   traceMessagesRemembered: 'a step that ends very late is not shown',
+  blinkMsMin: 'a shorter phase is refused with its command',
   pinDebounceMsMax: 'a mistake in the configuration, which is told',
   clientInflightMax: 'nothing is lost at it: others wait their turn',
   sensorsMax: 'a mistake in the configuration, which is told',

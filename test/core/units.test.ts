@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatDuration, parseDuration } from '#src/core/units.js'
+import { formatDuration, parseDuration, parseFrequency, parsePulse } from '#src/core/units.js'
 
 const durations = [
   ['200ms', 200],
@@ -31,3 +31,28 @@ test('a duration is written with the units that people use', () => {
   assert.equal(formatDuration(250), '250ms')
   assert.equal(formatDuration(0), '0s')
 })
+
+for (const [text, hertz] of [
+  ['50Hz', 50],
+  ['25kHz', 25_000],
+  ['1.5 khz', 1_500],
+  ['2MHz', 2_000_000],
+  ['25', undefined],
+  ['25mHz', undefined],
+  ['-1Hz', undefined],
+  ['Hz', undefined],
+] as const)
+  test(`${text} is ${hertz === undefined ? 'no frequency' : `${hertz} Hz`}`, () => {
+    assert.equal(parseFrequency(text), hertz)
+  })
+
+for (const [text, ns] of [
+  ['0.5ms', 500_000],
+  ['1500us', 1_500_000],
+  ['2.5 µs', 2_500],
+  ['1s', undefined],
+  ['1', undefined],
+] as const)
+  test(`${text} is ${ns === undefined ? 'no width of a pulse' : `a pulse of ${ns} ns`}`, () => {
+    assert.equal(parsePulse(text), ns)
+  })

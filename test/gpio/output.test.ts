@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, mock, test } from 'node:test'
 import { DamselflyError } from '#src/core/errors.js'
-import { Output } from '#src/gpio/output.js'
+import { switched } from '#src/gpio/held-output.js'
+import { Output, type PinChange } from '#src/gpio/output.js'
 import { KeptLog, output } from '../support/gpio-kit.js'
 
 beforeEach(() => mock.timers.enable({ apis: ['setTimeout'] }))
@@ -25,8 +26,15 @@ function world(more: Parameters<typeof output>[2] = {}) {
   const log = new KeptLog()
   const pin = output('heater', 17, more)
   const states: string[] = []
-  const onState = (state: string): number => states.push(state)
-  const it = new Output({ pin, line, log, onState, nowMs: () => clock.nowMs })
+  const it = new Output({
+    pin,
+    actuator: switched(line),
+    initial: pin.initial,
+    log,
+    onChanges: (changes) => states.push(...changes.map(({ state }) => String(state))),
+    nowMs: () => clock.nowMs,
+    partners: () => [],
+  })
   it.start()
   const pass = (ms: number): void => {
     clock.nowMs += ms
@@ -99,10 +107,12 @@ test('a stop gives the line back even if it cannot be driven, and ends the timer
 test('a listener may command the pin again', () => {
   const log = new KeptLog()
   const line = { write: () => {}, release: () => {} }
-  const onState = (state: string): void => {
-    if (state === 'on') it.command('on', { forMs: 500 })
+  const pin = output('lamp', 1)
+  const onChanges = ([change]: readonly PinChange[]): void => {
+    if (change?.state === 'on') it.command('on', { forMs: 500 })
   }
-  const it = new Output({ pin: output('lamp', 1), line, log, onState, nowMs: () => 0 })
+  const parts = { pin, actuator: switched(line), initial: pin.initial, log, onChanges }
+  const it = new Output({ ...parts, nowMs: () => 0, partners: () => [] })
   it.command('on', { forMs: 5_000 })
   mock.timers.tick(500)
   assert.equal(it.state, 'off')

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { DamselflyError } from '#src/core/errors.js'
 import { limits } from '#src/core/limits.js'
 import type { Pin } from '#src/core/pin.js'
-import { parsePinCommand, startPinTopics } from '#src/gpio/pin-topics.js'
+import { commandOf, startPinTopics } from '#src/gpio/pin-topics.js'
 import { MemoryHub } from '../support/gpio-hub.js'
 import { input, output, simulatedBoard } from '../support/gpio-kit.js'
 
@@ -35,30 +35,47 @@ const understood = [
   ['on', 'on'],
   [' ON\n', 'on'],
   ['"ON"', 'on'],
-  ['1', 'on'],
+  ['1', 1],
   ['true', 'on'],
   ['Off', 'off'],
-  ['0', 'off'],
+  ['0', 0],
   ['"false"', 'off'],
   ['Toggle', 'toggle'],
+  ['BLINK', 'blink'],
+  ['40', 40],
+  ['"40"', 40],
+  [' -1.5 ', -1.5],
 ] as const
 
 for (const [payload, command] of understood)
   test(`${JSON.stringify(payload)} commands ${command}`, () => {
-    assert.equal(parsePinCommand(Buffer.from(payload)), command)
+    assert.equal(commandOf(Buffer.from(payload)), command)
   })
 
-const strange = ['', ' ', 'an', 'on off', '2', '{"state":"on"}', '"on', '__proto__', 'null', '\u0000on']
+const strange = [
+  '',
+  ' ',
+  'an',
+  'on off',
+  'NaN',
+  '0x10',
+  '1e3',
+  '{"state":"on"}',
+  '"on',
+  '__proto__',
+  'null',
+  '\u0000on',
+]
 
 for (const payload of strange)
   test(`${JSON.stringify(payload)} is no command`, () => {
-    assert.equal(parsePinCommand(Buffer.from(payload)), undefined)
+    assert.equal(commandOf(Buffer.from(payload)), undefined)
   })
 
 test('a command is looked for in 64 bytes and no more; bytes that are no text are none', () => {
-  assert.equal(parsePinCommand(Buffer.from('on'.padStart(64))), 'on')
-  assert.equal(parsePinCommand(Buffer.from('on'.padStart(65))), undefined)
-  assert.equal(parsePinCommand(Buffer.from([0xff, 0xfe])), undefined)
+  assert.equal(commandOf(Buffer.from('on'.padStart(64))), 'on')
+  assert.equal(commandOf(Buffer.from('on'.padStart(65))), undefined)
+  assert.equal(commandOf(Buffer.from([0xff, 0xfe])), undefined)
 })
 
 test('a command on the set topic switches the pin and passes its chain on', async (t) => {
@@ -83,7 +100,7 @@ test('unusable payloads are one clear line, without the payload, and change noth
       topic: `${prefix}/lamp/set`,
       client: 'damselfly',
       bytes: 6,
-      expected: 'on, off or toggle',
+      expected: 'on, off, toggle or blink',
     },
   ])
 })

@@ -6,6 +6,16 @@ import { outputsRecordPath, readOutputsRecord, writeOutputsRecord } from '#src/g
 import { temporaryFolder } from '../support/gpio-kit.js'
 
 const lamp = { pin: 'lamp', line: 'GPIO17', offset: 17, isActiveLow: true, onStop: 'off' } as const
+const fan = {
+  pin: 'fan',
+  line: 'GPIO18',
+  chip: '1f00098000.pwm',
+  number: 2,
+  periodNs: 40_000,
+  pulseNs: 0,
+  isInversed: false,
+}
+const pwm = { dir: '/sys/class/pwm', channels: [fan] }
 const record = { choice: 'auto', chip: { path: '/dev/gpiochip0', label: 'pinctrl-rp1' }, outputs: [lamp] }
 
 test('a record comes back as it was written, from a folder that was made for it', async (t) => {
@@ -35,6 +45,12 @@ test('a record that cannot take its place leaves no draft behind', async (t) => 
   await assert.rejects(readOutputsRecord(dataDir), { code: 'GPIO_FAILED', message: /cannot be used: EISDIR/ })
 })
 
+test('a record of PWM channels alone is kept, and comes back as it was written', async (t) => {
+  const dataDir = await temporaryFolder(t)
+  await writeOutputsRecord(dataDir, { ...record, outputs: [], pwm })
+  assert.deepEqual(await readOutputsRecord(dataDir), { ...record, outputs: [], pwm })
+})
+
 const whole = { version: 1, ...record }
 const damaged = {
   empty: '',
@@ -48,6 +64,8 @@ const damaged = {
   'an output that is none': JSON.stringify({ ...whole, outputs: [lamp, null] }),
   'an output without a name': JSON.stringify({ ...whole, outputs: [{ ...lamp, pin: 1 }] }),
   'a negative offset': JSON.stringify({ ...whole, outputs: [{ ...lamp, offset: -1 }] }),
+  'PWM without channels': JSON.stringify({ ...whole, pwm: { dir: '/sys/class/pwm' } }),
+  'a channel that is none': JSON.stringify({ ...whole, pwm: { ...pwm, channels: [{ ...fan, number: -1 }] } }),
   'an unknown state': JSON.stringify({ ...whole, outputs: [{ ...lamp, onStop: 'maybe' }] }),
 }
 

@@ -34,6 +34,8 @@ export function fitsSchema(root: Json, value: unknown, schema: Json = root): boo
         return typeof value !== 'string' || value.length >= Number(says)
       case 'minItems':
         return !Array.isArray(value) || value.length >= Number(says)
+      case 'maxItems':
+        return !Array.isArray(value) || value.length <= Number(says)
       case 'minimum':
         return typeof value !== 'number' || value >= Number(says)
       case 'maximum':
