@@ -2,6 +2,7 @@
 // busy moment of the machine meets both. Who is first changes with the round.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { idleCpuUs, measureBroker, measureHandler } from './measure.mjs'
 import { memoryMb } from './process-cost.mjs'
 import { startDamselfly } from './systems/damselfly.mjs'
@@ -22,11 +23,13 @@ export async function runRound(plan, number, folder) {
       await mkdir(join(folder, name), { recursive: true })
       systems.push(await starts[name](join(folder, name)))
     }
-    await standingStill(plan, systems, round)
-    for (const qos of plan.warmUpSeconds > 0 ? plan.qos : []) {
-      for (const system of systems)
-        await measureHandler(system, { rate: 5_000, seconds: plan.warmUpSeconds / 2, qos }, folder)
+    for (const system of systems) {
+      round.values[system.name]['start/connack'] = system.startMs.connack
+      round.values[system.name]['start/handling'] = system.startMs.handling
     }
+    await warmUp(plan, systems, folder)
+    await sleep(plan.settleSeconds * 1_000)
+    await Promise.all(systems.map((system) => doingNothing(plan, system, round)))
     for (const step of plan.handler)
       for (const qos of plan.qos)
         for (const system of systems)
@@ -45,17 +48,18 @@ export async function runRound(plan, number, folder) {
   return round
 }
 
-async function standingStill(plan, systems, { values }) {
-  for (const system of systems) {
-    values[system.name]['start/connack'] = system.startMs.connack
-    values[system.name]['start/handling'] = system.startMs.handling
-  }
-  const idle = async (system) => {
-    const cpuUs = await idleCpuUs(system, plan.idleSeconds)
-    const { rss, pss } = await memoryMb(system.pids)
-    Object.assign(values[system.name], { 'memory/rss': rss, 'memory/pss': pss, 'cpu/idle': cpuUs })
-  }
-  await Promise.all(systems.map(idle))
+// a daemon runs for months: neither side is to be judged by its first thousand messages
+async function warmUp({ warmUpSeconds, qos }, systems, folder) {
+  if (warmUpSeconds === 0) return
+  const seconds = warmUpSeconds / qos.length
+  for (const level of qos)
+    for (const system of systems) await measureHandler(system, { rate: 5_000, seconds, qos: level }, folder)
+}
+
+async function doingNothing({ idleSeconds }, system, { values }) {
+  const cpuUs = await idleCpuUs(system, idleSeconds)
+  const { rss, pss } = await memoryMb(system.pids)
+  Object.assign(values[system.name], { 'memory/rss': rss, 'memory/pss': pss, 'cpu/idle': cpuUs })
 }
 
 function note(round, system, key, { cpuUs, p50Ms, p99Ms, lost, unacknowledged, others, steal }) {
