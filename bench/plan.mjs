@@ -18,7 +18,7 @@ export const plans = {
       { rate: 1_000, seconds: 1 },
       { rate: 5_000, seconds: 1 },
     ],
-    capacity: { rates: [10_000, 20_000, 40_000, 60_000, 80_000], seconds: 0.5, p99MsMax: 50 },
+    capacity: { rates: [5_000, 10_000, 20_000, 40_000, 60_000, 80_000], seconds: 0.5, p99MsMax: 50 },
   },
   /** About forty seconds; the figures jump about. */
   quick: {

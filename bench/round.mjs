@@ -59,7 +59,9 @@ async function warmUp({ warmUpSeconds, qos }, systems, folder) {
 async function doingNothing({ idleSeconds }, system, { values }) {
   const cpuUs = await idleCpuUs(system, idleSeconds)
   const { rss, pss } = await memoryMb(system.pids)
-  Object.assign(values[system.name], { 'memory/rss': rss, 'memory/pss': pss, 'cpu/idle': cpuUs })
+  const broker = (await memoryMb(system.brokerPids)).rss
+  const memory = { 'memory/rss': rss, 'memory/pss': pss, 'memory/broker': broker }
+  Object.assign(values[system.name], { ...memory, 'cpu/idle': cpuUs })
 }
 
 function note(round, system, key, { cpuUs, p50Ms, p99Ms, lost, unacknowledged, others, steal }) {

@@ -14,6 +14,7 @@ const groups = [
 const labels = {
   'memory/rss': 'memory, resident',
   'memory/pss': 'memory, proportional',
+  'memory/broker': 'memory without the script, resident',
   'memory/after': 'memory after the load, resident',
   'cpu/idle': 'CPU time a second',
   'start/connack': 'until the first CONNACK',

@@ -41,7 +41,8 @@ test('the shortest round of the bench handles every message on both sides, and f
     rows.map(({ key }) => key),
     [
       ...['cpu', 'p50', 'p99'].flatMap((kind) => [`${kind}/1000/q0`, `${kind}/1000/q1`]),
-      ...['memory/rss', 'memory/pss', 'cpu/idle', 'memory/after', 'start/connack', 'start/handling'],
+      ...['memory/rss', 'memory/pss', 'memory/broker', 'cpu/idle', 'memory/after'],
+      ...['start/connack', 'start/handling'],
       'cpu/broker/1000',
     ],
   )
