@@ -85,7 +85,11 @@ class Terminal {
     const pattern = outputPattern(expected, !runsOn)
     const isDone = (): boolean => (runsOn ? pattern.test(this.output) || this.#isClosed : this.#isClosed)
     await until(`$ ${command}`, isDone).catch((error) => assert.fail(`${error.message}\n${this.output}`))
-    assert.match(this.output, pattern, `$ ${command}`)
+    assert.match(
+      this.output,
+      pattern,
+      `$ ${command}\n${this.output}\nis not what the README shows:\n${expected.join('\n')}`,
+    )
     this.#read = pattern.exec(this.output)?.[0].length ?? 0
   }
 
