@@ -2,7 +2,7 @@ import { connect } from 'damselfly'
 
 const client = await connect(process.argv[2])
 await client.register('lists')
-process.stdout.write('waiting for a list\n')
+console.log('waiting for a list')
 const { payload } = await client.next('lists', { timeout: '1m' })
-process.stdout.write(`${payload.length} elements: ${JSON.stringify(payload)}\n`)
+console.log(`${payload.length} elements: ${JSON.stringify(payload)}`)
 await client.close()

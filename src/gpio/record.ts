@@ -1,8 +1,9 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import type { PinState } from '../core/pin.ts'
 import type { PulseForm } from './pwm.ts'
+import { writeWhole } from './write-whole.ts'
 
 const fileName = 'outputs.json'
 const version = 1
@@ -56,23 +57,9 @@ export function outputsRecordPath(dataDir: string): string {
  * @throws the file system's error
  */
 export async function writeOutputsRecord(dataDir: string, record: OutputsRecord): Promise<void> {
-  await mkdir(dataDir, { recursive: true })
   const path = outputsRecordPath(dataDir)
   if (record.outputs.length === 0 && record.pwm === undefined) return await rm(path, { force: true })
-  const draft = `${path}.${process.pid}.new`
-  try {
-    const file = await open(draft, 'w', 0o644)
-    try {
-      await file.writeFile(`${JSON.stringify({ version, ...record }, undefined, 2)}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(draft, path)
-  } catch (error) {
-    await rm(draft, { force: true })
-    throw error
-  }
+  await writeWhole(path, `${JSON.stringify({ version, ...record }, undefined, 2)}\n`)
 }
 
 /**

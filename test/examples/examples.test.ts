@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { root } from '../support/daemon.js'
@@ -8,31 +8,24 @@ import { missing } from '../support/tools.js'
 
 interface Example extends ExampleOptions {
   readonly needs: readonly string[]
-  /** A part of Damselfly without which it makes no sense. */
-  readonly part?: string
 }
-
-const hasClient = existsSync(join(root, 'dist/client/connect.js'))
 
 const examples: Readonly<Record<string, Example>> = {
   'alarm-webhook': { needs: ['mosquitto_pub', 'python3'], ports: [1883, 8090] },
   'button-bell': { needs: ['mosquitto_pub'] },
-  'fan-hysteresis': { needs: ['mosquitto_pub'], part: 'rules/rule-memory.js' },
-  'hello-every-five-seconds': { needs: ['mosquitto_pub', 'paho'], part: 'gpio/pwm.js' },
+  'fan-hysteresis': { needs: ['mosquitto_pub'] },
+  'hello-every-five-seconds': { needs: ['mosquitto_pub', 'paho'] },
   irrigation: { needs: ['mosquitto_pub'] },
   lamp: { needs: ['mosquitto_pub'] },
-  'lists-pi-to-pi': { needs: ['paho'], ...(hasClient ? {} : { before: '## In JavaScript' }) },
+  'lists-pi-to-pi': { needs: ['paho'] },
   'readings-to-csv': { needs: ['mosquitto_pub'] },
   'sensor-data-and-config-change': { needs: ['mosquitto_pub', 'paho'] },
   'udp-beside-mqtt': { needs: ['paho'], ports: [1883, 1884, 5005, 5006] },
 }
 
 describe('each example does what its README says, word by word', { concurrency: 3 }, () => {
-  for (const [name, { needs, part, ...options }] of Object.entries(examples)) {
-    const isAhead = part !== undefined && !existsSync(join(root, 'dist', part))
-    test(name, { skip: missing(...needs) || (isAhead && `needs ${part}`) }, (context) =>
-      tryExample(context, name, options),
-    )
+  for (const [name, { needs, ...options }] of Object.entries(examples)) {
+    test(name, { skip: missing(...needs) }, (context) => tryExample(context, name, options))
   }
 })
 
