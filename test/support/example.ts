@@ -12,8 +12,6 @@ import { until } from './until.js'
 export interface ExampleOptions {
   /** The ports that its files name; each becomes a free one. 1883 unless told. */
   readonly ports?: readonly number[]
-  /** Leaves out what follows the first line that is this. */
-  readonly before?: string
 }
 
 const main = join(root, 'dist/main.js')
@@ -22,7 +20,7 @@ const main = join(root, 'dist/main.js')
 export async function tryExample(
   context: TestContext,
   name: string,
-  { ports = [1883], before }: ExampleOptions = {},
+  { ports = [1883] }: ExampleOptions = {},
 ): Promise<void> {
   const folder = await tempFolder(context)
   const example = join(folder, name)
@@ -31,10 +29,9 @@ export async function tryExample(
   await copyWithPorts(join(root, 'examples', name), example, freePorts)
   const env = await surroundings(folder, freePorts.get('1883') ?? '1883')
   const readme = await readFile(join(example, 'README.md'), 'utf8')
-  const [told] = before === undefined ? [readme] : readme.split(`\n${before}\n`)
   const terminals: Terminal[] = []
   context.after(() => Promise.all(terminals.map((terminal) => terminal.close())))
-  for (const step of readmeSteps(told as string)) {
+  for (const step of readmeSteps(readme)) {
     if (step.kind === 'command') {
       const terminal = new Terminal(step, example, env)
       terminals.push(terminal)
