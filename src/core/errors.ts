@@ -25,6 +25,7 @@ export type ErrorCode =
   | 'GPIO_NO_CHIP'
   | 'GPIO_NO_LINE'
   | 'HTTP_FAILED'
+  | 'MESSAGE_TOO_LARGE'
   | 'NOT_REGISTERED'
   | 'OPTIONS_INVALID'
   | 'PIN_COMMAND_INVALID'

@@ -1,4 +1,4 @@
-import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { DamselflyError } from '../core/errors.ts'
 import { eventOf, tickOf } from '../core/event.ts'
 import { limits } from '../core/limits.ts'
 import type { Message } from '../core/message.ts'
@@ -6,6 +6,7 @@ import type { Hub, Identity } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Rule } from '../core/rule.ts'
 import { FilterIndex } from '../core/topics.ts'
+import { RetainedReplay } from './retained-replay.ts'
 import { RuleWorker } from './rule-worker.ts'
 import { schedule } from './schedule.ts'
 import type { RuleContext } from './steps.ts'
@@ -22,33 +23,37 @@ interface Active {
 }
 
 /**
- * Brings events to the rules that they match. It subscribes once, to everything, and matches by itself:
- * one look into a cache for topics that come again.
+ * Brings events to the rules that they match. It subscribes once, to everything (to what the rules ask for, where the
+ * broker is elsewhere), and matches by itself: one look into a cache for topics that come again.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #repeats = new Repeats()
   readonly #unsubscribes: (() => void)[] = []
+  #unlisten = (): void => {}
   #active: readonly Active[] = []
   /** Workers of rules that are no more, until they have done what they had taken. */
   readonly #retiring = new Set<RuleWorker>()
-  /** Topics that came while a rule's retained messages were being read: newer than what is read. */
-  readonly #replaying = new Map<RuleWorker, Set<string>>()
+  readonly #replay: RetainedReplay
   #index = new FilterIndex<RuleWorker>()
   readonly #cache = new Map<string, readonly RuleWorker[]>()
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    this.#replay = new RetainedReplay(options)
   }
 
   /** Begins to listen. Rules come with `apply`. */
   start(): void {
-    const onMessage = (message: Message): void => this.#dispatch(message)
+    const { hub } = this.#options
     // '#' does not match topics with a leading $ [MQTT-4.7.2-1], and a rule may ask for them by name
-    this.#unsubscribes.push(
-      this.#options.hub.subscribe('#', onMessage),
-      this.#options.hub.subscribe('$SYS/#', onMessage),
-    )
+    if (hub.remote === undefined) this.#listenTo(['#', '$SYS/#'])
+    else
+      this.#unsubscribes.push(
+        hub.remote.onRenewed(() => {
+          for (const { worker } of this.#active) void this.#replay.run(worker)
+        }),
+      )
   }
 
   /**
@@ -78,16 +83,22 @@ export class Dispatcher {
     this.#reindex()
     for (const { worker, stopTimer } of ended) {
       stopTimer()
+      this.#replay.forget(worker)
       this.#retiring.add(worker)
       void worker.close().finally(() => this.#retiring.delete(worker))
     }
-    for (const worker of begun) await this.#replayRetained(worker)
+    const replays = begun.map((worker) => this.#replay.run(worker))
+    if (this.#options.hub.remote === undefined) await Promise.all(replays) // else it waits for the connection
   }
 
   /** Ends all rules: waits `graceMs` for what they have taken, then aborts. */
   async close(graceMs: number): Promise<void> {
     for (const unsubscribe of this.#unsubscribes.splice(0)) unsubscribe()
-    for (const { stopTimer } of this.#active) stopTimer()
+    this.#unlisten()
+    for (const { worker, stopTimer } of this.#active) {
+      stopTimer()
+      this.#replay.forget(worker)
+    }
     const workers = [...this.#active.map(({ worker }) => worker), ...this.#retiring]
     this.#active = []
     let timer: NodeJS.Timeout | undefined
@@ -116,6 +127,19 @@ export class Dispatcher {
       const { trigger } = worker.rule
       if (trigger.kind === 'message') for (const filter of trigger.filters) this.#index.add(filter, worker)
     }
+    if (this.#options.hub.remote !== undefined) this.#listenTo(this.#filters())
+  }
+
+  /** Everything that may come here: what the rules ask for. */
+  #filters(): readonly string[] {
+    const triggers = this.#active.map(({ worker }) => worker.rule.trigger)
+    return triggers.flatMap((trigger) => (trigger.kind === 'message' ? trigger.filters : []))
+  }
+
+  #listenTo(filters: readonly string[]): void {
+    const before = this.#unlisten
+    this.#unlisten = this.#options.hub.subscribe(filters, (message) => this.#dispatch(message))
+    before()
   }
 
   #dispatch(message: Message): void {
@@ -123,7 +147,7 @@ export class Dispatcher {
     if (workers.length === 0) return
     const firing = { event: eventOf(message, this.#options.identity), chain: message.chain }
     for (const worker of workers) {
-      this.#replaying.get(worker)?.add(message.topic)
+      this.#replay.saw(worker, message)
       worker.offer(firing)
     }
   }
@@ -141,28 +165,5 @@ export class Dispatcher {
     }
     this.#cache.set(topic, workers)
     return workers
-  }
-
-  async #replayRetained(worker: RuleWorker): Promise<void> {
-    const { trigger, firesOnRetained } = worker.rule
-    if (trigger.kind !== 'message' || !firesOnRetained) return
-    const seen = new Set<string>()
-    this.#replaying.set(worker, seen)
-    try {
-      for (const filter of trigger.filters) {
-        for await (const message of this.#options.hub.retained(filter)) {
-          if (seen.has(message.topic)) continue
-          seen.add(message.topic)
-          worker.offer({ event: eventOf(message, this.#options.identity), chain: message.chain })
-        }
-      }
-    } catch (error) {
-      this.#options.log.error(
-        { rule: worker.rule.name, reason: reasonOf(error) },
-        'retained messages could not be read',
-      )
-    } finally {
-      this.#replaying.delete(worker)
-    }
   }
 }
