@@ -220,7 +220,7 @@ export class Daemon {
     const { name, dataDir } = this.#settings
     const lock = await lockDataDir(dataDir)
     this.#ends.push(() => lock.release())
-    const { AttachedBroker } = await import('./broker/attached/attached-broker.ts')
+    const { AttachedBroker } = await import('./broker/attached-broker.ts')
     const broker: BrokerDoor = new AttachedBroker({
       broker: remote,
       name,

@@ -34,7 +34,8 @@ export function readBrokerUrl(
     variable.mistake(message, { expected, ...(isSafe ? { suggestion } : {}) })
   }
   const [, written, rest = ''] = /^([a-z][a-z0-9+.-]*:)\/\/(.*)$/i.exec(variable.value) ?? []
-  if (written === undefined) return no(
+  if (written === undefined)
+    return no(
       'BROKER_URL does not begin with mqtt://',
       `mqtt://${variable.value.replace(/^mqtts?:\/*/i, '')}`,
     )
@@ -51,7 +52,8 @@ export function readBrokerUrl(
   }
   const { user, host, port, path } = addressPattern.exec(rest)?.groups ?? {}
   if (host === undefined) return no('BROKER_URL has no host, or one that is not right')
-  if (path !== undefined) return no(
+  if (path !== undefined)
+    return no(
       'BROKER_URL has something behind the host',
       `${scheme}//${host}${port === undefined ? '' : `:${port}`}`,
     )

@@ -87,7 +87,9 @@ async function readDotenv(
   if (reading.kind === 'problem') problems.add(reading.problem)
   if (reading.kind !== 'text') return undefined
   const entries = parseDotenv(reading.source, warnings)
-  const hasSecret = variableNames.some((name) => isSecret(name, entries.get(name)?.value ?? '') && entries.has(name))
+  const hasSecret = variableNames.some(
+    (name) => isSecret(name, entries.get(name)?.value ?? '') && entries.has(name),
+  )
   if ((reading.mode & 0o004) !== 0 && hasSecret) {
     warnings.add({
       place: wholeOf(shown),

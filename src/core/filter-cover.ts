@@ -1,7 +1,7 @@
 /**
  * Filters that match all that these match, and of which no two match the same topic: whoever subscribes to them
  * gets each message once, also from a broker that sends a copy for each subscription [MQTT-3.3.5-1].
- * Two filters that overlap only in part become a wider one, `home/+/set` and `home/lamp/#` → `home/#`, so look at what
+ * Two filters that overlap only in part become a wider one, `home/+/set` and `home/lamp/#` → `home/+/#`, so look at what
  * arrives. Filters are valid.
  */
 export function filterCover(filters: Iterable<string>): readonly string[] {

@@ -28,5 +28,7 @@ export function linkInWords({ url, isConnected, reason }: LinkState): string {
 /** Whether two mean the same broker and the same user. */
 export function isSameBroker(one: RemoteBroker | undefined, other: RemoteBroker | undefined): boolean {
   const [a, b] = [one?.credentials, other?.credentials]
-  return one?.url === other?.url && a?.username === b?.username && a?.password?.reveal() === b?.password?.reveal()
+  return (
+    one?.url === other?.url && a?.username === b?.username && a?.password?.reveal() === b?.password?.reveal()
+  )
 }

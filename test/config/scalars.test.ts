@@ -22,6 +22,7 @@ test('without any variable every setting has its default', async () => {
   const cwd = settings.configDir.slice(0, -'/config'.length)
   assert.deepEqual(settings, {
     name: hostname(),
+    remote: undefined,
     bind: [{ kind: 'lan' }],
     port: 1883,
     allowAnonymous: 'local',

@@ -1,9 +1,9 @@
-import type { Counters } from '../../core/counters.ts'
-import { DamselflyError } from '../../core/errors.ts'
-import { limits } from '../../core/limits.ts'
-import { type Message, type OutgoingMessage, ownClientId } from '../../core/message.ts'
-import type { Hub, Logger, RemoteHub } from '../../core/ports.ts'
-import { FilterIndex, topicProblem } from '../../core/topics.ts'
+import type { Counters } from '../core/counters.ts'
+import { DamselflyError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
+import type { Hub, Logger, RemoteHub } from '../core/ports.ts'
+import { FilterIndex, topicProblem } from '../core/topics.ts'
 import type { Link, LinkMessage } from './link.ts'
 import { Outbox, type OutboxMessage } from './outbox.ts'
 import { OwnEchoes } from './own-echoes.ts'
@@ -23,6 +23,7 @@ interface Subscriber {
 export interface AttachedHubParts {
   readonly log: Logger
   readonly counters: Counters
+  readonly nowMs?: () => number
 }
 
 /**
@@ -51,10 +52,11 @@ export class AttachedHub implements Hub {
   #link: Link | undefined
   #waiting: ((link: Link | undefined) => void)[] = []
 
-  constructor({ log, counters }: AttachedHubParts) {
+  constructor(parts: AttachedHubParts) {
+    const { log, counters, nowMs } = parts
     this.#counters = counters
-    this.outbox = new Outbox({ log, counters })
-    this.#echoes = new OwnEchoes(counters)
+    this.outbox = new Outbox(parts)
+    this.#echoes = new OwnEchoes(counters, nowMs)
     this.#subscriptions = new RemoteSubscriptions({
       onRefused: (filters) => {
         counters.add('link.refusedSubscriptions', filters.length)

@@ -1,8 +1,8 @@
-import type { Counters } from '../../core/counters.ts'
-import { limits } from '../../core/limits.ts'
-import type { OutgoingMessage, QoS } from '../../core/message.ts'
-import type { Logger } from '../../core/ports.ts'
-import { Repeats } from '../../core/repeats.ts'
+import type { Counters } from '../core/counters.ts'
+import { limits } from '../core/limits.ts'
+import type { OutgoingMessage, QoS } from '../core/message.ts'
+import type { Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
 
 /** A message that breaks the connection so often in a row is not sent once more. */
 const breaksMax = 5
@@ -18,6 +18,13 @@ export interface OutboxMessage {
   readonly chain: readonly string[]
   /** The packet id that it had on an earlier connection. */
   readonly againAs?: number | undefined
+}
+
+export interface OutboxParts {
+  readonly counters: Counters
+  readonly log: Logger
+  /** A clock that never goes back; the process's own unless told. */
+  readonly nowMs?: () => number
 }
 
 /** Sends one message; `done` resolves when it is acknowledged. */
@@ -42,6 +49,7 @@ interface Entry extends OutboxMessage {
 export class Outbox {
   readonly #counters: Counters
   readonly #log: Logger
+  readonly #nowMs: () => number
   readonly #repeats = new Repeats()
   #waiting = new Map<number, Entry>()
   #inflight = new Map<number, Entry>()
@@ -51,9 +59,10 @@ export class Outbox {
   #hasLostState = false
   #onIdle: (() => void)[] = []
 
-  constructor(parts: { readonly counters: Counters; readonly log: Logger }) {
+  constructor(parts: OutboxParts) {
     this.#counters = parts.counters
     this.#log = parts.log
+    this.#nowMs = parts.nowMs ?? (() => performance.now())
   }
 
   /** Messages that are not acknowledged yet. */
@@ -71,7 +80,7 @@ export class Outbox {
       retain,
       chain,
       againAs: undefined,
-      addedAtMs: performance.now(),
+      addedAtMs: this.#nowMs(),
       breaks: 0,
     }
     this.#waiting.set(this.#number++, entry)
@@ -164,7 +173,7 @@ export class Outbox {
   }
 
   #dropLate(): void {
-    const sinceMs = performance.now() - limits.linkWaitMsMax
+    const sinceMs = this.#nowMs() - limits.linkWaitMsMax
     let late = 0
     for (const [number, entry] of this.#waiting) {
       if (entry.retain || entry.addedAtMs > sinceMs) continue

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Counters } from '../../core/counters.ts'
-import { limits } from '../../core/limits.ts'
-import type { BrokerDoor, DoorSettings, DoorState, Logger } from '../../core/ports.ts'
-import { isSameBroker, type RemoteBroker } from '../../core/remote-broker.ts'
+import type { Counters } from '../core/counters.ts'
+import { limits } from '../core/limits.ts'
+import type { BrokerDoor, DoorSettings, DoorState, Logger } from '../core/ports.ts'
+import { isSameBroker, type RemoteBroker } from '../core/remote-broker.ts'
 import { AttachedHub } from './attached-hub.ts'
 import { type Link, type LinkOptions, openLink } from './link.ts'
 import { failureOf, type LinkFailure } from './link-failure.ts'
@@ -21,6 +21,8 @@ export interface AttachedBrokerOptions {
   readonly onChange: () => void
   /** Changed by tests only. */
   readonly pace?: Partial<LinkPace>
+  /** A clock that never goes back; the process's own unless told. */
+  readonly nowMs?: () => number
   /** A file of certificates that `mqtts:` brokers may be signed by; the system's unless told. */
   readonly authorities?: string
 }
@@ -80,6 +82,7 @@ export class AttachedBroker implements BrokerDoor {
   readonly #packetIds = new PacketIds()
   readonly #tale: LinkTale
   readonly #closing = new AbortController()
+  readonly #nowMs: () => number
   #broker: RemoteBroker
   #link: Link | undefined
   #work: Promise<void> | undefined
@@ -95,6 +98,7 @@ export class AttachedBroker implements BrokerDoor {
     this.#options = options
     this.#broker = options.broker
     this.#pace = { ...usualPace, ...options.pace }
+    this.#nowMs = options.nowMs ?? (() => performance.now())
     this.hub = new AttachedHub(options)
     this.#tale = new LinkTale(options)
   }
@@ -179,7 +183,7 @@ export class AttachedBroker implements BrokerDoor {
   }
 
   async #serve(broker: RemoteBroker, link: Link): Promise<LinkFailure> {
-    const sinceMs = performance.now()
+    const sinceMs = this.#nowMs()
     this.#link = link
     const late = setTimeout(() => link.break(mute), this.#pace.answerMs)
     const opened = this.hub.open(link).then(
@@ -192,10 +196,10 @@ export class AttachedBroker implements BrokerDoor {
     const failure = await link.ended
     await opened
     this.#link = undefined
-    this.#lostAtMs = performance.now()
+    this.#lostAtMs = this.#nowMs()
     this.hub.lose(failure.isByPeer === true)
     if (failure.limit !== undefined) this.#options.counters.add(failure.limit)
-    const isShort = failure.isByPeer === true && performance.now() - sinceMs < this.#pace.shortMs
+    const isShort = failure.isByPeer === true && this.#nowMs() - sinceMs < this.#pace.shortMs
     this.#shortInARow = isShort ? this.#shortInARow + 1 : 0
     this.#failedInARow = 0
     return this.#shortInARow < shortMax ? failure : takenOver(this.#clientId)
@@ -203,7 +207,7 @@ export class AttachedBroker implements BrokerDoor {
 
   /** Makes the broker forget what it has kept for us. */
   async #forgetIfDue(broker: RemoteBroker): Promise<void> {
-    const awayMs = performance.now() - this.#lostAtMs
+    const awayMs = this.#nowMs() - this.#lostAtMs
     if (!this.#isFreshDue && awayMs <= limits.linkWaitMsMax) return
     const link = await openLink({ ...this.#linkOptions(broker), isClean: true })
     await link.end(stopped)

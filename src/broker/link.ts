@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { IClientOptions, MqttClient } from 'mqtt'
-import { limits } from '../../core/limits.ts'
-import type { QoS } from '../../core/message.ts'
-import type { RemoteBroker } from '../../core/remote-broker.ts'
-import { PacketGuard } from '../packet-guard.ts'
+import { limits } from '../core/limits.ts'
+import type { QoS } from '../core/message.ts'
+import type { RemoteBroker } from '../core/remote-broker.ts'
 import { closedByPeer, closedEarly, failureOf, type LinkFailure, silent } from './link-failure.ts'
+import { PacketGuard } from './packet-guard.ts'
 import type { PacketIds } from './packet-ids.ts'
 
 /** How long a broker may take from the first packet of ours to CONNACK. */
@@ -92,7 +92,9 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   client.on('message', (topic, payload, { qos, retain }) =>
     options.onMessage({ topic, payload, qos, retain }),
   )
-  client.on('error', (error) => fail(/^(keepalive|connack) timeout$/i.test(error.message) ? silent : failureOf(error)))
+  client.on('error', (error) =>
+    fail(/^(keepalive|connack) timeout$/i.test(error.message) ? silent : failureOf(error)),
+  )
   const ended = new Promise<LinkFailure>((resolve) => {
     client.once('close', () => resolve(failure ?? closedByPeer))
   })
@@ -211,7 +213,8 @@ function guard(socket: Socket, fail: (why: LinkFailure) => void): void {
     if (bytes === undefined) return
     fail({
       reason: `it sent a packet of ${bytes} bytes, and we take ${limits.packetBytesMax} at the most`,
-      remedy: 'a message there is larger than Damselfly takes: remove it, if it is retained, or let rules not ask for it',
+      remedy:
+        'a message there is larger than Damselfly takes: remove it, if it is retained, or let rules not ask for it',
       isRefusal: true,
       limit: 'packetBytesMax',
     })

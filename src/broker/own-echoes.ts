@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Counters } from '../../core/counters.ts'
-import { limits } from '../../core/limits.ts'
+import type { Counters } from '../core/counters.ts'
+import { limits } from '../core/limits.ts'
 
 /** How long until a message of ours that has not come back is taken for lost. */
 const lostAfterMs = 60_000
@@ -18,18 +18,20 @@ interface Echo {
  */
 export class OwnEchoes {
   readonly #counters: Counters
+  readonly #nowMs: () => number
   readonly #expected = new Map<string, Echo[]>()
   #size = 0
 
-  constructor(counters: Counters) {
+  constructor(counters: Counters, nowMs: () => number = () => performance.now()) {
     this.#counters = counters
+    this.#nowMs = nowMs
   }
 
   /** To be called when the message is sent. */
   expect(topic: string, payload: Uint8Array, chain: readonly string[]): void {
     const key = keyOf(topic, payload)
     const echoes = this.#expected.get(key) ?? []
-    echoes.push({ chain, sentAtMs: performance.now() })
+    echoes.push({ chain, sentAtMs: this.#nowMs() })
     this.#size++
     this.#expected.delete(key) // the one that was sent last stands last
     this.#expected.set(key, echoes)
@@ -45,7 +47,7 @@ export class OwnEchoes {
     const key = keyOf(topic, payload)
     const echoes = this.#expected.get(key)
     if (echoes === undefined) return undefined
-    const aliveSinceMs = performance.now() - lostAfterMs
+    const aliveSinceMs = this.#nowMs() - lostAfterMs
     for (;;) {
       const echo = echoes.shift()
       if (echo === undefined) break

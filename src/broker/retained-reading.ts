@@ -1,24 +1,27 @@
-import type { Counters } from '../../core/counters.ts'
-import { limits } from '../../core/limits.ts'
-import type { Message } from '../../core/message.ts'
-import { matchesFilter } from '../../core/topics.ts'
+import type { Counters } from '../core/counters.ts'
+import { limits } from '../core/limits.ts'
+import type { Message } from '../core/message.ts'
+import { matchesFilter } from '../core/topics.ts'
 
 /** How long nothing more must come until what is there is all. */
 const quietMsMin = 250
 /** On a slow line: so many round trips. A broker waits for our acknowledgements between what it sends. */
 const quietRoundTrips = 3
-/** Stands for what a message needs beside topic and payload. */
+/** Stands for what a message and its topic need beside their characters. */
 const bytesPerMessage = 64
 
 /**
  * Collects the retained messages for one filter as the broker sends them. It does not say which one is the last, so
- * the end is when nothing more has come for a while. At most `linkRetainedBytesMax` bytes wait to be read.
+ * the end is when nothing more has come for a while. Each topic comes once, however often the broker sends it. At most
+ * `linkRetainedBytesMax` bytes are held: what waits to be read, and the topics that have come.
  */
 export class RetainedReading {
   readonly #filter: string
   readonly #counters: Counters
   #found: Message[] = []
   #foundBytes = 0
+  readonly #topics = new Set<string>()
+  #topicsBytes = 0
   #lastAtMs = performance.now()
   #wake = (): void => {}
 
@@ -30,13 +33,16 @@ export class RetainedReading {
   /** Takes a message that came with the retain flag. */
   offer(message: Message): void {
     this.#lastAtMs = performance.now() // also one of another filter: they come in one go
-    if (!matchesFilter(this.#filter, message.topic)) return
-    const bytes = message.topic.length + message.payload.length + bytesPerMessage
-    if (this.#foundBytes + bytes > limits.linkRetainedBytesMax) {
+    const { topic, payload } = message
+    if (this.#topics.has(topic) || !matchesFilter(this.#filter, topic)) return
+    const topicBytes = topic.length + bytesPerMessage
+    if (this.#foundBytes + this.#topicsBytes + topicBytes + payload.length > limits.linkRetainedBytesMax) {
       this.#counters.add('linkRetainedBytesMax')
       return
     }
-    this.#foundBytes += bytes
+    this.#topics.add(topic)
+    this.#topicsBytes += topicBytes
+    this.#foundBytes += payload.length
     this.#found.push(message)
     this.#wake()
   }

@@ -1,5 +1,5 @@
-import { errnoOf, reasonOf } from '../../core/errors.ts'
-import type { LimitName } from '../../core/limits.ts'
+import { errnoOf, reasonOf } from '../core/errors.ts'
+import type { LimitName } from '../core/limits.ts'
 
 /** Why a connection could not be had, or ended. */
 export interface LinkFailure {
@@ -58,7 +58,8 @@ const failures: ReadonlyMap<string, LinkFailure> = new Map<string, LinkFailure>(
     'ECONNREFUSED',
     {
       reason: 'nothing listens there',
-      remedy: 'is it running, and does it listen to other machines? mosquitto 2 does not unless it is told to',
+      remedy:
+        'is it running, and does it listen to other machines? mosquitto 2 does not unless it is told to',
     },
   ],
   ['ENOTFOUND', { reason: 'no such host', remedy: 'check the host in BROKER_URL, or write its address' }],
