@@ -89,9 +89,14 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   const onAbort = (): void => fail({ reason: 'stopped' })
   options.signal.addEventListener('abort', onAbort, { once: true })
   const client = new MqttClient(() => socket as never, clientOptions(options))
-  client.on('message', (topic, payload, { qos, retain }) =>
-    options.onMessage({ topic, payload, qos, retain }),
-  )
+  // what comes in a new session before anything is subscribed is of an old one, whatever the broker says
+  let isListening = false
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd === 'suback' || (packet.cmd === 'connack' && packet.sessionPresent)) isListening = true
+  })
+  client.on('message', (topic, payload, { qos, retain }) => {
+    if (isListening || retain) options.onMessage({ topic, payload, qos, retain })
+  })
   client.on('error', (error) =>
     fail(/^(keepalive|connack) timeout$/i.test(error.message) ? silent : failureOf(error)),
   )

@@ -20,6 +20,8 @@ export class RetainedReplay {
   readonly #parts: RetainedReplayParts
   /** Topics that came while a rule's retained messages were being read: newer than what is read. */
   readonly #running = new Map<RuleWorker, Set<string>>()
+  /** To be read once more when the reading that is under way is over. */
+  readonly #due = new Set<RuleWorker>()
   /** For a broker elsewhere: what each rule has seen last, by topic; at most `ruleTimersMax` topics. */
   readonly #last = new WeakMap<RuleWorker, Map<string, string>>()
 
@@ -37,7 +39,8 @@ export class RetainedReplay {
   /** Resolves when the rule has been offered what was retained. Never rejects. */
   async run(worker: RuleWorker): Promise<void> {
     const { trigger, firesOnRetained, name } = worker.rule
-    if (trigger.kind !== 'message' || !firesOnRetained || this.#running.has(worker)) return
+    if (trigger.kind !== 'message' || !firesOnRetained) return
+    if (this.#running.has(worker)) return void this.#due.add(worker)
     const seen = new Set<string>()
     this.#running.set(worker, seen)
     try {
@@ -54,11 +57,13 @@ export class RetainedReplay {
     } finally {
       if (this.#running.get(worker) === seen) this.#running.delete(worker)
     }
+    if (this.#due.delete(worker)) await this.run(worker)
   }
 
   /** The rule is no more: it gets nothing of what is still being read. */
   forget(worker: RuleWorker): void {
     this.#running.delete(worker)
+    this.#due.delete(worker)
   }
 
   #offer(worker: RuleWorker, message: Message): void {

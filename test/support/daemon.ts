@@ -115,6 +115,10 @@ export interface DaemonOptions {
   readonly files?: Readonly<Record<string, string>>
   readonly folder?: string
   readonly port?: number
+  /** `test` unless told. */
+  readonly name?: string
+  /** `BROKER_URL`; then it listens nowhere. */
+  readonly attachedTo?: string
   /** Run inside this network namespace. */
   readonly netns?: string
   readonly bind?: string
@@ -124,7 +128,9 @@ export interface DaemonOptions {
 export async function startDaemon(context: TestContext, options: DaemonOptions = {}): Promise<TestDaemon> {
   const folder = options.folder ?? (await tempFolder(context))
   const port = options.port ?? (await freePort())
-  const dotenv = `PORT=${port}\nBIND=${options.bind ?? 'loopback'}\nNAME=test\nGPIO_CHIP=simulated\n${options.env ?? ''}\n`
+  const { attachedTo, bind = 'loopback', name = 'test', env = '' } = options
+  const door = attachedTo === undefined ? `PORT=${port}\nBIND=${bind}` : `BROKER_URL=${attachedTo}`
+  const dotenv = `${door}\nNAME=${name}\nGPIO_CHIP=simulated\n${env}\n`
   await writeFiles(folder, { '.env': dotenv, 'damselfly.yaml': options.yaml ?? '', ...options.files })
   const [command, ...prefix] =
     options.netns === undefined
@@ -175,4 +181,19 @@ export async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** Runs `damselfly start` until its output matches, then stops it. */
+export async function startUntil(folder: string, output: RegExp): Promise<string> {
+  const child = spawn(process.execPath, [main, 'start'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += chunk))
+  const closed = once(child, 'close')
+  try {
+    await until(`${output} in the output`, () => output.test(text))
+  } finally {
+    child.kill()
+    await closed
+  }
+  return text
 }
