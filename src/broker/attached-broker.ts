@@ -187,19 +187,18 @@ export class AttachedBroker implements BrokerDoor {
     this.#link = link
     const late = setTimeout(() => link.break(mute), this.#pace.answerMs)
     const opened = this.hub.open(link).then(
-      () => {
-        clearTimeout(late)
-        this.#tale.connected(broker, this.hub.outbox.size)
-      },
-      () => clearTimeout(late), // the connection ended: told below
+      () => this.#tale.connected(broker, this.hub.outbox.size),
+      (error) => link.break(failureOf(error)), // most often it has ended already
     )
+    opened.finally(() => clearTimeout(late))
     const failure = await link.ended
     await opened
     this.#link = undefined
     this.#lostAtMs = this.#nowMs()
-    this.hub.lose(failure.isByPeer === true)
     if (failure.limit !== undefined) this.#options.counters.add(failure.limit)
-    const isShort = failure.isByPeer === true && this.#nowMs() - sinceMs < this.#pace.shortMs
+    const { isByPeer = false } = failure
+    const isSuspect = this.hub.lose(isByPeer) // then it is about what we sent
+    const isShort = isByPeer && !isSuspect && this.#lostAtMs - sinceMs < this.#pace.shortMs
     this.#shortInARow = isShort ? this.#shortInARow + 1 : 0
     this.#failedInARow = 0
     return this.#shortInARow < shortMax ? failure : takenOver(this.#clientId)

@@ -148,11 +148,11 @@ export class AttachedHub implements Hub {
     if (isRenewed) for (const onRenewed of this.#onRenewed) onRenewed()
   }
 
-  /** The connection is gone. @param isByPeer the broker closed it */
-  lose(isByPeer: boolean): void {
+  /** The connection is gone. @param isByPeer the broker closed it @returns as `Outbox.close` */
+  lose(isByPeer: boolean): boolean {
     this.#link = undefined
     this.#subscriptions.close()
-    this.outbox.close(isByPeer)
+    return this.outbox.close(isByPeer)
   }
 
   /** The broker has been told to forget us. */

@@ -96,20 +96,25 @@ export class Outbox {
     this.#pump()
   }
 
-  /** The connection is gone. @param isByPeer the broker closed it, perhaps because of what we sent */
-  close(isByPeer: boolean): void {
-    if (this.#send === undefined) return
+  /**
+   * The connection is gone. @param isByPeer the broker closed it, perhaps because of what we sent
+   * @returns whether it may have been because of that: it had not acknowledged all
+   */
+  close(isByPeer: boolean): boolean {
+    if (this.#send === undefined) return false
     this.#send = undefined
     const [first] = this.#inflight.values()
-    if (first !== undefined && isByPeer) first.breaks++
+    const isSuspect = isByPeer && first !== undefined && first.qos > 0
+    if (isSuspect) first.breaks++
     // QoS 0 is sent once
     const again = [...this.#inflight].filter(([, { qos }]) => qos > 0)
     for (const entry of this.#inflight.values()) if (entry.qos === 0) this.#bytes -= sizeOf(entry)
     for (const entry of this.#waiting.values()) entry.qos = raised(entry.qos)
     this.#waiting = new Map([...again, ...this.#waiting])
     this.#inflight = new Map()
-    if (first !== undefined && first.breaks >= breaksMax) this.#dropBreaker(first)
+    if (isSuspect && first.breaks >= breaksMax) this.#dropBreaker(first)
     this.#tellIfIdle()
+    return isSuspect
   }
 
   /** Resolves when all is acknowledged, or when the connection is gone. */

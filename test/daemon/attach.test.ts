@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { heardBy, plainClient } from '../support/attached.js'
@@ -11,7 +13,9 @@ import {
   type TestDaemon,
   writeFiles,
 } from '../support/daemon.js'
+import { startMosquitto } from '../support/mosquitto.js'
 import { tempFolder } from '../support/temp-folder.js'
+import { missing } from '../support/tools.js'
 import { until } from '../support/until.js'
 
 const connected = 'connected to the broker'
@@ -175,6 +179,23 @@ test('a rule with retained: true gets what is retained at the start, and later o
   assert.equal(daemon.having('want/heat 21').length, 1)
 })
 
+test('a broker that has lost everything is told the states of the pins anew', {
+  skip: missing('mosquitto'),
+}, async (t) => {
+  const mosquitto = await startMosquitto(t)
+  const daemon = await attach(t, mosquitto.port, yaml)
+  const client = await plainClient(t, mosquitto.port)
+  await client.publishAsync('damselfly/shed/pins/lamp/set', 'on', { qos: 1 })
+  await daemon.logged('pin switched')
+  await mosquitto.stop()
+  await daemon.logged(lost)
+  await mosquitto.start()
+  await daemon.logged(connected, 2)
+  const heard = await heardBy(await plainClient(t, mosquitto.port), 'damselfly/#')
+  for (const state of ['pins/button off', 'pins/lamp on', 'status online'])
+    await until(state, () => heard.some((text) => text.startsWith(`damselfly/shed/${state}`)))
+})
+
 test('a stop says offline when the broker is there, and takes no time when it is not', async (t) => {
   const far = await startDaemon(t, { name: 'far' })
   const daemon = await attach(t, far.port, yaml)
@@ -225,3 +246,33 @@ test('people see where the broker is', async (t) => {
   assert.match(stdout, /^ {2}broker {5}mqtt:\/\/127\.0\.0\.1:1 \(not connected: nothing listens there\)$/m)
   assert.equal(/listening|clients|key/.test(stdout), false)
 })
+
+test('systemd hears how it is with the broker, and does not restart a Pi because the broker is away', {
+  skip: missing('python3'),
+}, async (t) => {
+  const socket = join(await tempFolder(t), 'notify')
+  const receiver = spawn('python3', ['-uc', receiverProgram, socket], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.after(() => receiver.kill())
+  let heard = ''
+  receiver.stdout.on('data', (chunk) => {
+    heard += chunk
+  })
+  await until('it listens', () => heard.includes('bound'))
+  const port = await freePort()
+  await attach(t, port, '', { environment: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '200000' } })
+  await until('it is well', () => (heard.match(/WATCHDOG=1/g) ?? []).length > 3)
+  const url = `broker mqtt://127.0.0.1:${port}`
+  assert.ok(heard.includes(`STATUS=0 rules, 0 pins, ${url} (not connected: nothing listens there)`), heard)
+  await startDaemon(t, { port, name: 'far' })
+  await until('it is connected', () => heard.includes(`${url} (connected)`))
+})
+
+const receiverProgram = `
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+print('bound')
+while True: print(s.recv(65536).decode())
+`

@@ -122,6 +122,8 @@ export interface DaemonOptions {
   /** Run inside this network namespace. */
   readonly netns?: string
   readonly bind?: string
+  /** Variables of the process itself. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** Starts a daemon that goes with the test, and waits until it is ready. */
@@ -138,6 +140,7 @@ export async function startDaemon(context: TestContext, options: DaemonOptions =
       : ['ip', 'netns', 'exec', options.netns, process.execPath]
   const child = spawn(command as string, [...prefix, main, 'start'], {
     cwd: folder,
+    env: { ...process.env, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const daemon = new TestDaemon(folder, port, child)
