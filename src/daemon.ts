@@ -153,12 +153,13 @@ export class Daemon {
     tellOnline = () => {
       tell('online').catch((error) => log.warn({ reason: reasonOf(error) }, 'status not published'))
     }
-    await tell('online')
+    if (hub.remote === undefined) await tell('online') // else each connection does
     this.#ends.push(() => tell('offline'))
     // what a client claims about us is put right
-    const isTrue = ({ client, payload }: Message): boolean =>
-      client === ownClientId || Buffer.from(payload).toString() === 'online'
-    this.#ends.push(hub.subscribe(statusTopic, (message) => isTrue(message) || tellOnline()))
+    const onClaim = ({ client, payload }: Message): void => {
+      if (client !== ownClientId && Buffer.from(payload).toString() !== 'online') tellOnline()
+    }
+    this.#ends.push(hub.subscribe(statusTopic, onClaim))
     if (hub.remote !== undefined) this.#ends.push(hub.remote.onRenewed(() => pinTopics.tellStates()))
 
     const isDebug = () => log.level === 'debug'

@@ -151,6 +151,7 @@ export class AttachedBroker implements BrokerDoor {
     const { topic, payload } = this.#options.will
     const { done } = link.publish({ topic, payload: Buffer.from(payload), qos: 1, retain: true })
     await Promise.race([done, link.ended, sleep(this.#pace.stopMs, undefined, { ref: false })])
+    this.hub.lose(false) // what waits is for the next one
     await link.end({ reason: 'the settings have changed' })
   }
 

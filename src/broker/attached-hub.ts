@@ -140,7 +140,7 @@ export class AttachedHub implements Hub {
    */
   async open(link: Link): Promise<void> {
     await this.#subscriptions.open(link)
-    const isRenewed = !this.#isFirst && (!link.isResumed || this.outbox.takeLostState())
+    const isRenewed = this.outbox.takeLostState() || (!this.#isFirst && !link.isResumed)
     this.#isFirst = false
     this.#link = link
     this.outbox.open((message) => this.#send(link, message))

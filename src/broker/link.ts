@@ -91,15 +91,19 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   const client = new MqttClient(() => socket as never, clientOptions(options))
   // what comes in a new session before anything is subscribed is of an old one, whatever the broker says
   let isListening = false
+  let heardAtMs = performance.now()
   client.on('packetreceive', (packet) => {
+    heardAtMs = performance.now()
     if (packet.cmd === 'suback' || (packet.cmd === 'connack' && packet.sessionPresent)) isListening = true
   })
   client.on('message', (topic, payload, { qos, retain }) => {
     if (isListening || retain) options.onMessage({ topic, payload, qos, retain })
   })
-  client.on('error', (error) =>
-    fail(/^(keepalive|connack) timeout$/i.test(error.message) ? silent : failureOf(error)),
-  )
+  const silentMs = Math.min(options.keepAliveS * 1_000, connectTimeoutMs)
+  client.on('error', (error) => {
+    const isSilent = !('code' in error) && performance.now() - heardAtMs >= silentMs // only its words would say so
+    fail(isSilent ? silent : failureOf(error))
+  })
   const ended = new Promise<LinkFailure>((resolve) => {
     client.once('close', () => resolve(failure ?? closedByPeer))
   })
@@ -154,11 +158,13 @@ function linkOver(
     ended,
     publish({ topic, payload, qos, retain, againAs }) {
       const dup = againAs !== undefined // [MQTT-3.3.1-1]
-      if (dup) packetIds.useAgain(againAs)
       const done = new Promise<void>((resolve) => {
-        client.publish(topic, payload as Buffer, { qos, retain, dup }, (error) => {
-          if (!error) resolve()
-        })
+        const send = (): void =>
+          void client.publish(topic, payload as Buffer, { qos, retain, dup }, (error) => {
+            if (!error) resolve()
+          })
+        if (dup) packetIds.again(againAs, send)
+        else send()
       })
       return { id: qos === 0 ? 0 : packetIds.getLastAllocated(), done }
     },

@@ -9,9 +9,11 @@ export class PacketIds {
   #last = 0
   #again: number | undefined
 
-  /** The id that the next message gets; it had it before. */
-  useAgain(id: number): void {
+  /** Runs `send`; the message that it sends gets this id, which it had before. */
+  again(id: number, send: () => void): void {
     this.#again = id
+    send()
+    this.#again = undefined
   }
 
   allocate(): number {

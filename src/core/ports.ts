@@ -46,7 +46,7 @@ export interface Hub {
 export interface RemoteHub {
   /**
    * Calls `onRenewed` each time when a connection came back and something may be missing: messages that came
-   * meanwhile, retained ones of ours or of others. Not for the first connection. @returns ends it
+   * meanwhile, retained ones of ours or of others. @returns ends it
    */
   onRenewed(onRenewed: () => void): () => void
 }

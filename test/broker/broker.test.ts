@@ -369,6 +369,22 @@ for (const count of [1, 20, limits.earlyPacketsMax]) {
   })
 }
 
+test('a message that matches several filters of one subscription comes once, and only what matches one', async (t) => {
+  const { broker, connect } = await brokerWorld(t)
+  const seen: string[] = []
+  const end = broker.hub.subscribe(['home/+/set', 'home/lamp/#', 'other'], ({ topic }) => seen.push(topic))
+  const client = await connect()
+  const topics = ['home/lamp/set', 'home/x/get', 'home/lamp', 'other', 'home/x/set']
+  for (const topic of topics) await client.publishAsync(topic, '', { qos: 1 })
+  await until('all have arrived', () => seen.includes('home/x/set'))
+  assert.deepEqual(seen, ['home/lamp/set', 'home/lamp', 'other', 'home/x/set'])
+  end()
+  end()
+  await client.publishAsync('other', '', { qos: 1 })
+  await sleep(50)
+  assert.equal(seen.length, 4)
+})
+
 test('a clean session ends the old one at once, also for who only connects and goes', async (t) => {
   const { connect, port } = await brokerWorld(t)
   const session = { clientId: 'shed', clean: false }
