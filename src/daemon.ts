@@ -1,5 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ActionHost } from './actions/host.ts'
-import { Broker } from './broker/broker.ts'
 import type { SettingsReader } from './cli/settings-reader.ts'
 import { version } from './cli/version.ts'
 import type { Settings } from './config/settings.ts'
@@ -11,16 +11,18 @@ import { TraceHub } from './control/trace-hub.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
 import { limits } from './core/limits.ts'
-import { ownClientId } from './core/message.ts'
+import { type Message, ownClientId } from './core/message.ts'
 import { commandWords, isOutput } from './core/pin.ts'
-import type { Hub, ServiceManager } from './core/ports.ts'
+import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
+import { linkInWords, type RemoteBroker } from './core/remote-broker.ts'
 import { PinBoard } from './gpio/board.ts'
 import { startPinTopics } from './gpio/pin-topics.ts'
 import { startPresses } from './gpio/presses.ts'
 import { PulseCounters } from './gpio/pulse-counters.ts'
 import { Dispatcher } from './rules/dispatcher.ts'
 import { Sensors } from './sensors/sensors.ts'
+import { lockDataDir } from './system/data-dir-lock.ts'
 import { Doors } from './system/doors.ts'
 import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
@@ -58,11 +60,8 @@ export interface DaemonParts {
 }
 
 /** The house as it stands, for the start block and the status line. */
-export interface DaemonState {
+export interface DaemonState extends DoorState {
   readonly settings: Settings
-  readonly addresses: readonly string[]
-  /** What of `BIND` cannot be served now, in words. */
-  readonly pending: readonly string[]
   readonly pins: PinBoard
 }
 
@@ -81,12 +80,7 @@ export class Daemon {
   #settings: Settings
   #pulses: PulseCounters | undefined
   #running:
-    | {
-        readonly broker: Broker
-        readonly dispatcher: Dispatcher
-        readonly sensors: Sensors
-        readonly doors: Doors
-      }
+    | { readonly broker: BrokerDoor; readonly dispatcher: Dispatcher; readonly sensors: Sensors }
     | undefined
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
@@ -154,15 +148,13 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { log, lan, manager, onReady } = this.#parts
-    const { name, dataDir, pins, sensors: sensed, rules, bind, port } = this.#settings
+    const { name, dataDir, remote, pins, sensors: sensed, rules } = this.#settings
+    const statusTopic = `damselfly/${name}/status`
+    let tellOnline = (): void => {}
 
-    const broker = await Broker.open({
-      dataDir,
-      access: this.#settings,
-      isOwnAddress: ownAddressCheck(),
-      log,
-      counters: this.#counters,
-    })
+    const broker = await (remote === undefined
+      ? this.#openBroker()
+      : this.#attach(remote, statusTopic, () => tellOnline()))
     this.#ends.push(() => broker.close())
     const { hub } = broker
 
@@ -189,12 +181,18 @@ export class Daemon {
       () => pulses.close(), // before the board, so that the last totals are told
     )
 
-    const statusTopic = `damselfly/${name}/status`
-    const tellOnline = () => hub.publish({ topic: statusTopic, payload: 'online', retain: true })
-    await tellOnline()
+    const tell = (payload: string) => hub.publish({ topic: statusTopic, payload, qos: 1, retain: true })
+    tellOnline = () => {
+      tell('online').catch((error) => log.warn({ reason: reasonOf(error) }, 'status not published'))
+    }
+    if (hub.remote === undefined) await tell('online') // else each connection does
+    this.#ends.push(() => tell('offline'))
     // what a client claims about us is put right
-    this.#ends.push(hub.subscribe(statusTopic, ({ client }) => void (client !== ownClientId && tellOnline())))
-    this.#ends.push(() => hub.publish({ topic: statusTopic, payload: 'offline', retain: true }))
+    const onClaim = ({ client, payload }: Message): void => {
+      if (client !== ownClientId && Buffer.from(payload).toString() !== 'online') tellOnline()
+    }
+    this.#ends.push(hub.subscribe(statusTopic, onClaim))
+    if (hub.remote !== undefined) this.#ends.push(hub.remote.onRenewed(() => pinTopics.tellStates()))
 
     const sensors = new Sensors({ hub, name, log, counters: this.#counters })
     this.#ends.push(() => sensors.close()) // when no rule is left to take a cleared state for a value
@@ -215,9 +213,8 @@ export class Daemon {
     pulses.apply()
     await sensors.start(sensed)
 
-    const doors = new Doors({ lan, listening: broker, log, onChange: () => this.#doorsMoved() })
-    this.#ends.push(() => doors[Symbol.asyncDispose]())
-    await doors.apply(bind, port)
+    this.#ends.push(() => broker.settle())
+    await broker.open(this.#settings)
 
     const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
     const limitsReport = setInterval(() => this.#reportLimits(), 60_000).unref()
@@ -227,7 +224,7 @@ export class Daemon {
       () => clearInterval(limitsReport),
       () => watch.close(),
     )
-    this.#running = { broker, dispatcher, sensors, doors }
+    this.#running = { broker, dispatcher, sensors }
     await this.#openControl()
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
@@ -245,6 +242,54 @@ export class Daemon {
     })
     this.#ends.push(() => control.close())
     await control.open()
+  }
+
+  /** A broker of our own; aedes is loaded only for it. */
+  async #openBroker(): Promise<BrokerDoor> {
+    const { log, lan } = this.#parts
+    const { Broker } = await import('./broker/broker.ts')
+    const broker = await Broker.open({
+      dataDir: this.#settings.dataDir,
+      access: this.#settings,
+      isOwnAddress: ownAddressCheck(),
+      log,
+      counters: this.#counters,
+    })
+    const doors = new Doors({ lan, listening: broker, log, onChange: () => this.#doorsMoved() })
+    return {
+      hub: broker.hub,
+      get state() {
+        return { addresses: doors.addresses, pending: doors.pending, clients: broker.clientCount }
+      },
+      open: ({ bind, port }) => doors.apply(bind, port),
+      apply: async (settings) => {
+        broker.setAccess(settings)
+        await doors.apply(settings.bind, settings.port)
+      },
+      settle: async () => await doors[Symbol.asyncDispose](),
+      close: () => broker.close(),
+    }
+  }
+
+  /** The connection to a broker elsewhere; MQTT.js is loaded only for it. */
+  async #attach(remote: RemoteBroker, statusTopic: string, onConnected: () => void): Promise<BrokerDoor> {
+    const { name, dataDir } = this.#settings
+    const lock = await lockDataDir(dataDir)
+    this.#ends.push(() => lock.release())
+    const { AttachedBroker } = await import('./broker/attached-broker.ts')
+    const broker: BrokerDoor = new AttachedBroker({
+      broker: remote,
+      name,
+      log: this.#parts.log,
+      counters: this.#counters,
+      will: { topic: statusTopic, payload: 'offline' },
+      onChange: () => {
+        if (broker.state.link?.isConnected) onConnected()
+        if (this.#running !== undefined)
+          this.#parts.manager.notify({ kind: 'status', status: this.#statusLine() })
+      },
+    })
+    return broker
   }
 
   async #reloadWhileDue(): Promise<void> {
@@ -284,17 +329,16 @@ export class Daemon {
     const before = this.#settings
     this.#settings = next
     log.level = next.logLevel
-    running.broker.setAccess(next)
+    try {
+      await running.broker.apply(next)
+    } catch (error) {
+      log.error({ reason: reasonOf(error) }, 'doors not opened')
+    }
     await this.#pins.apply(next.pins)
     this.#pulses?.apply()
     // steps know the outputs and what they understand: with others, every rule is new
     await running.dispatcher.apply(next.rules, outputNames(before) !== outputNames(next))
     await running.sensors.apply(next.sensors)
-    try {
-      await running.doors.apply(next.bind, next.port)
-    } catch (error) {
-      log.error({ reason: reasonOf(error) }, 'doors not opened')
-    }
     this.#lastReload = reloadOutcome()
     log.info({ rules: next.rules.length, pins: next.pins.length }, 'configuration reloaded')
   }
@@ -306,10 +350,12 @@ export class Daemon {
     const changed = Object.entries(restartKeys).filter(
       ([key]) => next[key as keyof typeof fixed] !== fixed[key as keyof typeof fixed],
     )
-    if (changed.length > 0) {
-      this.#parts.log.warn({ settings: changed.map(([, key]) => key) }, 'some changes need a restart')
-    }
-    return { ...next, ...fixed }
+    const keys: string[] = changed.map(([, key]) => key)
+    const isAttached = this.#settings.remote !== undefined
+    const hasTurned = isAttached !== (next.remote !== undefined)
+    if (hasTurned) keys.push('BROKER_URL')
+    if (keys.length > 0) this.#parts.log.warn({ settings: keys }, 'some changes need a restart')
+    return { ...next, ...fixed, ...(hasTurned ? { remote: this.#settings.remote } : {}) }
   }
 
   #doorsMoved(): void {
@@ -322,18 +368,23 @@ export class Daemon {
   }
 
   #state(): DaemonState {
-    const { addresses = [], pending = [] } = this.#running?.doors ?? {}
-    return { settings: this.#settings, addresses, pending, pins: this.#pins }
+    const { addresses = [], pending = [], link } = this.#running?.broker.state ?? {}
+    const door = { addresses, pending, ...(link === undefined ? {} : { link }) }
+    return { settings: this.#settings, ...door, pins: this.#pins }
   }
 
   #statusLine(): string {
-    const { addresses } = this.#state()
+    const { addresses, link } = this.#state()
     const { rules, pins, port } = this.#settings
-    return `${rules.length} rules, ${pins.length} pins, listening on port ${port} of ${addresses.join(', ') || 'no address'}`
+    const where =
+      link === undefined
+        ? `listening on port ${port} of ${addresses.join(', ') || 'no address'}`
+        : `broker ${linkInWords(link)}`
+    return `${rules.length} rules, ${pins.length} pins, ${where}`
   }
 
   #status(): DaemonStatus {
-    const { addresses, pending } = this.#state()
+    const { addresses = [], pending = [], link, clients } = this.#running?.broker.state ?? {}
     return statusOf({
       version: version(),
       host: this.#parts.lan.identity.host,
@@ -341,7 +392,8 @@ export class Daemon {
       settings: this.#settings,
       addresses,
       pending,
-      clients: this.#running?.broker.clientCount ?? 0,
+      ...(clients === undefined ? {} : { clients }),
+      ...(link === undefined ? {} : { link: linkInWords(link) }),
       board: this.#pins,
       lastReload: this.#lastReload,
       counters: this.#counters.snapshot(),
@@ -363,8 +415,12 @@ export class Daemon {
   }
 }
 
-/** Resolves when a message has gone through the broker and come back. */
+/**
+ * Resolves when a message has gone through the broker and come back; when the broker is elsewhere, in the next turn,
+ * for a restart of ours would not bring that one back.
+ */
 async function probe(hub: Hub, signal: AbortSignal): Promise<void> {
+  if (hub.remote !== undefined) return await nextTurn()
   let end = (): void => {}
   const onAbort = (): void => end()
   signal.addEventListener('abort', onAbort, { once: true })

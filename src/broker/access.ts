@@ -8,6 +8,8 @@ const useCredentials = 'give the client the MQTT_USERNAME and MQTT_PASSWORD that
 
 /** Who may connect. */
 export interface Access {
+  /** This Damselfly's name; another one that is attached to it needs one of its own. */
+  readonly name?: string
   readonly allowAnonymous: AllowAnonymous
   readonly credentials: { readonly username: string; readonly password: Secret } | undefined
 }
@@ -39,6 +41,10 @@ export function judge(access: Access, applicant: Applicant): Verdict {
   if (applicant.clientId === ownClientId) {
     const reason = `the client id ${ownClientId} stands for our own rules and pins`
     return { isAllowed: false, returnCode: 2, reason, remedy: 'give the client another id' }
+  }
+  if (access.name !== undefined && applicant.clientId === `damselfly-${access.name}`) {
+    const reason = `a second Damselfly has the name ${access.name} too: their topics would be the same`
+    return { isAllowed: false, returnCode: 2, reason, remedy: 'set another NAME in its .env' }
   }
   if (applicant.username === undefined) return judgeAnonymous(access, applicant.isLocal)
   if (access.credentials === undefined) {

@@ -79,6 +79,18 @@ export class DurableState extends LevelPersistence {
     return Readable.from(this.#matching(filters))
   }
 
+  /**
+   * Called for each client that begins a clean session, before CONNACK. What was queued for its old one goes as well
+   * [MQTT-3.1.2-6]: aedes does that only while the client stays, and one may connect clean for nothing else.
+   */
+  override async cleanIncoming(client: { readonly id: string }): Promise<void> {
+    await super.cleanIncoming(client)
+    for (const kind of ['outgoing', 'outgoing-id']) {
+      const prefix = `${kind}:${encodeURIComponent(client.id)}` // as the package writes its keys
+      await this.#parts.level.clear({ gte: `${prefix}:`, lt: `${prefix};` })
+    }
+  }
+
   /** Resolves when all that was retained is written, or when it cannot be. Nothing is tried again after that. */
   async flush(): Promise<void> {
     this.#closing.abort()

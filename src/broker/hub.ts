@@ -1,9 +1,10 @@
 import type { Aedes, AedesPublishPacket, PublishPacket } from 'aedes'
 import type { StoredPacket } from 'aedes-persistence-level/asyncPersistence.js'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { filterCover } from '../core/filter-cover.ts'
 import { type Message, type OutgoingMessage, ownClientId, type QoS } from '../core/message.ts'
 import type { Hub } from '../core/ports.ts'
-import { topicProblem } from '../core/topics.ts'
+import { matchesFilter, topicProblem } from '../core/topics.ts'
 
 /** Where a message of ours carries its chain through aedes, which copies `properties` by reference. */
 const chainKey = Symbol('chain')
@@ -53,11 +54,26 @@ export class AedesHub implements Hub {
     })
   }
 
-  subscribe(filter: string, onMessage: (message: Message) => void): () => void {
+  subscribe(filters: string | readonly string[], onMessage: (message: Message) => void): () => void {
+    const wanted = [filters].flat()
+    const cover = filterCover(wanted) // aedes would bring a message once for each filter
+    const isWanted = (topic: string): boolean =>
+      cover.length === wanted.length || wanted.some((filter) => matchesFilter(filter, topic))
+    const ends = cover.map((filter) => this.#subscribe(filter, isWanted, onMessage))
+    return () => {
+      for (const end of ends) end()
+    }
+  }
+
+  #subscribe(
+    filter: string,
+    isWanted: (topic: string) => boolean,
+    onMessage: (message: Message) => void,
+  ): () => void {
     let isOpen = true
     const deliver = (packet: AedesPublishPacket, done: () => void): void => {
       // aedes ends a subscription only in a later turn
-      if (isOpen && !isHidden(filter, packet.topic)) onMessage(messageOf(packet))
+      if (isOpen && !isHidden(filter, packet.topic) && isWanted(packet.topic)) onMessage(messageOf(packet))
       done()
     }
     this.#aedes.subscribe(filter, deliver, () => {})

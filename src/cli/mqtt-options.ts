@@ -5,10 +5,10 @@ import { type BrokerAddress, parseBrokerAddress } from '../client/broker-address
 import { madeUpId } from '../client/connect.ts'
 import { findHouse } from '../config/house.ts'
 import { readSafeScalars } from '../config/read-safe-scalars.ts'
-import type { Scalars } from '../config/scalars.ts'
 import type { Bind } from '../core/bind.ts'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import type { QoS } from '../core/message.ts'
+import type { Secret } from '../core/secret.ts'
 import { ownAddressCheck } from '../system/own-addresses.ts'
 import { reportWarnings } from './report.ts'
 
@@ -23,9 +23,9 @@ export interface MqttOptions {
 
 /** A broker of this house, and what it lets us in with. */
 interface HouseBroker {
-  readonly host: string
-  readonly port: number
-  readonly credentials: Scalars['credentials']
+  /** Without a name and a password. */
+  readonly url: string
+  readonly credentials: { readonly username: string; readonly password?: Secret | undefined } | undefined
 }
 
 /** Time for the broker's answer to a connection. */
@@ -48,9 +48,11 @@ export async function brokerOf(options: MqttOptions): Promise<{ broker: BrokerAd
   if (named !== undefined && !isThisMachine(named.host))
     return { broker: { ...named, port: port ?? named.port }, clientId }
   const house = await houseBroker(options.username === undefined)
-  const meant = named ?? { ...parse(house.host), port: house.port }
+  const own = parse(house.url)
+  const meant = named ?? own
   const broker = { ...meant, port: port ?? meant.port }
-  const isHouse = broker.port === house.port && broker.username === undefined
+  const isHere = named === undefined || isThisMachine(own.host)
+  const isHouse = isHere && broker.port === own.port && broker.username === undefined
   return { broker: isHouse ? { ...broker, ...house.credentials } : broker, clientId }
 }
 
@@ -60,7 +62,7 @@ export function qosOf(text: string): QoS {
   throw new DamselflyError('USAGE', `-q is 0, 1 or 2, not "${text}"`)
 }
 
-/** Where the settings say that the broker is. This is the place for a broker elsewhere. */
+/** Where the settings say that the broker is: here, or elsewhere by `BROKER_URL`. */
 async function houseBroker(needsCredentials: boolean): Promise<HouseBroker> {
   const house = await findHouse({ cwd: process.cwd() })
   const file = join(house.cwd, '.env')
@@ -71,14 +73,17 @@ async function houseBroker(needsCredentials: boolean): Promise<HouseBroker> {
     console.error(
       `damselfly: ${file} may not be read: going on without a name and a password (sudo, or -u and -P, gives them)`,
     )
-  return { host: hostOf(scalars.bind), port: scalars.port, credentials: scalars.credentials }
+  const { remote, bind, port, credentials } = scalars
+  if (remote !== undefined) return { url: remote.url, credentials: remote.credentials }
+  return { url: `mqtt://${hostOf(bind)}:${port}`, credentials }
 }
 
 /** Where on this machine a broker with this `BIND` can be reached. */
 function hostOf(binds: readonly Bind[]): string {
   const hasLoopback = binds.some(({ kind }) => kind !== 'address' && kind !== 'interface')
   const address = binds.find((bind) => bind.kind === 'address')
-  return hasLoopback || address === undefined ? '127.0.0.1' : address.address
+  const host = hasLoopback || address === undefined ? '127.0.0.1' : address.address
+  return host.includes(':') ? `[${host}]` : host
 }
 
 async function isForbidden(file: string): Promise<boolean> {

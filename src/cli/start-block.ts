@@ -1,4 +1,5 @@
 import type { Pin } from '../core/pin.ts'
+import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { formatDuration } from '../core/units.ts'
 import type { DaemonState } from '../daemon.ts'
@@ -7,8 +8,7 @@ import { version } from './version.ts'
 /** What an owner wants to see when the house is ready, on a screen. */
 export function startBlock(state: DaemonState, host: string): string {
   const rows: [string, string[]][] = [
-    ['listening', listening(state)],
-    ['clients', clients(state)],
+    ...broker(state),
     ['pins', pins(state)],
     ['rules', rules(state)],
     ['settings', [state.settings.configDir]],
@@ -17,6 +17,15 @@ export function startBlock(state: DaemonState, host: string): string {
     lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(11)}${line}`),
   )
   return ['', `Damselfly ${version()} on ${host} is ready`, '', ...body, ''].join('\n')
+}
+
+/** Where the broker is, and who gets in if it is ours. */
+function broker(state: DaemonState): [string, string[]][] {
+  if (state.link !== undefined) return [['broker', [linkInWords(state.link)]]]
+  return [
+    ['listening', listening(state)],
+    ['clients', clients(state)],
+  ]
 }
 
 function listening({ addresses, pending, settings: { port } }: DaemonState): string[] {

@@ -1,5 +1,6 @@
 import type { Settings } from '../config/settings.ts'
 import { formatPlace, formatProblem, type Problem } from '../core/problems.ts'
+import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { Daemon, type DaemonState } from '../daemon.ts'
 import { Lan } from '../system/lan.ts'
@@ -68,18 +69,18 @@ function fieldsOf({ place, message, found, expected, suggestion }: Problem): Rec
 }
 
 function tellReady(state: DaemonState, host: string, log: ProcessLog): void {
-  const { settings, addresses, pending, pins } = state
+  const { settings, addresses, pending, link, pins } = state
   if (settings.logFormat === 'pretty') return void process.stdout.write(`${startBlock(state, host)}\n`)
   const fields = {
     version: version(),
     host,
-    addresses,
-    port: settings.port,
-    ...(pending.length > 0 ? { pending } : {}),
+    ...(link === undefined
+      ? { addresses, port: settings.port, ...(pending.length > 0 ? { pending } : {}) }
+      : { broker: linkInWords(link) }),
     pins: pins.pins.map(({ name }) => name),
     chip: pins.chip?.path,
     rules: settings.rules.map(({ name }) => name),
-    lanClients: lanClients(settings),
+    ...(link === undefined ? { lanClients: lanClients(settings) } : {}),
   }
   log.info(fields, 'ready')
 }

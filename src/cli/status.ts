@@ -36,11 +36,13 @@ export async function status(options: { readonly json?: boolean }): Promise<void
 export function statusLines(status: DaemonStatus): string[] {
   const { version, name, pid, startedAt, link, clients, lastReload } = status
   const upMs = Math.max(0, Date.now() - Date.parse(startedAt))
-  const rows: [string, string][] = [
-    ['listening', listening(status)],
-    ...status.pending.map((reason): [string, string] => ['', `(${reason})`]),
-  ]
-  if (link !== undefined) rows.push(['broker', link])
+  const rows: [string, string][] =
+    link === undefined
+      ? [
+          ['listening', listening(status)],
+          ...status.pending.map((reason): [string, string] => ['', `(${reason})`]),
+        ]
+      : [['broker', link]]
   if (clients !== undefined) rows.push(['clients', `${clients} connected`])
   rows.push(['rules', rules(status)], ['pins', pins(status)])
   rows.push(['memory', `${Math.round(status.memoryBytes / 2 ** 20)} MiB`])

@@ -4,6 +4,7 @@ import type { AllowAnonymous } from '../core/bind.ts'
 import { nearest } from '../core/nearest.ts'
 import { Secret } from '../core/secret.ts'
 import { bindOf, readBind } from './bind-list.ts'
+import { readBrokerUrl } from './broker-url.ts'
 import type { ProblemList } from './problem-list.ts'
 import type { LogLevel, Settings } from './settings.ts'
 import type { Environment, Variable, VariableName, Variables } from './variables.ts'
@@ -51,12 +52,16 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     error: 'error',
     silent: 'silent',
   })
+  const credentials = readCredentials(variables)
+  const remote = read('BROKER_URL', (variable) => readBrokerUrl(variable, credentials), undefined)
+  if (remote !== undefined) warnOfIdle(variables, warnings)
   return {
     name: read('NAME', readName, defaultName()),
+    remote,
     bind: read('BIND', (variable) => readBind(variable, warnings), [bindOf('lan')]),
     port: read('PORT', readPort, 1_883),
     allowAnonymous: read('ALLOW_ANONYMOUS', readAllowAnonymous, 'local'),
-    credentials: readCredentials(variables),
+    credentials,
     dataDir,
     configDir: read('CONFIG_DIR', folder, resolve(request.cwd, 'config')),
     controlSocket: join(resolve(request.cwd, runtimeDir || dataDir), 'control.sock'),
@@ -68,6 +73,19 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
       oneOf<Settings['logFormat']>({ pretty: 'pretty', json: 'json' }),
       request.isTerminal ? 'pretty' : 'json',
     ),
+  }
+}
+
+/** What is about the broker of our own says nothing when there is none. */
+function warnOfIdle(variables: Variables, warnings: ProblemList): void {
+  for (const name of ['BIND', 'PORT', 'ALLOW_ANONYMOUS'] as const) {
+    const variable = variables.get(name)
+    if (variable === undefined) continue
+    warnings.add({
+      place: variable.place,
+      message: `${name} does nothing beside BROKER_URL: the broker is elsewhere, and nothing listens here`,
+      suggestion: `put # before ${name}, or before BROKER_URL to have the broker here`,
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AllowAnonymous, Bind } from '../core/bind.ts'
 import type { Pin, Sensor } from '../core/pin.ts'
+import type { RemoteBroker } from '../core/remote-broker.ts'
 import type { Rule } from '../core/rule.ts'
 import type { Secret } from '../core/secret.ts'
 
@@ -9,6 +10,8 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 export interface Settings {
   /** This Damselfly's name in topics: `damselfly/NAME/status`. No `/`, `+` or `#`. */
   readonly name: string
+  /** The broker elsewhere that we are attached to; undefined when we are the broker. */
+  readonly remote: RemoteBroker | undefined
   readonly bind: readonly Bind[]
   readonly port: number
   readonly allowAnonymous: AllowAnonymous

@@ -16,6 +16,7 @@ export const variableNames = [
   'MQTT_USERNAME',
   'MQTT_PASSWORD',
   'NAME',
+  'BROKER_URL',
   'BIND',
   'PORT',
   'ALLOW_ANONYMOUS',
@@ -30,6 +31,11 @@ export const variableNames = [
 export type VariableName = (typeof variableNames)[number]
 
 const secrets: ReadonlySet<string> = new Set<VariableName>(['MQTT_PASSWORD'])
+
+/** Whether the value must not be shown; a URL may have a password in it. */
+function isSecret(name: VariableName, value: string): boolean {
+  return secrets.has(name) || (name === 'BROKER_URL' && value.includes('@'))
+}
 
 /** A value and a way to say that it is wrong, in the place where it was written. */
 export interface Variable {
@@ -82,7 +88,10 @@ async function readDotenv(
   if (reading.kind === 'problem') problems.add(reading.problem)
   if (reading.kind !== 'text') return undefined
   const entries = parseDotenv(reading.source, warnings)
-  if ((reading.mode & 0o004) !== 0 && entries.has('MQTT_PASSWORD')) {
+  const hasSecret = variableNames.some(
+    (name) => isSecret(name, entries.get(name)?.value ?? '') && entries.has(name),
+  )
+  if ((reading.mode & 0o004) !== 0 && hasSecret) {
     warnings.add({
       place: wholeOf(shown),
       message: 'everybody on this machine can read this file, and a password stands in it',
@@ -125,7 +134,7 @@ class DotenvVariables {
         const start = within === -1 ? entry.start : entry.start + within
         const partEnd = start + (within === -1 ? written : (part as string)).length
         const place = this.#source.place(start)
-        if (secrets.has(name)) return problems.add({ place, message, ...details })
+        if (isSecret(name, value)) return problems.add({ place, message, ...details })
         problems.add({
           place,
           message,
@@ -153,7 +162,7 @@ function fromEnvironment(
       problems.add({
         place,
         message,
-        ...(secrets.has(name) ? {} : { found: value === '' ? 'nothing' : JSON.stringify(part ?? value) }),
+        ...(isSecret(name, value) ? {} : { found: value === '' ? 'nothing' : JSON.stringify(part ?? value) }),
         ...details,
       }),
   }

@@ -16,7 +16,8 @@ export interface StatusFacts
   }
   readonly board: {
     readonly pins: readonly Pin[]
-    readonly chip: { readonly path: string; readonly isSimulated: boolean } | undefined
+    readonly chip: { readonly path: string } | undefined
+    readonly isSimulated: boolean
   }
   readonly lastReload: ReloadOutcome | undefined
 }
@@ -42,7 +43,7 @@ export function statusOf(facts: StatusFacts): DaemonStatus {
       held: held.length,
       unavailable: settings.pins.map(({ name }) => name).filter((name) => !held.includes(name)),
       ...(board.chip === undefined ? {} : { chip: board.chip.path }),
-      isSimulated: board.chip?.isSimulated ?? false,
+      isSimulated: board.isSimulated,
     },
     memoryBytes: process.memoryUsage.rss(),
     ...(lastReload === undefined ? {} : { lastReload }),

@@ -26,6 +26,7 @@ export type ErrorCode =
   | 'GPIO_NO_LINE'
   | 'HTTP_FAILED'
   | 'LIMIT_REACHED'
+  | 'MESSAGE_TOO_LARGE'
   | 'NOT_REGISTERED'
   | 'OPTIONS_INVALID'
   | 'PIN_COMMAND_INVALID'

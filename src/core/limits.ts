@@ -28,13 +28,26 @@ export const limits = {
   /** Topics whose matching rules are remembered. */
   matchCacheTopicsMax: 4_096,
 
+  /** Messages that wait for a broker elsewhere; beyond it the oldest is dropped. */
+  linkMessagesMax: 10_000,
+  /** Bytes of topics and payloads that wait for it; beyond it the oldest is dropped. */
+  linkBytesMax: 16 * 1024 * 1024,
+  /** How long messages wait for it, and it may keep some for us: what is older is not obeyed. Retained ones are states, and wait. */
+  linkWaitMsMax: 300_000,
+  /** Messages on the way to it that it has not acknowledged. */
+  linkInflightMax: 64,
+  /** Messages of ours that we know again when it sends them back to us. */
+  linkEchoesMax: 10_000,
+  /** Bytes of its retained messages that wait for whoever reads them; one that does not fit is skipped. */
+  linkRetainedBytesMax: 16 * 1024 * 1024,
+
   /** Messages that wait in one rule; beyond it the oldest is dropped. */
   ruleQueueMessagesMax: 20_000,
   /** Bytes of payload that wait in one rule; beyond it the oldest is dropped. */
   ruleQueueBytesMax: 16 * 1024 * 1024,
   /** Topics that one rule works on at the same time. */
   ruleLanesMax: 16,
-  /** Topics for which one rule remembers `throttle`, `debounce`, `until`, `after`, `count` and `changed`. */
+  /** Topics for which one rule remembers `throttle`, `debounce`, `until`, `after`, `count`, `changed`, or the last message (`retained: true`). */
   ruleTimersMax: 10_000,
   /** Messages of one topic whose times one rule remembers for `count("5m")`; it counts no further. */
   countTimesMax: 10_000,

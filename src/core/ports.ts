@@ -1,7 +1,10 @@
 import type { ActionDefinition } from './action.ts'
+import type { AllowAnonymous, Bind } from './bind.ts'
 import type { Event } from './event.ts'
 import type { Message, OutgoingMessage } from './message.ts'
 import type { PinCommand, PinValue } from './pin.ts'
+import type { LinkState, RemoteBroker } from './remote-broker.ts'
+import type { Secret } from './secret.ts'
 
 /** Object first, then a short constant phrase: `log.warn({ client, topic }, 'publish refused')`. pino fits. */
 export interface Logger {
@@ -23,17 +26,63 @@ export interface Hub {
   /**
    * Publishes to every subscriber, in the process and outside.
    * Resolves when it has been handed to all of them; what is retained is written to the disk soon after.
-   * @throws DamselflyError `TOPIC_INVALID`, `BROKER_CLOSED`, `STORE_FAILED`
+   * Where the broker is elsewhere it resolves at once: the message waits for its turn, or for the connection.
+   * @throws DamselflyError `TOPIC_INVALID`, `BROKER_CLOSED`, `STORE_FAILED`, `MESSAGE_TOO_LARGE`
    */
   publish(message: OutgoingMessage): Promise<void>
   /**
-   * Calls `onMessage` for each message published from now on whose topic matches, in the order of their
-   * acceptance. The handler must not throw and should return at once.
+   * Calls `onMessage` for each message published from now on whose topic matches, once also when several of the
+   * filters match, in the order of their acceptance. The handler must not throw and should return at once.
    * @returns ends the subscription; a second call does nothing
    */
-  subscribe(filter: string, onMessage: (message: Message) => void): () => void
-  /** The retained messages that match, as they are now. */
+  subscribe(filters: string | readonly string[], onMessage: (message: Message) => void): () => void
+  /** The retained messages that match, as they are now. Where the broker is elsewhere it waits for the connection. */
   retained(filter: string): AsyncIterable<Message>
+  /** There when the broker is elsewhere. Then subscribe to what is wanted only: all else would travel for nothing. */
+  readonly remote?: RemoteHub
+}
+
+/** What a hub can tell whose broker is elsewhere. */
+export interface RemoteHub {
+  /**
+   * Calls `onRenewed` each time when a connection came back and something may be missing: messages that came
+   * meanwhile, retained ones of ours or of others. @returns ends it
+   */
+  onRenewed(onRenewed: () => void): () => void
+}
+
+/** The broker as the daemon holds it: one of its own with doors, or the connection to one elsewhere. */
+export interface BrokerDoor {
+  readonly hub: Hub
+  /** Opens the doors, or connects; the last step of the start. @throws what keeps it from starting */
+  open(settings: DoorSettings): Promise<void>
+  /** Takes new settings over at a reload. Rejects when something of them cannot be had. */
+  apply(settings: DoorSettings): Promise<void>
+  /** Lets in what is there, but moves no more: the first step of the stop. */
+  settle(): Promise<void>
+  /** Delivers what it can within its time limit, and closes. */
+  close(): Promise<void>
+  readonly state: DoorState
+}
+
+export interface DoorSettings {
+  readonly name: string
+  readonly bind: readonly Bind[]
+  readonly port: number
+  readonly allowAnonymous: AllowAnonymous
+  readonly credentials: { readonly username: string; readonly password: Secret } | undefined
+  readonly remote: RemoteBroker | undefined
+}
+
+export interface DoorState {
+  /** Where our own broker listens. */
+  readonly addresses: readonly string[]
+  /** What of `BIND` cannot be served now, in words. */
+  readonly pending: readonly string[]
+  /** How many clients are connected to our own broker. */
+  readonly clients?: number
+  /** There when the broker is elsewhere. */
+  readonly link?: LinkState
 }
 
 /** What led to a command for a pin. An action need not say it: it is filled in. */

@@ -29,6 +29,8 @@ export interface PinTopicsOptions {
 }
 
 export interface PinTopics {
+  /** Publishes the states as they are: the broker may have lost them. */
+  tellStates(): void
   /** Publishes no more and obeys no more; resolves when what was published has been accepted. */
   close(): Promise<void>
 }
@@ -76,10 +78,13 @@ class Topics implements PinTopics {
         onRemoved: (pin) => this.#publishState(pin, '', []),
       }),
     ]
-    for await (const { topic } of this.#hub.retained(`${this.#prefix}+`)) {
-      const pin = topic.slice(this.#prefix.length)
-      if (!this.#pinNames().includes(pin)) this.#publishState(pin, '', [])
-    }
+    const clearing = this.#clearStates()
+    // a broker elsewhere may be away for long
+    if (this.#hub.remote === undefined) await clearing
+  }
+
+  tellStates(): void {
+    for (const pin of this.#pinNames()) this.#publishState(pin, this.#board.state(pin), [])
   }
 
   async close(): Promise<void> {
@@ -133,22 +138,32 @@ class Topics implements PinTopics {
     return pin !== undefined && isOutput(pin) ? commandWords(pin) : 'on, off or toggle'
   }
 
+  /** Takes the states of pins away that exist no more. */
+  async #clearStates(): Promise<void> {
+    for await (const { topic } of this.#hub.retained(`${this.#prefix}+`)) {
+      const pin = topic.slice(this.#prefix.length)
+      if (!this.#pinNames().includes(pin)) this.#publishState(pin, '', [])
+    }
+  }
+
   #pinNames(): string[] {
     return this.#board.pins.map(({ name }) => name)
   }
 
   /** A state that a client has published is no state: the true one goes out again. */
-  #repair({ topic, client }: Message): void {
+  #repair({ topic, payload, client }: Message): void {
     if (client === ownClientId) return
     const pin = topic.slice(this.#prefix.length)
     const isKnown = this.#pinNames().includes(pin)
+    const state = isKnown ? this.#board.state(pin) : ''
+    if (Buffer.from(payload).toString() === state) return // true, whoever says it
     const remedy = `a command goes to ${this.#prefix}PIN/set`
     this.#warn(
       'state',
       { pin: pin.slice(0, nameShownMax), client, remedy },
       'pin state published by a client: corrected',
     )
-    this.#publishState(pin, isKnown ? this.#board.state(pin) : '', [])
+    this.#publishState(pin, state, [])
   }
 
   #obey({ topic, payload, client, chain }: Message): void {
@@ -165,7 +180,7 @@ class Topics implements PinTopics {
       return
     }
     try {
-      if (this.#board.isOutput(pin)) this.#board.set(pin, command, { chain, by: `client ${client}` })
+      if (this.#board.isOutput(pin)) this.#board.set(pin, command, { chain, by: byWhom(client) })
       else if (this.#board.isSimulatedInput(pin)) this.#board.simulate(pin, command, chain)
       else this.#warn(`input ${pin}`, { topic, client }, 'command for an input: only its wire can change it')
     } catch (error) {
@@ -197,6 +212,11 @@ class Topics implements PinTopics {
     const repeats = this.#repeats.admit(kind)
     if (repeats !== undefined) this.#log.warn({ ...fields, ...repeats }, message)
   }
+}
+
+/** A broker elsewhere does not say who published. */
+function byWhom(client: string): string {
+  return client === '' ? 'a message' : `client ${client}`
 }
 
 /** What a payload commands, as `parsePinCommand` of core; it is looked for in 64 bytes and no more. */

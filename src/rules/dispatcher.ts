@@ -1,4 +1,4 @@
-import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { DamselflyError } from '../core/errors.ts'
 import { eventOf } from '../core/event.ts'
 import { limits } from '../core/limits.ts'
 import type { Message } from '../core/message.ts'
@@ -8,9 +8,10 @@ import type { Rule } from '../core/rule.ts'
 import { FilterIndex } from '../core/topics.ts'
 import { noTracer, type Tracer } from '../core/trace.ts'
 import { LastMessages, type LastSlot } from './last-messages.ts'
+import { RetainedReplay } from './retained-replay.ts'
 import { type RuleContext, RuleWorker } from './rule-worker.ts'
 import { schedule } from './schedule.ts'
-import { lastTopicsOf, subscriptionsFor } from './wanted.ts'
+import { everything, lastTopicsOf, wantedFilters } from './wanted.ts'
 import { TraceIds } from './witness.ts'
 
 export interface DispatcherOptions extends Omit<RuleContext, 'repeats' | 'lasts' | 'traceIds' | 'tracer'> {
@@ -33,18 +34,19 @@ interface Route {
 }
 
 /**
- * Brings events to the rules that they match. It subscribes once, to everything, and matches by itself:
- * one look into a cache for topics that come again.
+ * Brings events to the rules that they match. It subscribes once, to everything (to what the rules ask for, where the
+ * broker is elsewhere), and matches by itself: one look into a cache for topics that come again.
  */
 export class Dispatcher {
   readonly #hub: Hub
   readonly #context: RuleContext
-  readonly #subscriptions = new Map<string, () => void>()
+  #filters: ReadonlySet<string> = new Set()
+  #unlisten = (): void => {}
+  #stopFollowing = (): void => {}
   #active: readonly Active[] = []
   /** Workers of rules that are no more, until they have done what they had taken. */
   readonly #retiring = new Set<RuleWorker>()
-  /** Topics that came while a rule's retained messages were being read: newer than what is read. */
-  readonly #replaying = new Map<RuleWorker, Set<string>>()
+  readonly #replay: RetainedReplay
   #index = new FilterIndex<RuleWorker>()
   readonly #cache = new Map<string, Route>()
 
@@ -57,11 +59,18 @@ export class Dispatcher {
       lasts: new LastMessages(options.counters),
       traceIds: new TraceIds(tracer),
     }
+    this.#replay = new RetainedReplay(hub, this.#context)
   }
 
   /** Begins to listen. Rules come with `apply`. */
   start(): void {
-    this.#subscribe(subscriptionsFor([]))
+    this.#listenTo(this.#filtersOf([]))
+    // what was retained may be something else after an outage
+    const onRenewed = (): void => {
+      for (const slot of this.#context.lasts.slots) void this.#replay.read(slot)
+      for (const { worker } of this.#active) void this.#replay.run(worker)
+    }
+    this.#stopFollowing = this.#hub.remote?.onRenewed(onRenewed) ?? this.#stopFollowing
   }
 
   /**
@@ -93,19 +102,24 @@ export class Dispatcher {
     this.#active = next
     this.#context.lasts.keepOnly(lastTopics)
     this.#reindex()
-    this.#subscribe(subscriptionsFor(enabled))
+    this.#listenTo(this.#filtersOf(enabled))
     for (const { worker, stopTimer } of ended) {
       stopTimer()
+      this.#replay.forget(worker)
       this.#retiring.add(worker)
       void worker.close().finally(() => this.#retiring.delete(worker))
     }
-    for (const worker of begun) await this.#beginTopics(worker)
+    await this.#unlessRemote(begun.map((worker) => this.#replay.run(worker)))
   }
 
   /** Ends all rules: waits `graceMs` for what they have taken, then aborts. */
   async close(graceMs: number): Promise<void> {
-    this.#subscribe(new Set())
-    for (const { stopTimer } of this.#active) stopTimer()
+    this.#stopFollowing()
+    this.#unlisten()
+    for (const { worker, stopTimer } of this.#active) {
+      stopTimer()
+      this.#replay.forget(worker)
+    }
     const workers = [...this.#active.map(({ worker }) => worker), ...this.#retiring]
     this.#active = []
     let timer: NodeJS.Timeout | undefined
@@ -130,26 +144,27 @@ export class Dispatcher {
   async #listen(rules: readonly Rule[], lastTopics: ReadonlySet<string>): Promise<void> {
     const fresh = this.#context.lasts.want(lastTopics)
     this.#cache.clear()
-    this.#subscribe(new Set([...this.#subscriptions.keys(), ...subscriptionsFor(rules)]))
-    const read = (slot: LastSlot): Promise<void> =>
-      this.#eachRetained(slot.topic, { lastOf: slot.topic }, (message) => slot.noteRetained(message))
-    await Promise.all(fresh.map(read))
+    this.#listenTo(new Set([...this.#filters, ...this.#filtersOf(rules)]))
+    await this.#unlessRemote(fresh.map((slot) => this.#replay.read(slot)))
+  }
+
+  /** Waits for what is read from the store of our own broker; one elsewhere may be away for long. */
+  async #unlessRemote(reading: readonly Promise<void>[]): Promise<void> {
+    if (this.#hub.remote === undefined) await Promise.all(reading)
+  }
+
+  #filtersOf(rules: readonly Rule[]): ReadonlySet<string> {
+    return this.#hub.remote === undefined ? everything(rules) : wantedFilters(rules)
   }
 
   /** Subscribes to exactly this. */
-  #subscribe(filters: ReadonlySet<string>): void {
-    for (const [filter, unsubscribe] of this.#subscriptions) {
-      if (filters.has(filter)) continue
-      this.#subscriptions.delete(filter)
-      unsubscribe()
-    }
-    for (const filter of filters) {
-      if (this.#subscriptions.has(filter)) continue
-      this.#subscriptions.set(
-        filter,
-        this.#hub.subscribe(filter, (message) => this.#dispatch(message)),
-      )
-    }
+  #listenTo(filters: ReadonlySet<string>): void {
+    const isSame = filters.size === this.#filters.size && [...filters].every((it) => this.#filters.has(it))
+    if (isSame) return
+    const before = this.#unlisten
+    this.#filters = filters
+    this.#unlisten = this.#hub.subscribe([...filters], (message) => this.#dispatch(message))
+    before()
   }
 
   #reindex(): void {
@@ -173,7 +188,7 @@ export class Dispatcher {
     if (workers.length > 0) {
       const firing = { event: eventOf(message, this.#context.identity), chain: message.chain, traceId }
       for (const worker of workers) {
-        this.#replaying.get(worker)?.add(message.topic)
+        this.#replay.saw(worker, message)
         worker.offer(firing)
       }
     }
@@ -194,33 +209,5 @@ export class Dispatcher {
     }
     this.#cache.set(topic, route)
     return route
-  }
-
-  /** Tells a rule that has begun what was there first, if it wants to know. */
-  async #beginTopics(worker: RuleWorker): Promise<void> {
-    const { name, trigger, firesOnRetained, afterMs } = worker.rule
-    if (trigger.kind !== 'message' || (!firesOnRetained && afterMs === undefined)) return
-    const seen = new Set<string>()
-    this.#replaying.set(worker, seen)
-    for (const filter of trigger.filters) {
-      if (!/[+#]/.test(filter)) worker.expect(filter)
-      await this.#eachRetained(filter, { rule: name }, (message) => {
-        if (seen.has(message.topic)) return
-        seen.add(message.topic)
-        const traceId = this.#context.traceIds.message(message, [name])
-        const event = eventOf(message, this.#context.identity)
-        worker.offerRetained({ event, chain: message.chain, traceId })
-      })
-    }
-    this.#replaying.delete(worker)
-  }
-
-  /** @param about who wants them, for the log */
-  async #eachRetained(filter: string, about: object, take: (message: Message) => void): Promise<void> {
-    try {
-      for await (const message of this.#hub.retained(filter)) take(message)
-    } catch (error) {
-      this.#context.log.error({ ...about, reason: reasonOf(error) }, 'retained messages could not be read')
-    }
   }
 }

@@ -37,6 +37,10 @@ export class LastMessages {
     }
   }
 
+  get slots(): Iterable<LastSlot> {
+    return this.#slots.values()
+  }
+
   /** Where messages on this topic are to be noted; undefined when nobody asks for them. */
   slot(topic: string): LastSlot | undefined {
     return this.#slots.get(topic)
@@ -84,9 +88,9 @@ export class LastSlot {
     this.#message = new Remembered(message, time, isTooLarge)
   }
 
-  /** As `note`, for a message from the store: what has come meanwhile is newer. */
-  noteRetained(message: Message): void {
-    if (this.#message === undefined) this.note(message)
+  /** As `note`, for a message from the store: what has come since `known` was the last one is newer. */
+  noteRetained(message: Message, known: LastMessage | undefined): void {
+    if (this.#message === known) this.note(message)
   }
 }
 

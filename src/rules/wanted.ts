@@ -27,7 +27,7 @@ export function wantedFilters(rules: readonly Rule[]): ReadonlySet<string> {
  * What to subscribe to, so that each message that these rules want comes once: everything, and the trees with a
  * leading `$`, which a wildcard does not see [MQTT-4.7.2-1].
  */
-export function subscriptionsFor(rules: readonly Rule[]): ReadonlySet<string> {
+export function everything(rules: readonly Rule[]): ReadonlySet<string> {
   const subscriptions = new Set(['#'])
   for (const filter of wantedFilters(rules))
     if (filter.startsWith('$')) subscriptions.add(`${filter.split('/')[0]}/#`)

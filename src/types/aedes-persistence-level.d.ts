@@ -19,6 +19,7 @@ declare module 'aedes-persistence-level/asyncPersistence.js' {
   export default class AsyncLevelPersistence {
     constructor(db: ClassicLevel<string, Buffer>)
     setup(broker: unknown): Promise<void>
+    cleanIncoming(client: { readonly id: string }): Promise<void>
     storeRetained(packet: StoredPacket): Thenable
     createRetainedStream(filter: string): Readable
     createRetainedStreamCombi(filters: readonly string[]): Readable

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import mqtt from 'mqtt'
 import { Broker } from '#src/broker/broker.js'
 import { limits } from '#src/core/limits.js'
 import type { Message } from '#src/core/message.js'
@@ -367,3 +368,38 @@ for (const count of [1, 20, limits.earlyPacketsMax]) {
     )
   })
 }
+
+test('a message that matches several filters of one subscription comes once, and only what matches one', async (t) => {
+  const { broker, connect } = await brokerWorld(t)
+  const seen: string[] = []
+  const end = broker.hub.subscribe(['home/+/set', 'home/lamp/#', 'other'], ({ topic }) => seen.push(topic))
+  const client = await connect()
+  const topics = ['home/lamp/set', 'home/x/get', 'home/lamp', 'other', 'home/x/set']
+  for (const topic of topics) await client.publishAsync(topic, '', { qos: 1 })
+  await until('all have arrived', () => seen.includes('home/x/set'))
+  assert.deepEqual(seen, ['home/lamp/set', 'home/lamp', 'other', 'home/x/set'])
+  end()
+  end()
+  await client.publishAsync('other', '', { qos: 1 })
+  await sleep(50)
+  assert.equal(seen.length, 4)
+})
+
+test('a clean session ends the old one at once, also for who only connects and goes', async (t) => {
+  const { connect, port } = await brokerWorld(t)
+  const session = { clientId: 'shed', clean: false }
+  const before = await connect(session)
+  await before.subscribeAsync('door/set', { qos: 1 })
+  await before.endAsync()
+  const other = await connect()
+  for (let n = 0; n < 50; n++) await other.publishAsync('door/set', 'open', { qos: 1 })
+  const clean = await connect({ clientId: 'shed', clean: true })
+  await clean.endAsync()
+  const after = mqtt.connect({ host: '127.0.0.1', port, protocolVersion: 4, ...session })
+  const late: string[] = []
+  after.on('message', (topic) => late.push(topic))
+  t.after(() => after.end(true))
+  await after.subscribeAsync('other', { qos: 1 })
+  await sleep(100)
+  assert.deepEqual(late, [])
+})

@@ -22,6 +22,7 @@ test('without any variable every setting has its default', async () => {
   const cwd = settings.configDir.slice(0, -'/config'.length)
   assert.deepEqual(settings, {
     name: hostname(),
+    remote: undefined,
     bind: [{ kind: 'lan' }],
     port: 1883,
     allowAnonymous: 'local',
@@ -207,9 +208,13 @@ test('an .env that others may read is a warning with the remedy', async () => {
   assert.deepEqual((await readHere(folder.path)).warnings, [])
   await chmod(join(folder.path, '.env'), 0o644)
   assert.deepEqual((await readHere(folder.path)).warnings, []) // there is no secret in it
-  await writeFile(join(folder.path, '.env'), 'MQTT_USERNAME=a\nMQTT_PASSWORD=b')
-  const { warnings } = await readHere(folder.path)
-  assert.equal(warnings[0]?.suggestion, 'chmod o-rwx .env')
+  for (const env of ['MQTT_USERNAME=a\nMQTT_PASSWORD=b', 'BROKER_URL=mqtt://a:b@pi']) {
+    await writeFile(join(folder.path, '.env'), env)
+    const { warnings } = await readHere(folder.path)
+    assert.equal(warnings[0]?.suggestion, 'chmod o-rwx .env')
+  }
+  await writeFile(join(folder.path, '.env'), 'BROKER_URL=mqtt://pi')
+  assert.deepEqual((await readHere(folder.path)).warnings, [])
 })
 
 test('an interface that is not there is a warning, for it may still come', async () => {

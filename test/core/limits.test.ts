@@ -19,6 +19,7 @@ const uncounted: Readonly<Record<string, string>> = {
   drainTimeoutMs: 'the broker library ends the connection',
   topicBytesMax: 'counted as publishes.refused and subscriptions.refused',
   topicLevelsMax: 'counted as publishes.refused and subscriptions.refused',
+  linkInflightMax: 'nothing is lost at it: others wait their turn',
   ruleLanesMax: 'nothing is lost at it: others wait their turn',
   lastTopicsMax: 'a mistake in the configuration, which is told',
   expressionNodesMax: 'a mistake in the configuration, which is told',

@@ -44,7 +44,7 @@ test('a retained message does not take the place of a newer one', () => {
   const lasts = new LastMessages(new Counters())
   const [slot] = lasts.want(['a'])
   slot?.note(message('a', 'new'))
-  slot?.noteRetained(message('a', 'old'))
+  slot?.noteRetained(message('a', 'old'), undefined)
   assert.equal(slot?.message?.payload, 'new')
 })
 

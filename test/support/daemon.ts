@@ -115,16 +115,24 @@ export interface DaemonOptions {
   readonly files?: Readonly<Record<string, string>>
   readonly folder?: string
   readonly port?: number
+  /** `test` unless told. */
+  readonly name?: string
+  /** `BROKER_URL`; then it listens nowhere. */
+  readonly attachedTo?: string
   /** Run inside this network namespace. */
   readonly netns?: string
   readonly bind?: string
+  /** Variables of the process itself. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** Starts a daemon that goes with the test, and waits until it is ready. */
 export async function startDaemon(context: TestContext, options: DaemonOptions = {}): Promise<TestDaemon> {
   const folder = options.folder ?? (await tempFolder(context))
   const port = options.port ?? (await freePort())
-  const dotenv = `PORT=${port}\nBIND=${options.bind ?? 'loopback'}\nNAME=test\nGPIO_CHIP=simulated\n${options.env ?? ''}\n`
+  const { attachedTo, bind = 'loopback', name = 'test', env = '' } = options
+  const door = attachedTo === undefined ? `PORT=${port}\nBIND=${bind}` : `BROKER_URL=${attachedTo}`
+  const dotenv = `${door}\nNAME=${name}\nGPIO_CHIP=simulated\n${env}\n`
   await writeFiles(folder, { '.env': dotenv, 'damselfly.yaml': options.yaml ?? '', ...options.files })
   const [command, ...prefix] =
     options.netns === undefined
@@ -132,6 +140,7 @@ export async function startDaemon(context: TestContext, options: DaemonOptions =
       : ['ip', 'netns', 'exec', options.netns, process.execPath]
   const child = spawn(command as string, [...prefix, main, 'start'], {
     cwd: folder,
+    env: { ...process.env, ...options.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const daemon = new TestDaemon(folder, port, child)
@@ -175,4 +184,19 @@ export async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** Runs `damselfly start` until its output matches, then stops it. */
+export async function startUntil(folder: string, output: RegExp): Promise<string> {
+  const child = spawn(process.execPath, [main, 'start'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += chunk))
+  const closed = once(child, 'close')
+  try {
+    await until(`${output} in the output`, () => output.test(text))
+  } finally {
+    child.kill()
+    await closed
+  }
+  return text
 }

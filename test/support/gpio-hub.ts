@@ -6,7 +6,7 @@ import { matchesFilter } from '#src/core/topics.js'
 export class MemoryHub implements Hub {
   readonly published: OutgoingMessage[] = []
   readonly #retained = new Map<string, Message>()
-  readonly #subscriptions = new Set<{ filter: string; onMessage: (message: Message) => void }>()
+  readonly #subscriptions = new Set<{ filters: readonly string[]; onMessage: (message: Message) => void }>()
   #gate: Promise<void> = Promise.resolve()
   #open: () => void = () => {}
   failure: Error | undefined
@@ -31,12 +31,12 @@ export class MemoryHub implements Hub {
     const message: Message = { topic, payload: bytes, qos, retain: false, client: 'damselfly', chain }
     if (outgoing.retain && bytes.length > 0) this.#retained.set(topic, { ...message, retain: true })
     if (outgoing.retain && bytes.length === 0) this.#retained.delete(topic)
-    for (const { filter, onMessage } of this.#subscriptions)
-      if (matchesFilter(filter, topic)) onMessage(message)
+    for (const { filters, onMessage } of this.#subscriptions)
+      if (filters.some((filter) => matchesFilter(filter, topic))) onMessage(message)
   }
 
-  subscribe(filter: string, onMessage: (message: Message) => void): () => void {
-    const subscription = { filter, onMessage }
+  subscribe(filters: string | readonly string[], onMessage: (message: Message) => void): () => void {
+    const subscription = { filters: [filters].flat(), onMessage }
     this.#subscriptions.add(subscription)
     return () => this.#subscriptions.delete(subscription)
   }

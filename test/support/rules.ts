@@ -11,7 +11,7 @@ const place = { file: 'damselfly.yaml', line: 1, column: 1 }
 /** A hub in memory: what is published reaches its subscribers in the same order, in a later turn. */
 export class MemoryHub implements Hub {
   readonly published: OutgoingMessage[] = []
-  readonly #subscribers = new Set<{ filter: string; onMessage: (message: Message) => void }>()
+  readonly #subscribers = new Set<{ filters: readonly string[]; onMessage: (message: Message) => void }>()
   readonly #retained = new Map<string, Message>()
 
   async publish(outgoing: OutgoingMessage): Promise<void> {
@@ -21,12 +21,12 @@ export class MemoryHub implements Hub {
     const message: Message = { topic, payload, qos, retain: false, client: 'test', chain }
     if (outgoing.retain === true) this.#retained.set(topic, { ...message, retain: true })
     await Promise.resolve()
-    for (const { filter, onMessage } of [...this.#subscribers])
-      if (matchesFilter(filter, topic)) onMessage(message)
+    for (const { filters, onMessage } of [...this.#subscribers])
+      if (filters.some((filter) => matchesFilter(filter, topic))) onMessage(message)
   }
 
-  subscribe(filter: string, onMessage: (message: Message) => void): () => void {
-    const subscriber = { filter, onMessage }
+  subscribe(filters: string | readonly string[], onMessage: (message: Message) => void): () => void {
+    const subscriber = { filters: [filters].flat(), onMessage }
     this.#subscribers.add(subscriber)
     return () => this.#subscribers.delete(subscriber)
   }

@@ -1,0 +1,34 @@
+import type { Secret } from './secret.ts'
+
+/** A broker on another machine, or another one on this, as `BROKER_URL` names it. */
+export interface RemoteBroker {
+  /** `mqtt://10.77.0.1:1883`; for people and for logs: no name and no password. */
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  /** `mqtts:` */
+  readonly isSecure: boolean
+  /** A name without a password is allowed [MQTT-3.1.2-22]. */
+  readonly credentials: { readonly username: string; readonly password: Secret | undefined } | undefined
+}
+
+/** How it is with the connection to a `RemoteBroker`. */
+export interface LinkState {
+  readonly url: string
+  readonly isConnected: boolean
+  /** Why it is not connected, in words; undefined while it is, and before the first answer. */
+  readonly reason: string | undefined
+}
+
+/** `mqtt://10.77.0.1:1883 (connected)`, or why it is not. */
+export function linkInWords({ url, isConnected, reason }: LinkState): string {
+  return `${url} (${isConnected ? 'connected' : reason === undefined ? 'connecting' : `not connected: ${reason}`})`
+}
+
+/** Whether two mean the same broker and the same user. */
+export function isSameBroker(one: RemoteBroker | undefined, other: RemoteBroker | undefined): boolean {
+  const [a, b] = [one?.credentials, other?.credentials]
+  return (
+    one?.url === other?.url && a?.username === b?.username && a?.password?.reveal() === b?.password?.reveal()
+  )
+}
