@@ -138,11 +138,15 @@ class Topics implements PinTopics {
     return pin !== undefined && isOutput(pin) ? commandWords(pin) : 'on, off or toggle'
   }
 
-  /** Takes the states of pins away that exist no more. */
+  /** Takes the states of pins away that exist no more. Never rejects. */
   async #clearStates(): Promise<void> {
-    for await (const { topic } of this.#hub.retained(`${this.#prefix}+`)) {
-      const pin = topic.slice(this.#prefix.length)
-      if (!this.#pinNames().includes(pin)) this.#publishState(pin, '', [])
+    try {
+      for await (const { topic } of this.#hub.retained(`${this.#prefix}+`)) {
+        const pin = topic.slice(this.#prefix.length)
+        if (!this.#pinNames().includes(pin)) this.#publishState(pin, '', [])
+      }
+    } catch (error) {
+      this.#warn('retained', { reason: reasonOf(error) }, 'states of pins that exist no more are not cleared')
     }
   }
 

@@ -46,6 +46,7 @@ export class Sensors {
   readonly #states = new Map<string, string>()
   readonly #repeats = new Repeats()
   #unsubscribe = (): void => {}
+  #stopFollowing = (): void => {}
 
   constructor(options: SensorsOptions) {
     this.#options = options
@@ -57,7 +58,9 @@ export class Sensors {
   async start(sensors: readonly Sensor[]): Promise<void> {
     const { hub } = this.#options
     this.#unsubscribe = hub.subscribe(`${this.#prefix}+`, (message) => this.#repair(message))
-    for await (const { topic } of hub.retained(`${this.#prefix}+`)) await this.#publishState(topic, '')
+    this.#stopFollowing = hub.remote?.onRenewed(() => this.#tellStates()) ?? this.#stopFollowing
+    const clearing = this.#clearOld()
+    if (hub.remote === undefined) await clearing // else it waits for the connection, perhaps for long
     await this.apply(sensors)
   }
 
@@ -82,6 +85,22 @@ export class Sensors {
   async close(): Promise<void> {
     await this.apply([])
     this.#unsubscribe()
+    this.#stopFollowing()
+  }
+
+  /** Never rejects. */
+  async #clearOld(): Promise<void> {
+    const { hub, log } = this.#options
+    try {
+      for await (const { topic } of hub.retained(`${this.#prefix}+`))
+        if (!this.#states.has(topic.slice(this.#prefix.length))) await this.#publishState(topic, '')
+    } catch (error) {
+      log.warn({ reason: reasonOf(error) }, 'old states of sensors not cleared')
+    }
+  }
+
+  #tellStates(): void {
+    for (const [name, state] of this.#states) void this.#publishState(this.#prefix + name, state)
   }
 
   /** Never rejects. */

@@ -92,7 +92,6 @@ test('what is out of order stands in the status', () => {
     port: 1883,
     addresses: ['::1'],
     pending: ['there is no LAN address yet'],
-    link: 'mqtt://hub:1883, away for 10s',
     rules: { enabled: 0, disabled: 0 },
     pins: { held: 1, unavailable: ['door'], isSimulated: false },
     memoryBytes: 2 ** 26,
@@ -102,12 +101,16 @@ test('what is out of order stands in the status', () => {
   assert.deepEqual(statusLines(status).slice(1), [
     '  listening  [::1]:1883',
     '             (there is no LAN address yet)',
-    '  broker     mqtt://hub:1883, away for 10s',
     '  rules      0',
     '  pins       1; not available: door',
     '  memory     64 MiB',
     '  counted    3 clients refused',
     '  limits     reached: connectionsMax 2 (docs/limits.md)',
+  ])
+  const link = 'mqtt://hub:1883 (not connected: nothing listens there)'
+  assert.deepEqual(statusLines({ ...status, addresses: [], pending: [], link }).slice(1, 3), [
+    `  broker     ${link}`,
+    '  rules      0',
   ])
   assert.match(statusLines(status)[0] as string, /\(1m3\ds\)$/)
 })
