@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { ActionHost } from './actions/host.ts'
 import type { SettingsReader } from './cli/settings-reader.ts'
 import { version } from './cli/version.ts'
@@ -10,37 +9,24 @@ import { reloadOutcome, statusOf } from './control/status.ts'
 import { TraceHub } from './control/trace-hub.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
-import { limits } from './core/limits.ts'
-import { type Message, ownClientId } from './core/message.ts'
 import { commandWords, isOutput } from './core/pin.ts'
-import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts'
+import type { BrokerDoor, DoorState, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
-import { linkInWords, type RemoteBroker } from './core/remote-broker.ts'
+import { linkInWords } from './core/remote-broker.ts'
+import { brokerDoor } from './daemon/broker-door.ts'
+import { startLimitsReport } from './daemon/limits-report.ts'
+import { Presence } from './daemon/presence.ts'
+import { probe } from './daemon/probe.ts'
+import { withoutRestart } from './daemon/restart-keys.ts'
 import { PinBoard } from './gpio/board.ts'
 import { startPinTopics } from './gpio/pin-topics.ts'
 import { startPresses } from './gpio/presses.ts'
 import { PulseCounters } from './gpio/pulse-counters.ts'
 import { Dispatcher } from './rules/dispatcher.ts'
 import { Sensors } from './sensors/sensors.ts'
-import { lockDataDir } from './system/data-dir-lock.ts'
-import { Doors } from './system/doors.ts'
 import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
-import { ownAddressCheck } from './system/own-addresses.ts'
 import { startWatchdog } from './system/watchdog.ts'
-
-/** Seen by nobody who does not ask for it by name [MQTT-4.7.2-1]. */
-const probeTopic = '$SYS/damselfly/probe'
-
-/** What holds for as long as the process runs, and its key in `.env`. */
-const restartKeys = {
-  name: 'NAME',
-  dataDir: 'DATA_DIR',
-  configDir: 'CONFIG_DIR',
-  gpioChip: 'GPIO_CHIP',
-  pwmDir: 'PWM_DIR',
-  logFormat: 'LOG_FORMAT',
-} as const
 
 /** How long rules may go on with what they have taken when the daemon stops. */
 const stopGraceMs = 5_000
@@ -79,9 +65,9 @@ export class Daemon {
   readonly #ends: (() => Promise<unknown> | unknown)[] = []
   #settings: Settings
   #pulses: PulseCounters | undefined
-  #running:
-    | { readonly broker: BrokerDoor; readonly dispatcher: Dispatcher; readonly sensors: Sensors }
-    | undefined
+  #broker: BrokerDoor | undefined
+  #presence: Presence | undefined
+  #running: { readonly dispatcher: Dispatcher; readonly sensors: Sensors } | undefined
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
   #stopping: Promise<void> | undefined
@@ -148,13 +134,18 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { log, lan, manager, onReady } = this.#parts
-    const { name, dataDir, remote, pins, sensors: sensed, rules } = this.#settings
+    const { name, dataDir, pins, sensors: sensed, rules } = this.#settings
     const statusTopic = `damselfly/${name}/status`
-    let tellOnline = (): void => {}
 
-    const broker = await (remote === undefined
-      ? this.#openBroker()
-      : this.#attach(remote, statusTopic, () => tellOnline()))
+    const broker = await brokerDoor({
+      settings: this.#settings,
+      statusTopic,
+      lan,
+      log,
+      counters: this.#counters,
+      onChange: () => this.#doorMoved(),
+    })
+    this.#broker = broker
     this.#ends.push(() => broker.close())
     const { hub } = broker
 
@@ -181,17 +172,10 @@ export class Daemon {
       () => pulses.close(), // before the board, so that the last totals are told
     )
 
-    const tell = (payload: string) => hub.publish({ topic: statusTopic, payload, qos: 1, retain: true })
-    tellOnline = () => {
-      tell('online').catch((error) => log.warn({ reason: reasonOf(error) }, 'status not published'))
-    }
-    if (hub.remote === undefined) await tell('online') // else each connection does
-    this.#ends.push(() => tell('offline'))
-    // what a client claims about us is put right
-    const onClaim = ({ client, payload }: Message): void => {
-      if (client !== ownClientId && Buffer.from(payload).toString() !== 'online') tellOnline()
-    }
-    this.#ends.push(hub.subscribe(statusTopic, onClaim))
+    const presence = new Presence(hub, statusTopic, log)
+    this.#presence = presence
+    this.#ends.push(() => presence.close())
+    await presence.start()
     if (hub.remote !== undefined) this.#ends.push(hub.remote.onRenewed(() => pinTopics.tellStates()))
 
     const sensors = new Sensors({ hub, name, log, counters: this.#counters })
@@ -217,14 +201,14 @@ export class Daemon {
     await broker.open(this.#settings)
 
     const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
-    const limitsReport = setInterval(() => this.#reportLimits(), 60_000).unref()
+    const limitsReport = startLimitsReport(this.#counters, log)
     const watch = await watchFiles(this.#settings.files, () => void this.reload())
     this.#ends.push(
       () => watchdog[Symbol.dispose](),
-      () => clearInterval(limitsReport),
+      () => limitsReport[Symbol.dispose](),
       () => watch.close(),
     )
-    this.#running = { broker, dispatcher, sensors }
+    this.#running = { dispatcher, sensors }
     await this.#openControl()
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
@@ -242,54 +226,6 @@ export class Daemon {
     })
     this.#ends.push(() => control.close())
     await control.open()
-  }
-
-  /** A broker of our own; aedes is loaded only for it. */
-  async #openBroker(): Promise<BrokerDoor> {
-    const { log, lan } = this.#parts
-    const { Broker } = await import('./broker/broker.ts')
-    const broker = await Broker.open({
-      dataDir: this.#settings.dataDir,
-      access: this.#settings,
-      isOwnAddress: ownAddressCheck(),
-      log,
-      counters: this.#counters,
-    })
-    const doors = new Doors({ lan, listening: broker, log, onChange: () => this.#doorsMoved() })
-    return {
-      hub: broker.hub,
-      get state() {
-        return { addresses: doors.addresses, pending: doors.pending, clients: broker.clientCount }
-      },
-      open: ({ bind, port }) => doors.apply(bind, port),
-      apply: async (settings) => {
-        broker.setAccess(settings)
-        await doors.apply(settings.bind, settings.port)
-      },
-      settle: async () => await doors[Symbol.asyncDispose](),
-      close: () => broker.close(),
-    }
-  }
-
-  /** The connection to a broker elsewhere; MQTT.js is loaded only for it. */
-  async #attach(remote: RemoteBroker, statusTopic: string, onConnected: () => void): Promise<BrokerDoor> {
-    const { name, dataDir } = this.#settings
-    const lock = await lockDataDir(dataDir)
-    this.#ends.push(() => lock.release())
-    const { AttachedBroker } = await import('./broker/attached-broker.ts')
-    const broker: BrokerDoor = new AttachedBroker({
-      broker: remote,
-      name,
-      log: this.#parts.log,
-      counters: this.#counters,
-      will: { topic: statusTopic, payload: 'offline' },
-      onChange: () => {
-        if (broker.state.link?.isConnected) onConnected()
-        if (this.#running !== undefined)
-          this.#parts.manager.notify({ kind: 'status', status: this.#statusLine() })
-      },
-    })
-    return broker
   }
 
   async #reloadWhileDue(): Promise<void> {
@@ -314,7 +250,10 @@ export class Daemon {
     let next: Settings
     try {
       const { settings, warnings } = await reader.read()
-      next = this.#withoutRestart(settings)
+      const reloadable = withoutRestart(this.#settings, settings)
+      next = reloadable.settings
+      if (reloadable.waiting.length > 0)
+        log.warn({ settings: reloadable.waiting }, 'some changes need a restart')
       tellProblems(warnings.map((warning) => ({ ...warning, isWarning: true })))
     } catch (error) {
       if (!(error instanceof ProblemsError)) throw error
@@ -330,7 +269,7 @@ export class Daemon {
     this.#settings = next
     log.level = next.logLevel
     try {
-      await running.broker.apply(next)
+      await this.#broker?.apply(next)
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
@@ -343,32 +282,21 @@ export class Daemon {
     log.info({ rules: next.rules.length, pins: next.pins.length }, 'configuration reloaded')
   }
 
-  /** The new settings, but for those that hold for as long as the process runs. */
-  #withoutRestart(next: Settings): Settings {
-    const { name, dataDir, configDir, gpioChip, pwmDir, logFormat, controlSocket } = this.#settings
-    const fixed = { name, dataDir, configDir, gpioChip, pwmDir, logFormat, controlSocket }
-    const changed = Object.entries(restartKeys).filter(
-      ([key]) => next[key as keyof typeof fixed] !== fixed[key as keyof typeof fixed],
-    )
-    const keys: string[] = changed.map(([, key]) => key)
-    const isAttached = this.#settings.remote !== undefined
-    const hasTurned = isAttached !== (next.remote !== undefined)
-    if (hasTurned) keys.push('BROKER_URL')
-    if (keys.length > 0) this.#parts.log.warn({ settings: keys }, 'some changes need a restart')
-    return { ...next, ...fixed, ...(hasTurned ? { remote: this.#settings.remote } : {}) }
-  }
-
-  #doorsMoved(): void {
+  /** Our own broker listens elsewhere now, or the connection to another one came or went. */
+  #doorMoved(): void {
+    const { addresses = [], pending = [], link } = this.#broker?.state ?? {}
+    if (link?.isConnected) this.#presence?.tellOnline()
     if (this.#running === undefined) return // the start block tells
-    const { addresses, pending } = this.#state()
-    const fields = { addresses, ...(pending.length > 0 ? { pending } : {}) }
-    if (addresses.length > 0) this.#parts.log.info(fields, 'listening')
-    else this.#parts.log.error(fields, 'listening nowhere')
+    if (link === undefined) {
+      const fields = { addresses, ...(pending.length > 0 ? { pending } : {}) }
+      if (addresses.length > 0) this.#parts.log.info(fields, 'listening')
+      else this.#parts.log.error(fields, 'listening nowhere')
+    }
     this.#parts.manager.notify({ kind: 'status', status: this.#statusLine() })
   }
 
   #state(): DaemonState {
-    const { addresses = [], pending = [], link } = this.#running?.broker.state ?? {}
+    const { addresses = [], pending = [], link } = this.#broker?.state ?? {}
     const door = { addresses, pending, ...(link === undefined ? {} : { link }) }
     return { settings: this.#settings, ...door, pins: this.#pins }
   }
@@ -384,7 +312,7 @@ export class Daemon {
   }
 
   #status(): DaemonStatus {
-    const { addresses = [], pending = [], link, clients } = this.#running?.broker.state ?? {}
+    const { addresses = [], pending = [], link, clients } = this.#broker?.state ?? {}
     return statusOf({
       version: version(),
       host: this.#parts.lan.identity.host,
@@ -398,40 +326,6 @@ export class Daemon {
       lastReload: this.#lastReload,
       counters: this.#counters.snapshot(),
     })
-  }
-
-  #limitsToldAt: Record<string, number> = {}
-
-  /** Says once a minute which bounds were hit since. */
-  #reportLimits(): void {
-    const counted = this.#counters.snapshot()
-    const hit: Record<string, number> = {}
-    for (const name of Object.keys(limits)) {
-      const more = (counted[name] ?? 0) - (this.#limitsToldAt[name] ?? 0)
-      if (more > 0) hit[name] = more
-    }
-    this.#limitsToldAt = counted
-    if (Object.keys(hit).length > 0) this.#parts.log.warn(hit, 'limits were reached in the last minute')
-  }
-}
-
-/**
- * Resolves when a message has gone through the broker and come back; when the broker is elsewhere, in the next turn,
- * for a restart of ours would not bring that one back.
- */
-async function probe(hub: Hub, signal: AbortSignal): Promise<void> {
-  if (hub.remote !== undefined) return await nextTurn()
-  let end = (): void => {}
-  const onAbort = (): void => end()
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    await new Promise<void>((resolve, reject) => {
-      end = hub.subscribe(probeTopic, () => resolve())
-      hub.publish({ topic: probeTopic, payload: '' }).catch(reject)
-    })
-  } finally {
-    end()
-    signal.removeEventListener('abort', onAbort)
   }
 }
 

@@ -20,6 +20,7 @@ const doors: Readonly<Record<string, readonly string[] | 'any'>> = {
   'index.ts': ['core', 'client'],
   'main.ts': 'any',
   'daemon.ts': 'any',
+  daemon: 'any',
   types: [],
 }
 

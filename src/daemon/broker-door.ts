@@ -1,0 +1,79 @@
+import type { Settings } from '../config/settings.ts'
+import type { Counters } from '../core/counters.ts'
+import type { BrokerDoor, Logger } from '../core/ports.ts'
+import type { RemoteBroker } from '../core/remote-broker.ts'
+import { lockDataDir } from '../system/data-dir-lock.ts'
+import { Doors } from '../system/doors.ts'
+import type { Lan } from '../system/lan.ts'
+import { ownAddressCheck } from '../system/own-addresses.ts'
+
+export interface BrokerDoorParts {
+  readonly settings: Settings
+  /** The topic of our presence, for the will. */
+  readonly statusTopic: string
+  readonly lan: Lan
+  readonly log: Logger
+  readonly counters: Counters
+  /** Called when the state of the door has changed. */
+  readonly onChange: () => void
+}
+
+/**
+ * The broker that the settings mean: one of our own, or the connection to one elsewhere. Each loads what it needs and
+ * no more: aedes, or MQTT.js. The data folder is ours from now on, until the door is closed.
+ * @throws DamselflyError `STORE_FAILED`
+ */
+export function brokerDoor(parts: BrokerDoorParts): Promise<BrokerDoor> {
+  const { remote } = parts.settings
+  return remote === undefined ? ownBroker(parts) : attachedBroker(parts, remote)
+}
+
+async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorParts): Promise<BrokerDoor> {
+  const { Broker } = await import('../broker/broker.ts')
+  const { dataDir } = settings
+  const broker = await Broker.open({
+    dataDir,
+    access: settings,
+    isOwnAddress: ownAddressCheck(),
+    log,
+    counters,
+  })
+  const doors = new Doors({ lan, listening: broker, log, onChange })
+  return {
+    hub: broker.hub,
+    get state() {
+      return { addresses: doors.addresses, pending: doors.pending, clients: broker.clientCount }
+    },
+    open: ({ bind, port }) => doors.apply(bind, port),
+    apply: async (next) => {
+      broker.setAccess(next)
+      await doors.apply(next.bind, next.port)
+    },
+    settle: async () => await doors[Symbol.asyncDispose](),
+    close: () => broker.close(),
+  }
+}
+
+async function attachedBroker(
+  { settings, statusTopic, log, counters, onChange }: BrokerDoorParts,
+  remote: RemoteBroker,
+): Promise<BrokerDoor> {
+  const { name, dataDir } = settings
+  const lock = await lockDataDir(dataDir)
+  const { AttachedBroker } = await import('../broker/attached-broker.ts')
+  const will = { topic: statusTopic, payload: 'offline' }
+  const broker: BrokerDoor = new AttachedBroker({ broker: remote, name, log, counters, will, onChange })
+  return {
+    hub: broker.hub,
+    get state() {
+      return broker.state
+    },
+    open: (next) => broker.open(next),
+    apply: (next) => broker.apply(next),
+    settle: () => broker.settle(),
+    close: async () => {
+      await broker.close()
+      await lock.release()
+    },
+  }
+}
