@@ -45,7 +45,7 @@ export async function readYaml(
       place: { file: shown, line: 0, column: 0 },
       message: 'there is no such file',
       expected: `damselfly.yaml in the configuration folder, ${configDir}`,
-      suggestion: `set CONFIG_DIR to the folder that has it, or make an empty one: touch ${shown}`,
+      suggestion: 'damselfly init makes one; or set CONFIG_DIR to the folder that has it',
     })
   if (reading.kind !== 'text') return undefined
   const reader = new TreeReader(reading.source, problems)

@@ -69,6 +69,16 @@ class Explainer {
     const found = valueAt(this.#value, path)
     if (found === undefined)
       return [{ path, kind: 'missing', message: `${this.#name(path)} is missing`, expected }]
+    if (typeof found === 'number' && expected?.startsWith('a duration'))
+      return [
+        {
+          path,
+          kind: 'value',
+          message: `${this.#name(path)} has no unit`,
+          expected,
+          suggestion: `${found}s for seconds, or ${found}ms for milliseconds`,
+        },
+      ]
     return [
       {
         path,

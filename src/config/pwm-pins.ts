@@ -119,7 +119,7 @@ function readFrequency(tree: Tree, what: string, reader: TreeReader): number | u
   if (typeof value === 'number')
     return reader.mistake(tree, `${what} has no unit`, {
       expected: 'a frequency such as 50Hz or 25kHz',
-      suggestion: `${value}Hz`,
+      suggestion: value < 100 ? `${value}kHz for a fan, or ${value}Hz` : `${value}Hz`,
     })
   return reader.mistake(tree, `${what} is not a frequency`, {
     expected: 'a frequency such as 50Hz or 25kHz, from 1Hz to 10MHz',

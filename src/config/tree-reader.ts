@@ -42,7 +42,8 @@ export class TreeReader {
 
   text(tree: Tree, what: string, expected: string): string | undefined {
     if (tree.kind === 'scalar' && typeof tree.value === 'string' && tree.value !== '') return tree.value
-    const isOther = tree.kind === 'scalar' && tree.value !== null && tree.value !== ''
+    // true in quotes is a text, and hardly ever the one that was meant
+    const isOther = tree.kind === 'scalar' && ['number', 'bigint'].includes(typeof tree.value)
     return this.mistake(tree, `${what} is not a text`, {
       expected,
       ...(isOther ? { suggestion: `'${this.source.excerpt(tree.start, tree.end)}', in quotes` } : {}),

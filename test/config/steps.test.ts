@@ -118,7 +118,7 @@ const wrong: readonly [step: string, problems: readonly RegExp[]][] = [
   ['{ gpio: lamp }', [/^4:11 "set" of the action "gpio" is missing \| expected on, off or toggle/]],
   [
     '{ gpio: lamp, set: on, for: 3 }',
-    [/^4:37 "for" of the action "gpio" is not right \| found 3 \| expected a duration such as/],
+    [/^4:37 "for" of the action "gpio" has no unit \| found 3 \| expected a duration such as/],
   ],
   ['{ gpio: lamp, set: on, for: soon }', [/^4:37 "for" of the action "gpio": not a duration: "soon"/]],
   ['{ exec: x, timeout: 10 }', [/"timeout" of the action "exec" has no unit/]],

@@ -117,7 +117,7 @@ test('a file that is not there says where it was looked for and what to do', asy
   const [problem, ...others] = await problemsOf({})
   assert.equal(others.length, 0)
   assert.equal(problem?.place.file, 'config/damselfly.yaml')
-  assert.match(problem?.suggestion ?? '', /CONFIG_DIR.*touch config\/damselfly.yaml/)
+  assert.match(problem?.suggestion ?? '', /damselfly init.*CONFIG_DIR/)
 })
 
 test('a file of 256 KiB is read, a larger one and one that is not UTF-8 are refused', async () => {
