@@ -7,10 +7,12 @@ import LevelPersistence, {
 import type { ClassicLevel } from 'classic-level'
 import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
+import { InOrder } from '../core/in-order.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { FilterIndex } from '../core/topics.ts'
+import { SessionQueues } from './session-queues.ts'
 
 export interface DurableStateParts {
   readonly level: ClassicLevel<string, Buffer>
@@ -35,6 +37,7 @@ const turnMs = 2
  * overtake each other; here the newest is what is read, and writes go one batch after the other. A disk that
  * refuses them is tried again until it takes them: LevelDB is opened anew then, for after a failed write it
  * may lose what is written next.
+ * What waits for the clients of persistent sessions is written side by side, and goes on in the order in which it came.
  * At most `retainedMessagesMax` messages and `retainedBytesMax` bytes, topics included, are retained; one past
  * it is still delivered, and not retained.
  */
@@ -43,6 +46,10 @@ export class DurableState extends LevelPersistence {
   readonly #retained = new Map<string, StoredPacket>()
   readonly #repeats = new Repeats()
   readonly #closing = new AbortController()
+  readonly #queues: SessionQueues
+  readonly #enqueued = new InOrder()
+  /** For each client whose messages are about to be sent. */
+  readonly #updated = new Map<string, InOrder>()
   #retainedBytes = 0
   #unwritten = new Map<string, StoredPacket>()
   #writing: Promise<void> | undefined
@@ -51,11 +58,12 @@ export class DurableState extends LevelPersistence {
   constructor(parts: DurableStateParts) {
     super(parts.level)
     this.#parts = parts
+    this.#queues = new SessionQueues(parts)
   }
 
   /** Reads the whole store once, so that damage is found now. @throws LevelDB's error */
   async load(): Promise<void> {
-    for await (const _ of this.#parts.level.keys());
+    for await (const [key, value] of this.#parts.level.iterator()) this.#queues.found(key, value.length)
     for await (const packet of super.createRetainedStream('#')) this.#keep(packet as StoredPacket)
   }
 
@@ -89,6 +97,51 @@ export class DurableState extends LevelPersistence {
       const prefix = `${kind}:${encodeURIComponent(client.id)}` // as the package writes its keys
       await this.#parts.level.clear({ gte: `${prefix}:`, lt: `${prefix};` })
     }
+    this.#queues.forget(client.id)
+  }
+
+  override async outgoingEnqueue(
+    subscription: { readonly clientId: string },
+    packet: StoredPacket,
+  ): Promise<void> {
+    if (!this.#queues.admits(subscription.clientId, sizeOf(packet))) return
+    try {
+      await super.outgoingEnqueue(subscription, packet)
+    } catch (error) {
+      this.#queues.left(subscription.clientId, sizeOf(packet))
+      throw error
+    }
+  }
+
+  /** Called for each message before it is delivered: what is called first is delivered first [MQTT-4.6.0-6]. */
+  override async outgoingEnqueueCombi(
+    subscriptions: readonly { readonly clientId: string }[],
+    packet: StoredPacket,
+  ): Promise<unknown> {
+    if (subscriptions.length === 0) return packet
+    // several subscriptions of one client are one entry of the store
+    const byClient = [...new Map(subscriptions.map((one) => [one.clientId, one])).values()]
+    return await this.#enqueued.settle(super.outgoingEnqueueCombi(byClient, packet))
+  }
+
+  /** Called for each message to a client before it is sent: what is called first is sent first [MQTT-4.6.0-6]. */
+  override async outgoingUpdate(client: { readonly id: string }, packet: StoredPacket): Promise<void> {
+    const updated = this.#updated.get(client.id) ?? new InOrder()
+    this.#updated.set(client.id, updated)
+    try {
+      await updated.settle(super.outgoingUpdate(client, packet))
+    } finally {
+      if (updated.isIdle) this.#updated.delete(client.id)
+    }
+  }
+
+  override async outgoingClearMessageId(
+    client: { readonly id: string },
+    packet: StoredPacket,
+  ): Promise<StoredPacket | undefined> {
+    const cleared = await super.outgoingClearMessageId(client, packet)
+    if (cleared !== undefined) this.#queues.left(client.id, sizeOf(cleared))
+    return cleared
   }
 
   /** Resolves when all that was retained is written, or when it cannot be. Nothing is tried again after that. */

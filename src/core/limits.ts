@@ -25,6 +25,12 @@ export const limits = {
   retainedMessagesMax: 50_000,
   /** Bytes of retained payloads; one that does not fit is delivered, and not retained. */
   retainedBytesMax: 32 * 1024 * 1024,
+  /** Messages that wait for one client with a persistent session; one more is not kept for it. */
+  sessionQueueMessagesMax: 10_000,
+  /** Bytes of topics and payloads that wait for one client with a persistent session. */
+  sessionQueueBytesMax: 16 * 1024 * 1024,
+  /** Bytes that wait for all clients with persistent sessions together. */
+  sessionQueuesBytesMax: 128 * 1024 * 1024,
   /** Topics whose matching rules are remembered. */
   matchCacheTopicsMax: 4_096,
 

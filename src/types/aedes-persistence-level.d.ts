@@ -21,6 +21,16 @@ declare module 'aedes-persistence-level/asyncPersistence.js' {
     setup(broker: unknown): Promise<void>
     cleanIncoming(client: { readonly id: string }): Promise<void>
     storeRetained(packet: StoredPacket): Thenable
+    outgoingEnqueue(subscription: { readonly clientId: string }, packet: StoredPacket): Promise<void>
+    outgoingEnqueueCombi(
+      subscriptions: readonly { readonly clientId: string }[],
+      packet: StoredPacket,
+    ): Promise<unknown>
+    outgoingUpdate(client: { readonly id: string }, packet: StoredPacket): Promise<void>
+    outgoingClearMessageId(
+      client: { readonly id: string },
+      packet: StoredPacket,
+    ): Promise<StoredPacket | undefined>
     createRetainedStream(filter: string): Readable
     createRetainedStreamCombi(filters: readonly string[]): Readable
   }

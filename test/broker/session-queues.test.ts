@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { MqttClient } from 'mqtt'
+import { SessionQueues } from '#src/broker/session-queues.js'
+import { Counters } from '#src/core/counters.js'
+import { limits } from '#src/core/limits.js'
+import { brokerWorld } from '../support/broker.js'
+import { MemoryLog } from '../support/memory-log.js'
+import { until } from '../support/until.js'
+
+function world() {
+  const counters = new Counters()
+  const log = new MemoryLog()
+  return { counters, log, queues: new SessionQueues({ log, counters }) }
+}
+
+test('as many messages as are allowed wait for a client, and one more is not kept, counted and told', () => {
+  const { counters, log, queues } = world()
+  for (let index = 0; index < limits.sessionQueueMessagesMax; index++)
+    assert.equal(queues.admits('a', 1), true)
+  assert.equal(queues.admits('a', 1), false)
+  assert.equal(counters.get('sessionQueueMessagesMax'), 1)
+  assert.equal(log.lines.length, 1)
+  assert.equal(queues.admits('b', 1), true) // another client is not concerned
+  queues.left('a', 1)
+  assert.equal(queues.admits('a', 1), true)
+})
+
+test('bytes are bounded for one client and for all together', () => {
+  const { counters, queues } = world()
+  const { sessionQueueBytesMax, sessionQueuesBytesMax } = limits
+  assert.equal(queues.admits('0', sessionQueueBytesMax), true)
+  assert.equal(queues.admits('0', 1), false)
+  assert.equal(counters.get('sessionQueueBytesMax'), 1)
+  const clients = sessionQueuesBytesMax / sessionQueueBytesMax
+  for (let index = 1; index < clients; index++)
+    assert.equal(queues.admits(`${index}`, sessionQueueBytesMax), true)
+  assert.equal(queues.admits('one more', 1), false)
+  assert.equal(counters.get('sessionQueuesBytesMax'), 1)
+  queues.forget('1')
+  assert.equal(queues.admits('one more', sessionQueueBytesMax), true)
+})
+
+test('what the store holds counts, by client, and other entries do not', () => {
+  const { queues } = world()
+  for (let index = 0; index < limits.sessionQueueMessagesMax; index++)
+    queues.found(`outgoing:${encodeURIComponent('a:b')}:broker:${index}`, 1)
+  queues.found('outgoing-id:c:1', limits.sessionQueueBytesMax)
+  assert.equal(queues.admits('a:b', 1), false)
+  assert.equal(queues.admits('c', 1), true)
+})
+
+/** Payloads that a client gets. */
+function heard(client: MqttClient): string[] {
+  const seen: string[] = []
+  client.on('message', (_, payload) => seen.push(`${payload}`))
+  return seen
+}
+
+test('a burst of QoS 1 reaches a client with a persistent session in order, and one with a clean session beside it [MQTT-4.6.0-6]', async (context) => {
+  const { connect } = await brokerWorld(context)
+  const kept = await connect({ clientId: 'kept', clean: false })
+  const clean = await connect({ clientId: 'clean' })
+  const all = [heard(kept), heard(clean)]
+  for (const client of [kept, clean]) await client.subscribeAsync('list', { qos: 1 })
+  const sender = await connect({ clientId: 'sender' })
+  const sent: string[] = []
+  for (let round = 0; round < 20; round++) {
+    const list = Array.from({ length: 20 }, (_, index) => `${round}.${index}`)
+    sent.push(...list)
+    await Promise.all(list.map((payload) => sender.publishAsync('list', payload, { qos: 1 })))
+  }
+  for (const seen of all) {
+    await until('all came', () => seen.length >= sent.length)
+    assert.deepEqual(seen, sent)
+  }
+})
+
+test('what a client has acknowledged does not count as waiting', async (context) => {
+  const { broker, connect, counters } = await brokerWorld(context)
+  const client = await connect({ clientId: 'kept', clean: false })
+  const seen = heard(client)
+  for (const filter of ['list', '+']) await client.subscribeAsync(filter, { qos: 1 })
+  const rounds = 3
+  const size = Math.ceil(limits.sessionQueueBytesMax / 2)
+  for (let round = 0; round < rounds; round++) {
+    await broker.hub.publish({ topic: 'list', payload: Buffer.alloc(size, 'x'), qos: 1 })
+    await until('it came', () => seen.length > round)
+    await new Promise((resolve) => setTimeout(resolve, 100)) // its PUBACK
+  }
+  assert.equal(counters.get('sessionQueueBytesMax'), 0)
+})
