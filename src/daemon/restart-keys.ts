@@ -1,14 +1,22 @@
+import type { Scalars } from '../config/scalars.ts'
 import type { Settings } from '../config/settings.ts'
 
-/** What holds for as long as the process runs, and its key in `.env`. */
-const restartKeys = {
-  name: 'NAME',
-  dataDir: 'DATA_DIR',
-  configDir: 'CONFIG_DIR',
-  gpioChip: 'GPIO_CHIP',
-  pwmDir: 'PWM_DIR',
-  logFormat: 'LOG_FORMAT',
-} as const
+/** Of each setting of `.env`: its key, if it holds for as long as the process runs; else that a reload changes it. */
+const kinds: Readonly<Record<keyof Scalars, `restart: ${string}` | 'reload'>> = {
+  name: 'restart: NAME',
+  dataDir: 'restart: DATA_DIR',
+  configDir: 'restart: CONFIG_DIR',
+  controlSocket: 'restart: DATA_DIR', // beside it
+  gpioChip: 'restart: GPIO_CHIP',
+  pwmDir: 'restart: PWM_DIR',
+  logFormat: 'restart: LOG_FORMAT',
+  logLevel: 'reload',
+  remote: 'reload',
+  bind: 'reload',
+  port: 'reload',
+  allowAnonymous: 'reload',
+  credentials: 'reload',
+}
 
 export interface ReloadableSettings {
   readonly settings: Settings
@@ -18,14 +26,14 @@ export interface ReloadableSettings {
 
 /** The new settings, but for those that hold for as long as the process runs. */
 export function withoutRestart(now: Settings, next: Settings): ReloadableSettings {
-  const { name, dataDir, configDir, gpioChip, pwmDir, logFormat, controlSocket } = now
-  const fixed = { name, dataDir, configDir, gpioChip, pwmDir, logFormat, controlSocket }
-  const changed = Object.entries(restartKeys).filter(
-    ([key]) => next[key as keyof typeof restartKeys] !== now[key as keyof typeof restartKeys],
+  const fixed = Object.keys(kinds).filter(
+    (key) => kinds[key as keyof Scalars] !== 'reload',
+  ) as (keyof Scalars)[]
+  const waiting = new Set(
+    fixed.filter((key) => next[key] !== now[key]).map((key) => kinds[key].replace('restart: ', '')),
   )
-  const waiting: string[] = changed.map(([, key]) => key)
+  const settings = { ...next, ...Object.fromEntries(fixed.map((key) => [key, now[key]])) }
   // from a broker of our own to one elsewhere, or back
-  const hasTurned = (now.remote === undefined) !== (next.remote === undefined)
-  if (hasTurned) waiting.push('BROKER_URL')
-  return { settings: { ...next, ...fixed, ...(hasTurned ? { remote: now.remote } : {}) }, waiting }
+  if ((now.remote === undefined) === (next.remote === undefined)) return { settings, waiting: [...waiting] }
+  return { settings: { ...settings, remote: now.remote }, waiting: [...waiting, 'BROKER_URL'] }
 }

@@ -160,7 +160,7 @@ class Topics implements PinTopics {
     const pin = topic.slice(this.#prefix.length)
     const isKnown = this.#pinNames().includes(pin)
     const state = isKnown ? this.#board.state(pin) : ''
-    if (Buffer.from(payload).toString() === state) return // true, whoever says it
+    if (Buffer.from(payload).toString() === String(state)) return // true, whoever says it
     const remedy = `a command goes to ${this.#prefix}PIN/set`
     this.#warn(
       'state',

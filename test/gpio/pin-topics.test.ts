@@ -6,6 +6,7 @@ import type { Pin } from '#src/core/pin.js'
 import { commandOf, startPinTopics } from '#src/gpio/pin-topics.js'
 import { MemoryHub } from '../support/gpio-hub.js'
 import { input, output, simulatedBoard } from '../support/gpio-kit.js'
+import { pwm } from '../support/gpio-pwm.js'
 
 async function world(t: TestContext, pins: readonly Pin[], hub = new MemoryHub()) {
   const { board, log, counters } = await simulatedBoard(t)
@@ -236,4 +237,24 @@ test('a message that the broker refuses is one warning, and the pins go on', asy
     log.of('warn').map(({ message, reason }) => [message, reason]),
     [['pin message not published', 'the broker is closed']],
   )
+})
+
+test('a state that a client publishes is corrected when it is wrong, and left alone when it is true', async (t) => {
+  const { board, hub, log, settle } = await world(t, [output('lamp', 17), pwm('fan', 18)])
+  board.set('fan', 40)
+  await settle()
+  const claim = (pin: string, payload: string): Promise<void> =>
+    hub.publish({ topic: `${prefix}/${pin}`, payload, client: 'bridge' })
+  const before = hub.published.length
+  await claim('fan', '40')
+  await claim('lamp', 'off')
+  await settle()
+  assert.equal(hub.published.length, before + 2)
+  await claim('fan', '70')
+  await settle()
+  assert.equal(hub.states[`${prefix}/fan`], '40')
+  const corrected = log.lines.filter(
+    ({ message }) => message === 'pin state published by a client: corrected',
+  )
+  assert.equal(corrected.length, 1)
 })

@@ -22,13 +22,13 @@ export class MemoryHub implements Hub {
     this.#open()
   }
 
-  async publish(outgoing: OutgoingMessage): Promise<void> {
+  async publish(outgoing: OutgoingMessage & { readonly client?: string }): Promise<void> {
     this.published.push(outgoing)
     await this.#gate
     if (this.failure !== undefined) throw this.failure
-    const { topic, payload, qos = 0, chain = [] } = outgoing
+    const { topic, payload, qos = 0, chain = [], client = 'damselfly' } = outgoing
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
-    const message: Message = { topic, payload: bytes, qos, retain: false, client: 'damselfly', chain }
+    const message: Message = { topic, payload: bytes, qos, retain: false, client, chain }
     if (outgoing.retain && bytes.length > 0) this.#retained.set(topic, { ...message, retain: true })
     if (outgoing.retain && bytes.length === 0) this.#retained.delete(topic)
     for (const { filters, onMessage } of this.#subscriptions)
