@@ -4,6 +4,7 @@ import { ClassicLevel } from 'classic-level'
 import type { Counters } from '../core/counters.ts'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
+import { DiskReserve } from './disk-reserve.ts'
 import { causeOf, DurableState } from './durable-state.ts'
 
 /** Room that LevelDB needs to open at all. */
@@ -32,9 +33,19 @@ export async function openStateStore(dataDir: string, log: Logger, counters: Cou
       { cause },
     )
   }
+  const reserve = new DiskReserve(dataDir)
   try {
-    return await open(path, log, counters)
+    const store = await open(path, log, counters)
+    await reserve.keep()
+    return store
   } catch (cause) {
+    if ((await isDiskFull(dataDir).catch(() => false)) && (await reserve.giveUp())) {
+      log.error(
+        { dataDir },
+        'the disk is full: started on the last reserve, nothing more can be kept; make room',
+      )
+      return await open(path, log, counters)
+    }
     const obstacle = await obstacleOf(path, cause)
     if (obstacle !== undefined)
       throw new DamselflyError('STORE_FAILED', `cannot open ${path}: ${obstacle}`, { cause })
@@ -86,13 +97,17 @@ async function obstacleOf(path: string, error: unknown): Promise<string | undefi
   }
   try {
     for (const folder of [dirname(path), path]) await access(folder, constants.W_OK)
-    const { bavail, bsize } = await statfs(dirname(path))
-    if (bavail * bsize < diskBytesMin) return 'the disk is full'
+    if (await isDiskFull(dirname(path))) return 'the disk is full'
   } catch (denied) {
     if (errnoOf(denied) === 'ENOENT') return undefined
     return `${reasonOf(denied)}; DATA_DIR must belong to the user who runs Damselfly`
   }
   return undefined
+}
+
+async function isDiskFull(folder: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize < diskBytesMin
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -164,7 +164,7 @@ export function parsePinCommand(text: string): PinCommand | undefined {
     .replace(/^"(.*)"$/, '$1')
     .trim()
     .toLowerCase()
-  return words.get(word) ?? (/^-?\d{1,9}(\.\d{1,9})?$/.test(word) ? Number(word) : undefined)
+  return words.get(word) ?? (/^-?\d{1,15}(\.\d{1,20})?$/.test(word) ? Number(word) : undefined)
 }
 
 /** Whether a value from outside is a command. */
