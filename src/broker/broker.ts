@@ -4,6 +4,7 @@ import { Aedes, type AuthenticateError, type Client, type Subscription } from 'a
 import type { Counters } from '../core/counters.ts'
 import { errnoOf, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
+import { PacketGuard } from '../core/packet-guard.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { filterProblem, topicProblem } from '../core/topics.ts'
@@ -13,7 +14,6 @@ import { holdEarlyEnd } from './early-end.ts'
 import { AedesHub } from './hub.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
 import { allowOvertaking } from './overtaking.ts'
-import { PacketGuard } from './packet-guard.ts'
 import { openStateStore, type StateStore } from './state-store.ts'
 
 /** Characters of a field that a log line shows. */

@@ -4,9 +4,9 @@ import { connect as connectTls } from 'node:tls'
 import type { IClientOptions, MqttClient } from 'mqtt'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
+import { PacketGuard } from '../core/packet-guard.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
 import { closedByPeer, closedEarly, failureOf, type LinkFailure, silent } from './link-failure.ts'
-import { PacketGuard } from './packet-guard.ts'
 import type { PacketIds } from './packet-ids.ts'
 
 /** How long a broker may take from the first packet of ours to CONNACK. */

@@ -59,7 +59,7 @@ function printPlain({ topic, bytes }: Arrival, verbose: boolean): void {
   else if (verbose) write([`${topic} (null)\n`])
 }
 
-/** Standard output waits for a slow reader, so nothing piles up here. */
+/** @NOTE a pipe that nobody reads does not hold this back, and it piles up: whoever prints asks for `writableNeedDrain`. */
 function write(parts: readonly (string | Uint8Array)[]): void {
   process.stdout.write(
     Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part))),

@@ -5,6 +5,7 @@ import { filterProblem } from '../core/topics.ts'
 import { exitCodes } from './exit-codes.ts'
 import { messagePrinter } from './message-format.ts'
 import { answerMs, brokerOf, type MqttOptions, qosOf } from './mqtt-options.ts'
+import { flushed, OutputRoom } from './output-room.ts'
 
 export interface SubOptions extends MqttOptions {
   readonly topic: readonly string[]
@@ -15,13 +16,15 @@ export interface SubOptions extends MqttOptions {
   readonly format?: string
 }
 
-/** Why it ends: with this exit code, or because of something thrown. */
-type End = number | Error
+/** Why it ends: it has what it should have, from outside with this exit code, or because of something thrown. */
+type End = 'count' | number | Error
 
+/** Time to say goodbye to the broker, and to print the rest. */
 const goodbyeMs = 1_000
 
 /**
  * Prints messages until it has `-C` of them, `-W` is over (exit code 27), it is interrupted, or nobody reads them any more.
+ * While standard output takes nothing, nothing is read from the broker: it may drop us, which is told.
  * @throws DamselflyError `USAGE`, `BROKER_UNREACHABLE`, `CONNECTION_REFUSED`, `SUBSCRIPTION_REFUSED`
  */
 export async function sub(options: SubOptions): Promise<void> {
@@ -36,45 +39,64 @@ export async function sub(options: SubOptions): Promise<void> {
   const timeoutSeconds = wholeNumber('-W', options.timeout)
   const print = await messagePrinter(format === undefined ? { verbose } : { verbose, format })
 
+  const room = new OutputRoom()
   let finish: (end: End) => void = () => {}
   const finished = new Promise<End>((resolve) => {
-    finish = resolve
+    finish = (end) => {
+      left = 0
+      room.end()
+      resolve(end)
+    }
   })
   const onMessage = (_filter: string, message: Arrival): void => {
     if (left <= 0) return
     print(message)
     left--
-    if (left <= 0) finish(exitCodes.ok)
+    if (left <= 0) finish('count')
   }
   // @NOTE one connection, whether filters overlap or not: what comes twice is printed twice, as by mosquitto_sub
   const link = new Link({
     ...(await brokerOf(options)),
     onMessage,
+    room: () => room.wait(),
     onUp: () => {},
-    onDown: ({ message }) => console.error(`damselfly: ${message}; trying again`),
+    onDown: ({ message }) => {
+      if (left <= 0) return // it ends
+      const when = room.isFull ? ', when what is printed is read' : ''
+      console.error(`damselfly: ${message}; trying again${when}`)
+    },
     onRefused: finish,
     onFilterRefused: (_filter, reason) => finish(reason),
   })
   await link.open(answerMs)
-  const timer = endsOf(finish, timeoutSeconds)
+  const forget = endsOf(finish, timeoutSeconds)
   for (const filter of new Set(filters)) link.subscribe(filter, qos).catch(finish)
   const end = await finished
-  clearTimeout(timer)
+  forget() // another signal ends it at once
+  const rest = typeof end === 'number' ? flushed(goodbyeMs) : undefined
   await link.end(goodbyeMs)
   if (end instanceof Error) throw end
-  process.exitCode = end
+  process.exitCode = end === 'count' ? exitCodes.ok : end
+  // what has been counted waits for its reader; who interrupts does not
+  if ((await rest) === false) process.exit()
 }
 
-/** What ends it from outside. */
-function endsOf(finish: (end: End) => void, timeoutSeconds: number | undefined): NodeJS.Timeout | undefined {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => finish(exitCodes.ok))
+/** What ends it from outside. @returns what to call when it has ended */
+function endsOf(finish: (end: End) => void, timeoutSeconds: number | undefined): () => void {
+  const onSignal = (): void => finish(exitCodes.ok)
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.on(signal, onSignal)
   // whoever reads may have had enough: sub … | head -1
   process.stdout.on('error', (error) => finish(errnoOf(error) === 'EPIPE' ? exitCodes.ok : error))
-  if (timeoutSeconds === undefined) return undefined
-  return setTimeout(() => {
+  const onTimeout = (): void => {
     console.error('Timed out')
     finish(exitCodes.timedOut)
-  }, timeoutSeconds * 1_000)
+  }
+  const timer = timeoutSeconds === undefined ? undefined : setTimeout(onTimeout, timeoutSeconds * 1_000)
+  return () => {
+    clearTimeout(timer)
+    for (const signal of signals) process.off(signal, onSignal)
+  }
 }
 
 /** At most as many seconds as a timer can wait. */

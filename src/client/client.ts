@@ -118,13 +118,14 @@ export class Client implements AsyncDisposable {
    * From now on messages that match are kept for `read`, `next` and `messages`. Resolves when the broker has agreed. A
    * second call for the same filter changes nothing and loses nothing.
    * @throws DamselflyError `TOPIC_INVALID`, `OPTIONS_INVALID`, `SUBSCRIPTION_REFUSED`, `CONNECTION_REFUSED`,
-   *   `CONNECTION_CLOSED`, `LIMIT_REACHED` (too many filters overlap)
+   *   `CONNECTION_CLOSED`, `LIMIT_REACHED` (too many filters overlap, or what comes is too large)
    */
   async register(filter: string, options: RegisterOptions = {}): Promise<void> {
     this.#check()
     onlyKnown('register', options, ['qos'])
     const { qos = 1 } = options
     checkQos('register', qos)
+    if (typeof filter !== 'string') throw notText('register', 'filter', filter)
     // shared subscriptions are of MQTT 5
     const problem = filter.startsWith('$share/') ? '$share/ is not offered' : filterProblem(filter)
     if (problem !== undefined)
@@ -244,6 +245,7 @@ function departuresOf(topic: string, value: unknown, options: SendOptions): Depa
   onlyKnown('send', options, ['qos', 'retain', 'each'])
   const { qos = 1, retain = false, each = false } = options
   checkQos('send', qos)
+  if (typeof topic !== 'string') throw notText('send', 'topic', topic)
   const problem = topicProblem(topic)
   if (problem !== undefined)
     throw new DamselflyError('TOPIC_INVALID', `"${topic}" is not a topic: ${problem}`)
@@ -251,6 +253,12 @@ function departuresOf(topic: string, value: unknown, options: SendOptions): Depa
   if (!Array.isArray(value))
     throw new DamselflyError('VALUE_INVALID', 'send with each: true expects an array')
   return Array.from(value, (element) => ({ topic, payload: encodeValue(element), qos, retain }))
+}
+
+/** A program without types may give anything. */
+function notText(call: string, what: string, found: unknown): DamselflyError {
+  const kind = found === null ? 'null' : typeof found
+  return new DamselflyError('TOPIC_INVALID', `${call} expects a ${what}, which is text, not ${kind}`)
 }
 
 async function* messagesOf(inbox: Inbox): AsyncGenerator<ReceivedMessage, void> {

@@ -1,9 +1,10 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { MqttClient } from 'mqtt'
-import type { DamselflyError } from '../core/errors.ts'
+import { DamselflyError } from '../core/errors.ts'
 import type { QoS } from '../core/message.ts'
+import { PacketGuard } from '../core/packet-guard.ts'
 import type { BrokerAddress } from './broker-address.ts'
-import { closedEarly, connectionLost, explainFailure, noAnswer } from './failure.ts'
+import { closedEarly, connectionLost, explainFailure, noAnswer, tooLarge } from './failure.ts'
 
 /** MQTT 3.1.1: what every broker speaks, ours included. */
 const protocolVersion = 4
@@ -18,6 +19,8 @@ export interface ConnectionOptions {
   /** Breaks off an attempt; does nothing to a connection that stands. */
   readonly signal: AbortSignal
   readonly onMessage: (message: Arrival) => void
+  /** Asked after each message: the next one is not read before this resolves, and the broker has to wait. */
+  readonly room?: (() => Promise<void> | undefined) | undefined
   /** Told once, when a connection that stood is over, also after `end`. */
   readonly onEnd: (reason: DamselflyError) => void
 }
@@ -53,6 +56,12 @@ export class Connection {
     const { broker } = options
     const socket = await connectSocket(broker)
     const { username, password } = broker
+    let failure: Error | undefined
+    const fail = (error: Error): void => {
+      failure ??= error
+      socket.destroy()
+    }
+    guard(socket, (bytes) => fail(tooLarge(broker, bytes)))
     const client = new Mqtt(() => socket, {
       protocolVersion,
       clientId: options.clientId,
@@ -68,7 +77,6 @@ export class Connection {
     })
     return new Promise((resolve, reject) => {
       let connection: Connection | undefined
-      let failure: Error | undefined
       let hasAnswered = false
       const abort = (): void => void socket.destroy()
       if (options.signal.aborted) abort()
@@ -76,13 +84,15 @@ export class Connection {
       socket.once('connect', () => {
         hasAnswered = true
       })
-      client.on('error', (error) => {
-        failure ??= error
-        socket.destroy()
-      })
+      client.on('error', fail)
       client.on('message', (topic, bytes, { qos, retain, messageId = 0 }) =>
         options.onMessage({ topic, bytes, qos, retain, packetId: messageId }),
       )
+      client.handleMessage = (_packet, done) => {
+        const room = options.room?.()
+        if (room === undefined) done()
+        else void room.then(() => done())
+      }
       client.once('connect', () => {
         options.signal.removeEventListener('abort', abort)
         connection = new Connection(client, socket)
@@ -90,7 +100,8 @@ export class Connection {
       })
       client.once('close', () => {
         options.signal.removeEventListener('abort', abort)
-        if (connection !== undefined) options.onEnd(connectionLost(broker, failure))
+        if (connection !== undefined)
+          options.onEnd(failure instanceof DamselflyError ? failure : connectionLost(broker, failure))
         else if (failure === undefined) reject(closedEarly(broker))
         // @NOTE a message, because MQTT.js has no code for it
         else if (failure.message === 'connack timeout')
@@ -140,6 +151,15 @@ export class Connection {
   destroy(): void {
     this.#socket.destroy()
   }
+}
+
+/** Tells of a packet that is larger than `packetBytesMax` before MQTT.js collects it; goes before it on the socket. */
+function guard(socket: Socket, onTooLarge: (bytes: number) => void): void {
+  const packets = new PacketGuard()
+  socket.on('data', (chunk: Buffer) => {
+    const bytes = packets.inspect(chunk)
+    if (bytes !== undefined) onTooLarge(bytes)
+  })
 }
 
 async function connectSocket({ host, port, isTls }: BrokerAddress): Promise<Socket> {

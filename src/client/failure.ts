@@ -1,4 +1,5 @@
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
 import { formatDuration } from '../core/units.ts'
 import { type BrokerAddress, shownAddress } from './broker-address.ts'
 
@@ -36,6 +37,7 @@ const causes: Readonly<Record<string, string>> = {
 
 /** Why there is no connection: what MQTT.js and the socket said, as something a person can put right. */
 export function explainFailure(error: Error, broker: BrokerAddress): DamselflyError {
+  if (error instanceof DamselflyError) return error
   const code = (error as { code?: unknown }).code
   if (typeof code === 'number') return explainRefusal(code, error, broker)
   const errno = errnoOf(error)
@@ -68,6 +70,16 @@ export function connectionLost(broker: BrokerAddress, cause: Error | undefined):
     'BROKER_UNREACHABLE',
     `connection to ${shownAddress(broker)} lost: ${why}`,
     options,
+  )
+}
+
+/** We ended the connection, rather than hold such a packet in memory. */
+export function tooLarge(broker: BrokerAddress, bytes: number): DamselflyError {
+  return new DamselflyError(
+    'LIMIT_REACHED',
+    `connection to ${shownAddress(broker)} ended: it sent a packet of ${bytes} bytes, and we take ` +
+      `${limits.packetBytesMax} at the most; remove that message, if it is retained, or ask for fewer topics`,
+    { limit: 'packetBytesMax' },
   )
 }
 

@@ -1,4 +1,5 @@
 import { DamselflyError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import { matchesFilter } from '../core/topics.ts'
 import { type BrokerAddress, shownAddress } from './broker-address.ts'
@@ -17,11 +18,13 @@ export interface LinkOptions {
   readonly retryMs?: number
   /** A message, and the filter that it matched: the first one, if several do. */
   readonly onMessage: (filter: string, message: Arrival) => void
+  /** As of `ConnectionOptions`; without room there is no attempt to come back, either. */
+  readonly room?: () => Promise<void> | undefined
   readonly onUp: (connection: Connection) => void
   readonly onDown: (reason: DamselflyError) => void
   /** The broker will not have us: there will be no further attempt. */
   readonly onRefused: (reason: DamselflyError) => void
-  /** The broker refuses a filter that it had accepted. */
+  /** The broker refuses a filter that it had accepted, or what it sends for it is too large, again and again. */
   readonly onFilterRefused: (filter: string, reason: DamselflyError) => void
 }
 
@@ -34,7 +37,8 @@ interface Subscription {
 
 /**
  * A connection that comes back: after a loss it tries again, after half a second at first, after ten at most, and then
- * subscribes anew to all its filters.
+ * subscribes anew to all its filters. After `clientAttemptsMax` connections in a row that ended soon, because of a packet
+ * larger than `packetBytesMax`, it gives them up and comes back without: the next connection would end likewise.
  */
 export class Link {
   readonly #options: LinkOptions
@@ -43,6 +47,8 @@ export class Link {
   #opening: Promise<void> | undefined
   #retry: NodeJS.Timeout | undefined
   #failures = 0
+  /** Connections in a row that a packet too large has ended. */
+  #tooLarge = 0
   #upAtMs = 0
   readonly #end = new AbortController()
   #wasUp = false
@@ -126,6 +132,7 @@ export class Link {
       clientId,
       timeoutMs,
       signal: this.#end.signal,
+      room: this.#options.room,
       onMessage: (message) => this.#arrived(message),
       onEnd: (reason) => {
         if (this.#connection === undefined) early = reason
@@ -143,9 +150,26 @@ export class Link {
 
   #lost(reason: DamselflyError): void {
     this.#connection = undefined
-    if (performance.now() - this.#upAtMs >= stableMs) this.#failures = 0
+    if (performance.now() - this.#upAtMs >= stableMs) {
+      this.#failures = 0
+      this.#tooLarge = 0
+    }
+    if (reason.limit === 'packetBytesMax' && ++this.#tooLarge >= limits.clientAttemptsMax) {
+      this.#tooLarge = 0
+      this.#giveUpFilters(reason)
+    }
     this.#tryLater()
     this.#options.onDown(reason)
+  }
+
+  /** Which of them it is cannot be known: the packet was not read. */
+  #giveUpFilters(reason: DamselflyError): void {
+    const given = [...this.#subscriptions]
+    this.#subscriptions.clear()
+    for (const [filter, { isAccepted, refuse }] of given) {
+      if (isAccepted) this.#options.onFilterRefused(filter, reason)
+      else refuse(reason)
+    }
   }
 
   #failed(error: DamselflyError): void {
@@ -160,7 +184,12 @@ export class Link {
     const { retryMs = retryMsDefault } = this.#options
     const delayMs = Math.min(retryMsMax, retryMs * 2 ** this.#failures++)
     // a house full of clients need not come back in the same moment
-    this.#retry = setTimeout(() => this.start(), delayMs * (0.75 + Math.random() / 2))
+    this.#retry = setTimeout(() => void this.#startAgain(), delayMs * (0.75 + Math.random() / 2))
+  }
+
+  async #startAgain(): Promise<void> {
+    await this.#options.room?.()
+    if (!this.#end.signal.aborted) this.start()
   }
 
   #ask(filter: string): void {

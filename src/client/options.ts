@@ -8,10 +8,10 @@ export type Duration = string | number
 /** @throws DamselflyError `DURATION_INVALID` */
 export function millisecondsOf(duration: Duration): number {
   if (typeof duration === 'string') return parseDuration(duration)
-  if (duration >= 0 && duration <= timerMsMax) return duration
+  if (typeof duration === 'number' && duration >= 0 && duration <= timerMsMax) return duration
   throw new DamselflyError(
     'DURATION_INVALID',
-    `not a duration: ${duration}; expected milliseconds from 0 to ${timerMsMax}, or text such as '10s'`,
+    `not a duration: ${String(duration)}; expected milliseconds from 0 to ${timerMsMax}, or text such as '10s'`,
   )
 }
 
@@ -20,6 +20,8 @@ export function millisecondsOf(duration: Duration): number {
  * @throws DamselflyError `OPTIONS_INVALID`
  */
 export function onlyKnown(call: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw new DamselflyError('OPTIONS_INVALID', `${call} expects its options as an object: { … }`)
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     const near = nearest(name, known)
@@ -31,5 +33,5 @@ export function onlyKnown(call: string, options: object, known: readonly string[
 /** @throws DamselflyError `OPTIONS_INVALID` */
 export function checkQos(call: string, qos: number): void {
   if (qos === 0 || qos === 1 || qos === 2) return
-  throw new DamselflyError('OPTIONS_INVALID', `${call}: qos is 0, 1 or 2, not ${qos}`)
+  throw new DamselflyError('OPTIONS_INVALID', `${call}: qos is 0, 1 or 2, not ${String(qos)}`)
 }

@@ -123,6 +123,7 @@ export class Registrations {
         onChange(this.#isDown)
       },
       onDown: (reason) => {
+        if (reason.limit !== undefined) this.#options.counters.add(reason.limit)
         if (isFirst) onDown()
         onChange(this.#isDown, reason)
       },

@@ -22,6 +22,8 @@ export interface ControlHouse {
   readonly counters: Counters
   readonly pins: PinReports
   readonly trace: TraceHub
+  /** Whether one more connection may watch. */
+  mayWatch(): boolean
   status(): DaemonStatus
 }
 
@@ -88,6 +90,10 @@ export class Connection {
     if ('get' in request) {
       if (request.get === 'status') this.#say({ protocol: protocolVersion, status: this.#house.status() })
       else this.#say({ protocol: protocolVersion, pins: this.#house.pins.all() })
+    } else if (!this.isWatching && !this.#house.mayWatch()) {
+      const message = `${limits.controlWatchersMax} connections watch already; end one of them`
+      this.#house.counters.add('controlWatchersMax')
+      this.#say(mistake('TOO_MANY_CONNECTIONS', message))
     } else if (request.watch === 'pins') this.#watchPins()
     else this.#watchTrace(request.filter ?? '#')
   }
@@ -169,7 +175,7 @@ export class Connection {
 }
 
 /** The error that somebody is told. */
-export function mistake(code: ErrorAnswer['error']['code'], message: string): ErrorAnswer {
+function mistake(code: ErrorAnswer['error']['code'], message: string): ErrorAnswer {
   return { error: { code, message } }
 }
 

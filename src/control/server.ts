@@ -3,14 +3,11 @@ import { errnoOf, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { Connection, type ControlHouse, mistake } from './connection.ts'
+import { Connection, type ControlHouse } from './connection.ts'
 import { PinReports, type PinSource } from './pin-reports.ts'
 import { listenAt } from './socket-file.ts'
 
-/** How long a connection that is refused is kept. */
-const refusalMs = 100
-
-export interface ControlServerOptions extends Omit<ControlHouse, 'pins'> {
+export interface ControlServerOptions extends Omit<ControlHouse, 'pins' | 'mayWatch'> {
   /** Of the socket; absolute. */
   readonly path: string
   readonly pins: PinSource
@@ -34,7 +31,8 @@ export class ControlServer {
     const { name, counters, trace, status } = options
     this.#options = options
     this.#pins = new PinReports(options.pins)
-    this.#house = { name, counters, trace, status, pins: this.#pins }
+    const mayWatch = (): boolean => this.#watchers < limits.controlWatchersMax
+    this.#house = { name, counters, trace, status, pins: this.#pins, mayWatch }
     // who has said all it has to say may still wait for an answer
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket))
   }
@@ -60,7 +58,7 @@ export class ControlServer {
   }
 
   #accept(socket: Socket): void {
-    if (!this.#makeRoom()) return refuse(socket)
+    this.#makeRoom()
     const connection = new Connection(socket, this.#house)
     this.#connections.add(connection)
     socket.once('close', () => this.#connections.delete(connection))
@@ -70,31 +68,23 @@ export class ControlServer {
     })
   }
 
-  /** With all places taken, the oldest connection that watches nothing goes. @returns whether there is a place */
-  #makeRoom(): boolean {
-    if (this.#connections.size < limits.controlConnectionsMax) return true
+  get #watchers(): number {
+    return [...this.#connections].filter(({ isWatching }) => isWatching).length
+  }
+
+  /** With all places taken, the oldest connection that watches nothing goes; there is one, for not all may watch. */
+  #makeRoom(): void {
+    if (this.#connections.size < limits.controlConnectionsMax) return
     this.#options.counters.add('controlConnectionsMax')
     for (const connection of this.#connections) {
       if (connection.isWatching) continue
       this.#connections.delete(connection)
-      connection.destroy()
-      return true
+      return connection.destroy()
     }
-    return false
   }
 
   #failed(error: unknown): void {
     const repeats = this.#failures.admit(reasonOf(error))
     if (repeats !== undefined) this.#options.log.error({ err: error, ...repeats }, 'control socket failed')
   }
-}
-
-/** Says why, and leaves some time to read it. */
-function refuse(socket: Socket): void {
-  const message = `${limits.controlConnectionsMax} connections watch already; end one of them`
-  socket.on('error', () => {})
-  socket.resume() // a request that came meanwhile would be an error to its sender
-  socket.end(`${JSON.stringify(mistake('TOO_MANY_CONNECTIONS', message))}\n`)
-  const timer = setTimeout(() => socket.destroy(), refusalMs)
-  socket.once('close', () => clearTimeout(timer))
 }

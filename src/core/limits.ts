@@ -96,8 +96,10 @@ export const limits = {
   inputEdgesMax: 4_096,
   /** Messages of pins that the broker has not accepted yet; beyond it edges are dropped, states wait. */
   pinMessagesMax: 1_024,
-  /** Connections to the control socket; the next one takes the place of the oldest that watches nothing, or is turned away. */
+  /** Connections to the control socket; the next one takes the place of the oldest that watches nothing. */
   controlConnectionsMax: 16,
+  /** Those of them that watch: fewer, so that somebody can always ask. */
+  controlWatchersMax: 14,
   /** Bytes of one request on the control socket; a longer one is skipped, and answered with an error. */
   controlLineBytesMax: 32 * 1024,
   /** Bytes that wait for a reader of the control socket; what is traced beyond it is dropped, and the reader told how much. */

@@ -8,7 +8,8 @@ import { type TestContext, test } from 'node:test'
 import { messagePrinter } from '#src/cli/message-format.js'
 import { pub } from '#src/cli/pub.js'
 import { sub } from '#src/cli/sub.js'
-import { onlyAs, rawServer, stoppableBroker } from '../support/client-kit.js'
+import { limits } from '#src/core/limits.js'
+import { answering, onlyAs, politeAnswers, rawServer, stoppableBroker } from '../support/client-kit.js'
 import { freePort, root, runCommand, startDaemon, writeFiles } from '../support/daemon.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { missing } from '../support/tools.js'
@@ -289,4 +290,95 @@ test('sub says that the broker went, and reads on when it is back', async (conte
   await runCommand('/', ['pub', ...at, '-t', 'a', '-m', 'back'])
   assert.equal(await reader.ended, 0)
   assert.equal(reader.stdout().toString(), 'back\n')
+})
+
+const floodPayload = Buffer.alloc(60_000, 'x')
+const floodCount = 1_000
+
+/** Sends 60 MB to whoever subscribes, and counts what was taken. */
+async function flood(context: TestContext) {
+  const told = { sent: 0, goodbyes: 0 }
+  const head = Buffer.from([0x30, 0xe3, 0xd4, 3, 0, 1, 0x61]) // PUBLISH of 60,003 bytes to "a"
+  const packet = Buffer.concat([head, floodPayload])
+  const { port } = await rawServer(
+    context,
+    answering({
+      ...politeAnswers,
+      8: (subscribe, socket) => {
+        const onSent = () => void told.sent++
+        setImmediate(() => {
+          for (let count = 0; count < floodCount; count++) socket.write(packet, onSent)
+        })
+        return Buffer.from([0x90, 3, subscribe[2] as number, subscribe[3] as number, 0])
+      },
+      14: (_packet, socket) => {
+        told.goodbyes++
+        socket.end()
+        return undefined
+      },
+    }),
+  )
+  return { at: ['-h', '127.0.0.1', '-p', `${port}`], told }
+}
+
+/** Its standard output is a pipe that nobody reads. */
+function stuck(context: TestContext, argv: readonly string[]) {
+  const child = spawn(process.execPath, [main, 'sub', ...argv])
+  context.after(() => child.kill('SIGKILL'))
+  let stderr = ''
+  child.stderr.on('data', (chunk) => (stderr += chunk))
+  const ended = once(child, 'exit').then(([code, signal]) => [code, signal] as const)
+  return { child, ended, stderr: () => stderr }
+}
+
+test('a reader that does not read holds back the broker, not the memory of sub; what waited is printed when it reads', async (context) => {
+  const { at, told } = await flood(context)
+  const { child, ended } = stuck(context, [...at, '-t', 'a', '-C', `${floodCount}`])
+  let before = -1
+  await until('it takes no more', async () => {
+    const isSame = told.sent > 0 && told.sent === before
+    before = told.sent
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    return isSame
+  })
+  assert.ok(told.sent < floodCount / 2, `${told.sent} of ${floodCount} messages were taken`) // the kernel keeps some
+  let bytes = 0
+  child.stdout.on('data', (chunk) => (bytes += chunk.length))
+  assert.deepEqual(await ended, [0, null])
+  await until('all is there', () => bytes === floodCount * (floodPayload.length + 1))
+})
+
+test('with a reader that does not read, sub still ends by signals and after -W, and says goodbye', async (context) => {
+  const { at, told } = await flood(context)
+  const [term, int, timed] = [
+    stuck(context, [...at, '-t', 'a']),
+    stuck(context, [...at, '-t', 'a']),
+    stuck(context, [...at, '-t', 'a', '-W', '2']),
+  ]
+  assert.deepEqual(await timed.ended, [27, null])
+  assert.match(timed.stderr(), /^Timed out$/m)
+  term.child.kill('SIGTERM')
+  int.child.kill('SIGINT')
+  assert.deepEqual(await term.ended, [0, null])
+  assert.deepEqual(await int.ended, [0, null])
+  await until('all have said goodbye', () => told.goodbyes === 3)
+})
+
+test('sub ends when what it asks for is too large, again and again', async (context) => {
+  const { port, connections } = await rawServer(
+    context,
+    answering({
+      ...politeAnswers,
+      8: (subscribe) =>
+        Buffer.from([
+          ...[0x90, 3, subscribe[2] as number, subscribe[3] as number, 0],
+          ...[0x31, 0x80, 0x80, 0x80, 0x05],
+        ]),
+    }),
+  )
+  const reader = damselfly(context, ['sub', '-h', '127.0.0.1', '-p', `${port}`, '-t', 'a'])
+  assert.equal(await reader.ended, 1)
+  assert.match(reader.stderr(), /it sent a packet of 10485765 bytes, and we take 10485760 at the most/)
+  assert.equal(reader.stderr().match(/trying again/g)?.length, limits.clientAttemptsMax - 1)
+  assert.equal(connections(), limits.clientAttemptsMax)
 })

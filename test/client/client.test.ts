@@ -268,3 +268,21 @@ test('after close every call is refused, a second close is the first one, and th
     await scoped.send('a', 'flushed')
   }
 })
+
+test('what is no text, no options or no time is refused with a code, also in a program without types', async (context) => {
+  const world = await brokerWorld(context)
+  const client = await clientOf(context, world.port)
+  for (const bad of [undefined, null, 7, {}, ['a'], Symbol('a')] as never[]) {
+    assert.equal(await codeOf(() => client.send(bad, 1)), 'TOPIC_INVALID')
+    assert.equal(await codeOf(() => client.register(bad)), 'TOPIC_INVALID')
+  }
+  for (const bad of [null, 'retain', 1] as never[]) {
+    assert.equal(await codeOf(() => client.send('a', 1, bad)), 'OPTIONS_INVALID')
+    assert.equal(await codeOf(() => client.register('a', bad)), 'OPTIONS_INVALID')
+    assert.equal(await codeOf(() => client.close(bad)), 'OPTIONS_INVALID')
+  }
+  await client.register('a')
+  for (const timeout of [null, [], Symbol('a'), Number.NaN] as never[])
+    assert.equal(await codeOf(() => client.next('a', { timeout })), 'DURATION_INVALID')
+  assert.equal(await codeOf(() => client.send('a', 1, { qos: Symbol('a') as never })), 'OPTIONS_INVALID')
+})

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
+import type { ConnectionState } from '#src/client/client.js'
 import type { Arrival } from '#src/client/connection.js'
 import { Inbox } from '#src/client/inbox.js'
 import { Outbox } from '#src/client/outbox.js'
@@ -95,4 +96,62 @@ test('so many filters may overlap each other, one more is refused, and others st
   assert.equal(client.counters['clientConnectionsMax'], 1)
   await client.register('$hidden/a')
   assert.equal(await codeOf(() => client.read('a/b/c/d/e/f/g/h')), 'NOT_REGISTERED')
+})
+
+/** A broker whose PUBLISH, sent to those who subscribe, has so many bytes in all. */
+async function brokerWith(context: TestContext, size: number) {
+  const head = Buffer.from([0x31, 0, 0, 0, 0, 0, 1, 0x61])
+  let rest = size - 5
+  for (let at = 1; at <= 4; at++, rest >>= 7) head[at] = (rest & 0x7f) | (at < 4 ? 0x80 : 0)
+  const sent = { published: 0 }
+  const { port, connections } = await rawServer(
+    context,
+    answering({
+      ...politeAnswers,
+      3: (packet) => {
+        sent.published++
+        const topicEnd = 4 + packet.readUInt16BE(2)
+        return Buffer.from([0x40, 2, packet[topicEnd] as number, packet[topicEnd + 1] as number])
+      },
+      8: (packet, socket) => {
+        socket.write(Buffer.from([0x90, 3, packet[2] as number, packet[3] as number, 1]))
+        return Buffer.concat([head, Buffer.alloc(size - head.length, 'x')])
+      },
+    }),
+  )
+  return { port, connections, sent }
+}
+
+test('a packet as large as it may be arrives', async (context) => {
+  const { port } = await brokerWith(context, limits.packetBytesMax)
+  const client = await clientOf(context, port)
+  await client.register('a')
+  assert.equal((await client.next('a', { timeout: '10s' })).bytes.length, limits.packetBytesMax - 8)
+  assert.equal(client.counters['packetBytesMax'] ?? 0, 0)
+})
+
+test('one byte more ends the connection, which is told; after so many in a row the registration fails, and the client goes on', async (context) => {
+  const { port, connections, sent } = await brokerWith(context, limits.packetBytesMax + 1)
+  const told: [ConnectionState, string | undefined][] = []
+  const client = await clientOf(context, port, {
+    onState: (state, reason) => told.push([state, reason?.code]),
+  })
+  await client.register('a')
+  await assert.rejects(client.next('a'), {
+    code: 'LIMIT_REACHED',
+    limit: 'packetBytesMax',
+    message: /10485761 bytes, and we take 10485760 at the most/,
+  })
+  assert.equal(connections(), limits.clientAttemptsMax)
+  assert.equal(client.counters['packetBytesMax'], limits.clientAttemptsMax)
+  assert.deepEqual(told.slice(0, 2), [
+    ['reconnecting', 'LIMIT_REACHED'],
+    ['connected', undefined],
+  ])
+  await client.send('b', 1)
+  assert.deepEqual(
+    [client.state, sent.published, connections()],
+    ['connected', 1, limits.clientAttemptsMax + 1],
+  )
+  assert.equal(await codeOf(() => client.read('a')), 'LIMIT_REACHED')
 })

@@ -83,25 +83,31 @@ test('a request of the greatest length is read, a longer one skipped and counted
   talker.socket.destroy()
 })
 
-test('with all places taken the oldest that watches nothing goes; when all watch, the next one is refused', async (context) => {
+test('with all places taken the oldest that watches nothing goes; not all may watch, so that one can always ask', async (context) => {
   const { path, counters } = await startControl(context)
   const silent = await Talker.to(path)
   const watching: Talker[] = []
-  for (let count = 1; count < limits.controlConnectionsMax; count++) {
+  for (let count = 0; count < limits.controlWatchersMax; count++) {
     watching.push(await Talker.to(path))
-    await watching.at(-1)?.ask({ watch: 'pins' })
+    assert.ok(!('error' in ((await watching.at(-1)?.ask({ watch: count % 2 ? 'pins' : 'trace' })) ?? {})))
   }
-  assert.deepEqual([silent.isClosed, counters.get('controlConnectionsMax')], [false, 0])
-  const next = await Talker.to(path)
-  await next.ask({ watch: 'trace' })
-  await until('the silent one is gone', () => silent.isClosed)
   const refused = await Talker.to(path)
-  assert.equal(errorOf(await refused.answer(0)).code, 'TOO_MANY_CONNECTIONS')
-  refused.socket.end()
-  assert.equal(counters.get('controlConnectionsMax'), 2)
+  for (const watch of ['trace', 'pins'])
+    assert.equal(errorOf(await refused.ask({ watch })).code, 'TOO_MANY_CONNECTIONS')
+  assert.ok('status' in (await refused.ask({ get: 'status' })), 'it may ask all the same')
+  assert.ok('trace' in ((await watching[1]?.ask({ watch: 'trace' })) ?? {}), 'who watches may watch more')
+  assert.deepEqual([counters.get('controlWatchersMax'), counters.get('controlConnectionsMax')], [2, 0])
+
+  assert.equal(silent.isClosed, false)
+  assert.ok('pins' in ((await oneAnswer(path)) ?? {}))
+  await until('the silent one is gone', () => silent.isClosed)
+  assert.equal(counters.get('controlConnectionsMax'), 1)
+  for (let count = 0; count < limits.controlConnectionsMax; count++)
+    assert.ok('pins' in ((await oneAnswer(path)) ?? {}))
 
   watching[0]?.socket.destroy()
-  await until('its place is free', async () => 'pins' in ((await oneAnswer(path)) ?? {}))
+  const next = await Talker.to(path)
+  await until('its place is free', async () => 'trace' in (await next.ask({ watch: 'trace' })))
   for (const talker of [next, ...watching]) talker.socket.destroy()
 })
 

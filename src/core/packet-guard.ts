@@ -1,4 +1,4 @@
-import { limits } from '../core/limits.ts'
+import { limits } from './limits.ts'
 
 /**
  * Watches the bytes of one connection go by and says when a packet declares more than it may have:

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PacketGuard } from '#src/broker/packet-guard.js'
 import { limits } from '#src/core/limits.js'
+import { PacketGuard } from '#src/core/packet-guard.js'
 
 /** A packet of this size in all, its content zeros. */
 function packet(size: number, type = 0x30): Buffer {
