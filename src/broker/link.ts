@@ -5,7 +5,7 @@ import type { IClientOptions, MqttClient } from 'mqtt'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
-import { closedByPeer, closedEarly, failureOf, type LinkFailure, silent } from './link-failure.ts'
+import { closedByPeer, closedEarly, failureOf, type LinkFailure, notMqtt, silent } from './link-failure.ts'
 import { PacketGuard } from './packet-guard.ts'
 import type { PacketIds } from './packet-ids.ts'
 
@@ -15,6 +15,8 @@ const connectTimeoutMs = 10_000
 const endTimeoutMs = 1_000
 /** AWS IoT, for one, takes no more filters in one packet. */
 const filtersPerPacket = 8
+/** The fixed header of the first packet from a broker [MQTT-3.2.0-1]. */
+const connackHeader = Uint8Array.of(0x20, 2)
 /** What `update-ca-certificates` keeps: the usual authorities and those of the house. */
 const systemAuthorities = '/etc/ssl/certs/ca-certificates.crt'
 
@@ -109,7 +111,9 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   })
   try {
     const isResumed = await new Promise<boolean>((resolve, reject) => {
-      client.once('connect', ({ sessionPresent }) => resolve(sessionPresent))
+      client.once('connect', ({ sessionPresent }) => {
+        if (failure === undefined) resolve(sessionPresent)
+      })
       void ended.then(() => reject(new Error('not connected', { cause: failure ?? closedEarly })))
     })
     return linkOver(client, { isResumed, ended, note, fail, packetIds: options.packetIds })
@@ -216,10 +220,17 @@ async function authoritiesOf({ authorities = systemAuthorities }: LinkOptions): 
   return await readFile(authorities, 'utf8').catch(() => undefined)
 }
 
-/** Ends a connection on which a packet comes that we would not hold in memory. */
+/** Ends a connection that does not begin with CONNACK, or on which a packet comes that we would not hold in memory. */
 function guard(socket: Socket, fail: (why: LinkFailure) => void): void {
   const packets = new PacketGuard()
+  let bytesSeen = 0
   socket.on('data', (chunk: Buffer) => {
+    const isConnack = connackHeader.subarray(bytesSeen).every((byte, at) => (chunk[at] ?? byte) === byte)
+    bytesSeen = Math.min(bytesSeen + chunk.length, connackHeader.length)
+    if (!isConnack) {
+      fail(notMqtt)
+      return
+    }
     const bytes = packets.inspect(chunk)
     if (bytes === undefined) return
     fail({

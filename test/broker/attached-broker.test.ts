@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { pbkdf2Sync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Aedes } from 'aedes'
@@ -340,18 +340,27 @@ test('a message that is too large to hold ends the connection with its size in t
 })
 
 test('what does not speak MQTT is told apart from what is not there', async (t) => {
-  const web = createServer((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(
-    0,
-    '127.0.0.1',
-  )
-  await once(web, 'listening')
-  t.after(() => web.close())
-  const { port } = web.address() as { port: number }
-  const { door } = attachedWorld(t, port)
+  const answers = [
+    'HTTP/1.1 400 Bad Request\r\n\r\n',
+    'SSH-2.0-x\r\n',
+    '\x15\x03\x01\x00\x02',
+    '\x20\x03\x00\x00\x00',
+  ]
+  for (const answer of answers)
+    for (const isEnd of [true, false]) {
+      const port = await rawServer(t, (socket) => void (isEnd ? socket.end(answer) : socket.write(answer)))
+      const { door } = attachedWorld(t, port)
+      await door.open()
+      assert.equal(door.state.link?.reason, 'what answers does not speak MQTT; check the port')
+    }
+  const slow = await rawServer(t, (socket) => {
+    socket.write(Uint8Array.of(0x20))
+    setTimeout(() => socket.write(Uint8Array.of(2, 0, 0)), 100)
+  })
+  const { door } = attachedWorld(t, slow)
   await door.open()
-  assert.notEqual(door.state.link?.reason, undefined)
-  assert.notEqual(door.state.link?.reason, 'nothing listens there')
-  const nowhere = attachedWorld(t, port, { broker: brokerAt(port, { host: 'nowhere.invalid' }) })
+  assert.equal(door.state.link?.isConnected, true)
+  const nowhere = attachedWorld(t, slow, { broker: brokerAt(slow, { host: 'nowhere.invalid' }) })
   await nowhere.door.open()
   assert.match(String(nowhere.door.state.link?.reason), /no such host|looked up/)
 })
@@ -400,6 +409,22 @@ function mosquittoHash(password: string): string {
   const salt = randomBytes(12)
   const hash = pbkdf2Sync(password, salt, 101, 64, 'sha512')
   return `$7$101$${salt.toString('base64')}$${hash.toString('base64')}`
+}
+
+/** Something on loopback that answers as it likes, and goes with the test. */
+async function rawServer(t: TestContext, onConnection: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {}).resume()
+    onConnection(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as { port: number }).port
 }
 
 /** A broker on loopback that goes with the test. */

@@ -80,7 +80,10 @@ const mistakes: readonly [pins: string, problems: readonly RegExp[]][] = [
     'fan: { gpio: 18, pwm: true, out: true }',
     [/the pin "fan" cannot be an output and a PWM pin.*exactly one of/],
   ],
-  ['fan: { gpio: 18, pwm: true, frequency: 25 }', [/has no unit \| found 25 .* try 25kHz for a fan, or 25Hz/]],
+  [
+    'fan: { gpio: 18, pwm: true, frequency: 25 }',
+    [/has no unit \| found 25 .* try 25kHz for a fan, or 25Hz/],
+  ],
   ['fan: { gpio: 18, pwm: true, frequency: 25mHz }', [/"frequency" of the pin "fan" is not a frequency/]],
   ['fan: { gpio: 18, pwm: true, frequency: 11MHz }', [/from 1Hz to 10MHz/]],
   ['fan: { gpio: 18, pwm: true, frequency: 0.5Hz }', [/from 1Hz to 10MHz/]],
