@@ -6,6 +6,7 @@ import type { Hub, Logger, RemoteHub } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { FilterIndex, topicProblem } from '../core/topics.ts'
 import type { Link, LinkMessage } from './link.ts'
+import { unacknowledged } from './link-failure.ts'
 import { Outbox, type OutboxMessage } from './outbox.ts'
 import { OwnEchoes } from './own-echoes.ts'
 import { RemoteSubscriptions } from './remote-subscriptions.ts'
@@ -152,7 +153,10 @@ export class AttachedHub implements Hub {
     const isRenewed = this.outbox.takeLostState() || (!this.#isFirst && !link.isResumed)
     this.#isFirst = false
     this.#link = link
-    this.outbox.open((message) => this.#send(link, message))
+    this.outbox.open(
+      (message) => this.#send(link, message),
+      () => link.break(unacknowledged),
+    )
     for (const resolve of this.#waiting.splice(0)) resolve(link)
     if (isRenewed) for (const onRenewed of this.#onRenewed) onRenewed()
   }

@@ -121,5 +121,11 @@ export const notMqtt: LinkFailure = {
   isRefusal: true,
 }
 
+/** It takes messages, and does not acknowledge the oldest of them. */
+export const unacknowledged: LinkFailure = {
+  reason: 'it does not acknowledge messages',
+  limit: 'linkAckMsMax',
+}
+
 /** Nothing came back for longer than the keep-alive allows. */
 export const silent: LinkFailure = { reason: 'no answer' }

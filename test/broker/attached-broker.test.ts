@@ -365,6 +365,33 @@ test('what does not speak MQTT is told apart from what is not there', async (t) 
   assert.match(String(nowhere.door.state.link?.reason), /no such host|looked up/)
 })
 
+test('a broker that takes messages and acknowledges none is left, and they are sent to it again', async (t) => {
+  let isMute = true
+  const port = await rawServer(t, (socket) => {
+    socket.on('data', (data) => {
+      for (let at = 0; at < data.length; at += 2 + (data[at + 1] as number)) {
+        const type = (data[at] as number) >> 4
+        if (type === 1) socket.write(Uint8Array.of(0x20, 2, 0, 0))
+        const id = at + 2 + 2 + 1 // behind a topic of one character
+        if (type === 3 && !isMute)
+          socket.write(Uint8Array.of(0x40, 2, data[id] as number, data[id + 1] as number))
+        if (type === 14) socket.end()
+      }
+    })
+  })
+  let nowMs = 0
+  const { door, counters, log, logged } = attachedWorld(t, port, { nowMs: () => nowMs })
+  await door.open()
+  await door.hub.publish({ topic: 'a', payload: 'x', qos: 1 })
+  nowMs = limits.linkAckMsMax
+  await door.hub.publish({ topic: 'b', payload: 'x', qos: 1 })
+  await logged(lost)
+  assert.equal(log.having(lost)[0]?.fields['reason'], 'it does not acknowledge messages')
+  assert.equal(counters.get('linkAckMsMax'), 1)
+  isMute = false
+  await until('both are acknowledged', () => door.hub.outbox.size === 0)
+})
+
 test('topics of the broker itself and topics that are none are not published to', async (t) => {
   const { door } = attachedWorld(t, 1)
   for (const topic of ['$SYS/x', 'a/+', ''])
