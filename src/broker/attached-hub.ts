@@ -168,6 +168,11 @@ export class AttachedHub implements Hub {
     return this.outbox.close(isByPeer)
   }
 
+  /** Takes our subscriptions back at a broker that we leave for another. Rejects when the connection ends before. */
+  leave(): Promise<void> {
+    return this.#subscriptions.leave()
+  }
+
   /** The broker has been told to forget us. */
   forget(): void {
     this.#subscriptions.forget()

@@ -230,6 +230,13 @@ test('another broker in the settings: offline at the one, clean at the other', {
   await logged(connected, 2)
   await until('the one has heard it', () => heard.length > 0)
   assert.deepEqual(heard, ['damselfly/test/status offline'])
+  const atFirst = await plainClient(t, first.port)
+  await atFirst.publishAsync('a', 'not for us any more', { qos: 1 })
+  const left = await plainClient(t, first.port, { clientId: 'damselfly-test', clean: false })
+  const kept: string[] = []
+  left.on('message', (topic) => kept.push(topic))
+  await sleep(100)
+  assert.deepEqual(kept, [])
   await (await plainClient(t, second.port)).publishAsync('a', 'x', { qos: 1 })
   await until('it is heard', () => texts.length === 1)
   await door.apply(settingsFor(brokerAt(second.port))) // nothing has changed
@@ -390,6 +397,54 @@ test('a broker that takes messages and acknowledges none is left, and they are s
   assert.equal(counters.get('linkAckMsMax'), 1)
   isMute = false
   await until('both are acknowledged', () => door.hub.outbox.size === 0)
+})
+
+test('a connection that comes and goes is told a few times, tried less and less, and told again when it stands', async (t) => {
+  let connections = 0
+  let isSick = true
+  const port = await rawServer(t, (socket) => {
+    socket.once('data', () => {
+      connections++
+      socket.write(Uint8Array.of(0x20, 2, 0, 0))
+      if (isSick) setTimeout(() => socket.resetAndDestroy(), 20)
+    })
+    socket.on('data', (data) => void (data[0] === 0xe0 && socket.end()))
+  })
+  const pace = {
+    ...quickPace,
+    retryMsMin: 10,
+    retryMsMax: 10_000,
+    refusedMs: 10,
+    shortMs: 300,
+    steadyMs: 200,
+  }
+  const { door, log, logged } = attachedWorld(t, port, { pace })
+  await door.open()
+  await until('many', () => connections >= 8)
+  assert.equal(log.having(connected).length, 3)
+  assert.ok(log.lines.length <= 7, JSON.stringify(log.lines))
+  isSick = false
+  await logged(connected, 4)
+  assert.equal(door.state.link?.isConnected, true)
+  assert.ok(Number(log.having(connected).at(-1)?.fields['shortConnections']) >= 6)
+})
+
+test('a connection that fails soon after it began makes the pauses grow', async (t) => {
+  const atMs: number[] = []
+  const port = await rawServer(t, (socket) => {
+    socket.once('data', () => {
+      socket.write(Uint8Array.of(0x20, 2, 0, 0))
+      atMs.push(performance.now())
+      // a packet of a kind that brokers do not send
+      setTimeout(() => socket.write(Uint8Array.of(0xf0, 0)), 20)
+    })
+  })
+  const pace = { ...quickPace, retryMsMin: 20, retryMsMax: 400, refusedMs: 20 }
+  const { door } = attachedWorld(t, port, { pace })
+  await door.open()
+  await until('it has tried some times', () => atMs.length >= 8)
+  const last = (atMs.at(-1) as number) - (atMs.at(-2) as number)
+  assert.ok(last >= 250, `${last}`)
 })
 
 test('topics of the broker itself and topics that are none are not published to', async (t) => {
