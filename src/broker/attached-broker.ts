@@ -41,8 +41,13 @@ export interface LinkPace {
   readonly stopMs: number
   /** How long the broker may take to answer our subscriptions. */
   readonly answerMs: number
-  /** A connection that the broker ends sooner may have been taken over by another client with our id. */
+  /**
+   * A connection that the broker ends sooner may have been taken over by another client with our id; of those that
+   * end sooner only the first few are told.
+   */
   readonly shortMs: number
+  /** A connection that ends sooner counts as a failed attempt: the pauses grow. */
+  readonly steadyMs: number
 }
 
 const usualPace: LinkPace = {
@@ -54,6 +59,7 @@ const usualPace: LinkPace = {
   stopMs: 2_000,
   answerMs: 10_000,
   shortMs: 60_000,
+  steadyMs: 10_000,
 }
 
 const stopped: LinkFailure = { reason: 'stopped' }
@@ -100,7 +106,7 @@ export class AttachedBroker implements BrokerDoor {
     this.#pace = { ...usualPace, ...options.pace }
     this.#nowMs = options.nowMs ?? (() => performance.now())
     this.hub = new AttachedHub(options)
-    this.#tale = new LinkTale(options)
+    this.#tale = new LinkTale({ ...options, steadyMs: this.#pace.shortMs })
   }
 
   get state(): DoorState {
@@ -140,17 +146,19 @@ export class AttachedBroker implements BrokerDoor {
     await this.#link?.end(stopped)
     this.#interrupt.abort()
     await this.#work
+    this.#tale.close()
     const messages = this.hub.outbox.size
     if (messages > 0) this.#options.log.warn({ messages }, 'messages for the broker are lost')
   }
 
-  /** Says what the will would say, and goes. */
+  /** Says what the will would say, leaves no subscription behind, and goes. */
   async #leave(): Promise<void> {
     const link = this.#link
     if (link === undefined) return
     const { topic, payload } = this.#options.will
     const { done } = link.publish({ topic, payload: Buffer.from(payload), qos: 1, retain: true })
-    await Promise.race([done, link.ended, sleep(this.#pace.stopMs, undefined, { ref: false })])
+    const farewell = Promise.all([done, this.hub.leave()]).catch(() => {}) // the connection has ended
+    await Promise.race([farewell, link.ended, sleep(this.#pace.stopMs, undefined, { ref: false })])
     this.hub.lose(false) // what waits is for the next one
     await link.end({ reason: 'the settings have changed' })
   }
@@ -199,9 +207,10 @@ export class AttachedBroker implements BrokerDoor {
     if (failure.limit !== undefined) this.#options.counters.add(failure.limit)
     const { isByPeer = false } = failure
     const isSuspect = this.hub.lose(isByPeer) // then it is about what we sent
-    const isShort = isByPeer && !isSuspect && this.#lostAtMs - sinceMs < this.#pace.shortMs
+    const stoodMs = this.#lostAtMs - sinceMs
+    const isShort = isByPeer && !isSuspect && stoodMs < this.#pace.shortMs
     this.#shortInARow = isShort ? this.#shortInARow + 1 : 0
-    this.#failedInARow = 0
+    this.#failedInARow = stoodMs < this.#pace.steadyMs ? this.#failedInARow + 1 : 0
     return this.#shortInARow < shortMax ? failure : takenOver(this.#clientId)
   }
 

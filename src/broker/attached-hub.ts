@@ -3,8 +3,10 @@ import { DamselflyError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
 import type { Hub, Logger, RemoteHub } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
 import { FilterIndex, topicProblem } from '../core/topics.ts'
 import type { Link, LinkMessage } from './link.ts'
+import { unacknowledged } from './link-failure.ts'
 import { Outbox, type OutboxMessage } from './outbox.ts'
 import { OwnEchoes } from './own-echoes.ts'
 import { RemoteSubscriptions } from './remote-subscriptions.ts'
@@ -39,6 +41,8 @@ export class AttachedHub implements Hub {
     },
   }
   readonly outbox: Outbox
+  readonly #log: Logger
+  readonly #repeats = new Repeats()
   readonly #counters: Counters
   readonly #subscriptions: RemoteSubscriptions
   readonly #echoes: OwnEchoes
@@ -54,6 +58,7 @@ export class AttachedHub implements Hub {
 
   constructor(parts: AttachedHubParts) {
     const { log, counters, nowMs } = parts
+    this.#log = log
     this.#counters = counters
     this.outbox = new Outbox(parts)
     this.#echoes = new OwnEchoes(counters, nowMs)
@@ -120,8 +125,13 @@ export class AttachedHub implements Hub {
     }
   }
 
-  /** A message came from the broker. */
+  /** A message came from the broker; one whose topic nobody may publish to is skipped, and counted. */
   receive({ topic, payload, qos, retain }: LinkMessage): void {
+    const problem = topicProblem(topic)
+    if (problem !== undefined) {
+      this.#skip(topic, problem)
+      return
+    }
     if (retain) {
       // what was there before is for who asks for it, not for who listens to what is published [MQTT-3.3.1-8]
       const message: Message = { topic, payload, qos, retain, client: '', chain: noChain }
@@ -143,7 +153,10 @@ export class AttachedHub implements Hub {
     const isRenewed = this.outbox.takeLostState() || (!this.#isFirst && !link.isResumed)
     this.#isFirst = false
     this.#link = link
-    this.outbox.open((message) => this.#send(link, message))
+    this.outbox.open(
+      (message) => this.#send(link, message),
+      () => link.break(unacknowledged),
+    )
     for (const resolve of this.#waiting.splice(0)) resolve(link)
     if (isRenewed) for (const onRenewed of this.#onRenewed) onRenewed()
   }
@@ -153,6 +166,11 @@ export class AttachedHub implements Hub {
     this.#link = undefined
     this.#subscriptions.close()
     return this.outbox.close(isByPeer)
+  }
+
+  /** Takes our subscriptions back at a broker that we leave for another. Rejects when the connection ends before. */
+  leave(): Promise<void> {
+    return this.#subscriptions.leave()
   }
 
   /** The broker has been told to forget us. */
@@ -167,6 +185,14 @@ export class AttachedHub implements Hub {
     this.#subscribers.clear()
     this.#index = undefined
     for (const resolve of this.#waiting.splice(0)) resolve(undefined)
+  }
+
+  #skip(topic: string, problem: string): void {
+    this.#counters.add('link.invalidTopics')
+    const repeats = this.#repeats.admit(problem)
+    if (repeats === undefined) return
+    const fields = { topic: topic.slice(0, 200), problem, ...repeats }
+    this.#log.warn(fields, 'message of the broker skipped: its topic is not valid')
   }
 
   #nextLink(): Promise<Link | undefined> {

@@ -113,5 +113,19 @@ export const closedByPeer: LinkFailure = { reason: 'closed by the broker', isByP
 /** It answered the connection with its end, before CONNACK. */
 export const closedEarly: LinkFailure = { reason: 'it closed the connection without an answer' }
 
+/** Its first bytes are no CONNACK [MQTT-3.2.0-1]. */
+export const notMqtt: LinkFailure = {
+  reason: 'what answers does not speak MQTT; check the port',
+  remedy:
+    'BROKER_URL must name the MQTT port of the broker: mostly 1883, or 8883 with mqtts:// instead of mqtt://',
+  isRefusal: true,
+}
+
+/** It takes messages, and does not acknowledge the oldest of them. */
+export const unacknowledged: LinkFailure = {
+  reason: 'it does not acknowledge messages',
+  limit: 'linkAckMsMax',
+}
+
 /** Nothing came back for longer than the keep-alive allows. */
 export const silent: LinkFailure = { reason: 'no answer' }

@@ -5,7 +5,13 @@ import type { LinkFailure } from './link-failure.ts'
 /** What was said last: connected, away (it will come back), or a refusal, by its reason. */
 type Told = 'nothing' | 'connected' | 'away' | `refused: ${string}`
 
-/** Tells how it is with the connection: each change once, however many attempts there are in between. */
+/** After so many short connections in a row, a further one is told only when it has stood. */
+const shortMax = 3
+
+/**
+ * Tells how it is with the connection: each change once, however many attempts there are in between. One that comes
+ * and goes, again and again, is told as away until it stands.
+ */
 export class LinkTale {
   readonly #log: Logger
   readonly #onChange: () => void
@@ -14,42 +20,77 @@ export class LinkTale {
   #answer = (): void => {}
   #told: Told = 'nothing'
   #reason: string | undefined
+  #isConnected = false
+  readonly #steadyMs: number
+  /** Runs until the connection has stood for `steadyMs`. */
+  #standing: NodeJS.Timeout | undefined
+  #shortInARow = 0
+  #url = ''
 
-  constructor({ log, onChange }: { readonly log: Logger; readonly onChange: () => void }) {
-    this.#log = log
-    this.#onChange = onChange
+  /** @param parts `steadyMs`: a connection that ends sooner is short */
+  constructor(parts: { readonly log: Logger; readonly onChange: () => void; readonly steadyMs: number }) {
+    this.#log = parts.log
+    this.#onChange = parts.onChange
+    this.#steadyMs = parts.steadyMs
     this.firstAnswer = new Promise((resolve) => {
       this.#answer = resolve
     })
   }
 
   get state(): Omit<LinkState, 'url'> {
-    return { isConnected: this.#told === 'connected', reason: this.#reason }
+    return { isConnected: this.#isConnected, reason: this.#reason }
   }
 
   /** @param messages how many have waited, and are on their way now */
   connected({ url }: RemoteBroker, messages: number): void {
+    if (url !== this.#url) this.#shortInARow = 0
+    this.#url = url
     this.#reason = undefined
-    this.#log.info({ broker: url, ...(messages > 0 ? { messages } : {}) }, 'connected to the broker')
-    this.#change('connected')
+    this.#isConnected = true
+    const tell = (more: object): void => {
+      this.#told = 'connected'
+      this.#log.info(
+        { broker: url, ...(messages > 0 ? { messages } : {}), ...more },
+        'connected to the broker',
+      )
+    }
+    const short = this.#shortInARow
+    const isHeldBack = short >= shortMax
+    clearTimeout(this.#standing)
+    this.#standing = setTimeout(() => {
+      this.#standing = undefined
+      this.#shortInARow = 0
+      if (isHeldBack) tell({ shortConnections: short })
+    }, this.#steadyMs).unref()
+    if (!isHeldBack) tell({})
+    this.#changed()
+  }
+
+  /** Nothing more is told. */
+  close(): void {
+    clearTimeout(this.#standing)
   }
 
   /** An attempt failed, or a connection ended. */
   failed({ url }: RemoteBroker, { reason, remedy, isRefusal }: LinkFailure): void {
     const before = this.#told
     const now: Told = isRefusal === true ? `refused: ${reason}` : 'away'
-    const hasChanged = this.#reason !== reason
+    const hasChanged = this.#reason !== reason || this.#isConnected
     this.#reason = reason
+    if (this.#isConnected && this.#standing !== undefined) this.#shortInARow++
+    this.#isConnected = false
+    clearTimeout(this.#standing)
+    this.#standing = undefined
     if (now === before) return hasChanged ? this.#onChange() : undefined
     const fields = { broker: url, reason, ...(remedy === undefined ? {} : { remedy }) }
     if (isRefusal === true) this.#log.error(fields, 'broker refuses us: trying again now and then')
     else if (before === 'connected') this.#log.warn(fields, 'connection to the broker lost, trying again')
     else this.#log.warn(fields, 'broker not reached yet, trying again')
-    this.#change(now)
+    this.#told = now
+    this.#changed()
   }
 
-  #change(now: Told): void {
-    this.#told = now
+  #changed(): void {
     this.#answer()
     this.#onChange()
   }

@@ -1,12 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import type { IClientOptions, MqttClient } from 'mqtt'
+import { brokerSocket } from '../core/broker-socket.ts'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import { PacketGuard } from '../core/packet-guard.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
-import { closedByPeer, closedEarly, failureOf, type LinkFailure, silent } from './link-failure.ts'
+import { closedByPeer, closedEarly, failureOf, type LinkFailure, notMqtt, silent } from './link-failure.ts'
 import type { PacketIds } from './packet-ids.ts'
 
 /** How long a broker may take from the first packet of ours to CONNACK. */
@@ -15,8 +14,8 @@ const connectTimeoutMs = 10_000
 const endTimeoutMs = 1_000
 /** AWS IoT, for one, takes no more filters in one packet. */
 const filtersPerPacket = 8
-/** What `update-ca-certificates` keeps: the usual authorities and those of the house. */
-const systemAuthorities = '/etc/ssl/certs/ca-certificates.crt'
+/** The fixed header of the first packet from a broker [MQTT-3.2.0-1]. */
+const connackHeader = Uint8Array.of(0x20, 2)
 
 export interface LinkOptions {
   readonly broker: RemoteBroker
@@ -71,13 +70,10 @@ export interface Link {
 
 /** Connects once. Rejects with an `Error` whose `cause` is a `LinkFailure`. */
 export async function openLink(options: LinkOptions): Promise<Link> {
-  const [{ MqttClient }, authorities] = await Promise.all([
-    import('mqtt'), // it costs memory that only those pay who are attached
-    options.broker.isSecure ? authoritiesOf(options) : undefined,
-  ])
+  const { MqttClient } = await import('mqtt') // it costs memory that only those pay who are attached
   options.signal.throwIfAborted()
   let failure: LinkFailure | undefined
-  const socket = openSocket(options.broker, authorities)
+  const socket = await brokerSocket(options.broker, options.authorities)
   const note = (why: LinkFailure): void => {
     failure ??= why
   }
@@ -109,7 +105,9 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   })
   try {
     const isResumed = await new Promise<boolean>((resolve, reject) => {
-      client.once('connect', ({ sessionPresent }) => resolve(sessionPresent))
+      client.once('connect', ({ sessionPresent }) => {
+        if (failure === undefined) resolve(sessionPresent)
+      })
       void ended.then(() => reject(new Error('not connected', { cause: failure ?? closedEarly })))
     })
     return linkOver(client, { isResumed, ended, note, fail, packetIds: options.packetIds })
@@ -199,27 +197,17 @@ function subscribeTo(client: MqttClient, filters: readonly string[]): Promise<re
   })
 }
 
-function openSocket({ host, port, isSecure }: RemoteBroker, ca: string | undefined): Socket {
-  const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true }
-  if (!isSecure) return connectTcp({ host, port, ...keepAlive })
-  return connectTls({
-    host,
-    port,
-    ...keepAlive,
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(ca === undefined ? {} : { ca }),
-  })
-}
-
-/** Node brings its own list of authorities, which knows none of the house; undefined leaves it at that. */
-async function authoritiesOf({ authorities = systemAuthorities }: LinkOptions): Promise<string | undefined> {
-  return await readFile(authorities, 'utf8').catch(() => undefined)
-}
-
-/** Ends a connection on which a packet comes that we would not hold in memory. */
+/** Ends a connection that does not begin with CONNACK, or on which a packet comes that we would not hold in memory. */
 function guard(socket: Socket, fail: (why: LinkFailure) => void): void {
   const packets = new PacketGuard()
+  let bytesSeen = 0
   socket.on('data', (chunk: Buffer) => {
+    const isConnack = connackHeader.subarray(bytesSeen).every((byte, at) => (chunk[at] ?? byte) === byte)
+    bytesSeen = Math.min(bytesSeen + chunk.length, connackHeader.length)
+    if (!isConnack) {
+      fail(notMqtt)
+      return
+    }
     const bytes = packets.inspect(chunk)
     if (bytes === undefined) return
     fail({

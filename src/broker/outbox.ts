@@ -8,6 +8,8 @@ import { Repeats } from '../core/repeats.ts'
 const breaksMax = 5
 /** Stands for what a message needs beside topic and payload. */
 const bytesPerMessage = 64
+/** How often it looks whether the oldest on its way is stuck. */
+const lookMs = 5_000
 
 /** A message on its way to the broker. */
 export interface OutboxMessage {
@@ -56,6 +58,10 @@ export class Outbox {
   #number = 0
   #bytes = 0
   #send: Send | undefined
+  #onStuck = (): void => {}
+  /** When the oldest on its way became the oldest. */
+  #oldestSinceMs = 0
+  #look: NodeJS.Timeout | undefined
   #hasLostState = false
   #onIdle: (() => void)[] = []
 
@@ -89,10 +95,14 @@ export class Outbox {
     this.#pump()
   }
 
-  /** There is a connection: sends what waits, in order, and from now on what is added. */
-  open(send: Send): void {
-    this.#dropLate()
+  /**
+   * There is a connection: sends what waits, in order, and from now on what is added.
+   * @param onStuck called when the oldest on its way has not been acknowledged for `linkAckMsMax`, perhaps repeatedly
+   */
+  open(send: Send, onStuck: () => void): void {
     this.#send = send
+    this.#onStuck = onStuck
+    this.#look = setInterval(() => this.#pump(), lookMs).unref()
     this.#pump()
   }
 
@@ -103,6 +113,7 @@ export class Outbox {
   close(isByPeer: boolean): boolean {
     if (this.#send === undefined) return false
     this.#send = undefined
+    clearInterval(this.#look)
     const [first] = this.#inflight.values()
     const isSuspect = isByPeer && first !== undefined && first.qos > 0
     if (isSuspect) first.breaks++
@@ -133,12 +144,22 @@ export class Outbox {
   #pump(): void {
     const send = this.#send
     if (send === undefined) return
+    const nowMs = this.#nowMs()
+    if (this.#inflight.size > 0 && nowMs - this.#oldestSinceMs >= limits.linkAckMsMax) {
+      this.#onStuck()
+      return
+    }
     for (const [number, entry] of this.#waiting) {
+      if (this.#isLate(entry)) {
+        this.#dropLate()
+        continue
+      }
       // after a break one by one, to see which one it is that the broker does not like
       const [first] = this.#inflight.values()
       const windowMax = (first ?? entry).breaks > 0 ? 1 : limits.linkInflightMax
       if (this.#inflight.size >= windowMax) return
       this.#waiting.delete(number)
+      if (first === undefined) this.#oldestSinceMs = nowMs
       this.#inflight.set(number, entry)
       const { id, done } = send(entry)
       if (id !== 0) entry.againAs = id
@@ -148,6 +169,8 @@ export class Outbox {
 
   #acknowledged(number: number, entry: Entry): void {
     if (this.#inflight.get(number) !== entry) return // of a connection that is gone
+    const [oldest] = this.#inflight.keys()
+    if (number === oldest) this.#oldestSinceMs = this.#nowMs()
     this.#inflight.delete(number)
     this.#bytes -= sizeOf(entry)
     this.#pump()
@@ -178,15 +201,18 @@ export class Outbox {
   }
 
   #dropLate(): void {
-    const sinceMs = this.#nowMs() - limits.linkWaitMsMax
     let late = 0
     for (const [number, entry] of this.#waiting) {
-      if (entry.retain || entry.addedAtMs > sinceMs) continue
+      if (!this.#isLate(entry)) continue
       this.#counters.add('linkWaitMsMax')
       this.#drop(number, entry)
       late++
     }
     if (late > 0) this.#log.warn({ messages: late }, 'messages waited too long for the broker: dropped')
+  }
+
+  #isLate({ retain, addedAtMs }: Entry): boolean {
+    return !retain && this.#nowMs() - addedAtMs >= limits.linkWaitMsMax
   }
 
   #dropBreaker(entry: Entry): void {

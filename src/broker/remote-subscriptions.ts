@@ -56,6 +56,15 @@ export class RemoteSubscriptions {
     this.#asked = new Set()
   }
 
+  /** Leaves none at this broker. Resolves when it has acknowledged that; rejects when the connection ends before. */
+  async leave(): Promise<void> {
+    const link = this.#link
+    this.close() // the next changes are for the next broker
+    const filters = [...this.#held, ...this.#doubtful]
+    this.forget()
+    if (link !== undefined && filters.length > 0) await link.unsubscribe(filters)
+  }
+
   /** The broker holds nothing for us. */
   forget(): void {
     this.#held = new Set()

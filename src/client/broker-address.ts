@@ -7,7 +7,7 @@ export interface BrokerAddress {
   /** A name or an address; IPv6 without brackets. */
   readonly host: string
   readonly port: number
-  readonly isTls: boolean
+  readonly isSecure: boolean
   readonly username: string | undefined
   readonly password: Secret | undefined
 }
@@ -36,7 +36,7 @@ export function parseBrokerAddress(
   return {
     host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: parsed.port === '' ? port : Number(parsed.port),
-    isTls: parsed.protocol === 'mqtts:',
+    isSecure: parsed.protocol === 'mqtts:',
     username,
     password: password === undefined ? undefined : new Secret(password),
   }

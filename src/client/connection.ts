@@ -1,5 +1,6 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import type { MqttClient } from 'mqtt'
+import { brokerSocket } from '../core/broker-socket.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { QoS } from '../core/message.ts'
 import { PacketGuard } from '../core/packet-guard.ts'
@@ -54,7 +55,7 @@ export class Connection {
   static async open(options: ConnectionOptions): Promise<Connection> {
     const { MqttClient: Mqtt } = await import('mqtt')
     const { broker } = options
-    const socket = await connectSocket(broker)
+    const socket = await brokerSocket(broker)
     const { username, password } = broker
     let failure: Error | undefined
     const fail = (error: Error): void => {
@@ -160,10 +161,4 @@ function guard(socket: Socket, onTooLarge: (bytes: number) => void): void {
     const bytes = packets.inspect(chunk)
     if (bytes !== undefined) onTooLarge(bytes)
   })
-}
-
-async function connectSocket({ host, port, isTls }: BrokerAddress): Promise<Socket> {
-  if (!isTls) return connectTcp({ host, port, noDelay: true })
-  const { connect: connectTls } = await import('node:tls')
-  return connectTls({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}) })
 }

@@ -42,6 +42,8 @@ export const limits = {
   linkWaitMsMax: 300_000,
   /** Messages on the way to it that it has not acknowledged. */
   linkInflightMax: 64,
+  /** How long the oldest of them may stay so; then the connection is ended, and they are sent again. */
+  linkAckMsMax: 30_000,
   /** Messages of ours that we know again when it sends them back to us. */
   linkEchoesMax: 10_000,
   /** Bytes of its retained messages that wait for whoever reads them; one that does not fit is skipped. */

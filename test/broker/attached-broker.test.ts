@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { pbkdf2Sync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Aedes } from 'aedes'
@@ -230,6 +230,13 @@ test('another broker in the settings: offline at the one, clean at the other', {
   await logged(connected, 2)
   await until('the one has heard it', () => heard.length > 0)
   assert.deepEqual(heard, ['damselfly/test/status offline'])
+  const atFirst = await plainClient(t, first.port)
+  await atFirst.publishAsync('a', 'not for us any more', { qos: 1 })
+  const left = await plainClient(t, first.port, { clientId: 'damselfly-test', clean: false })
+  const kept: string[] = []
+  left.on('message', (topic) => kept.push(topic))
+  await sleep(100)
+  assert.deepEqual(kept, [])
   await (await plainClient(t, second.port)).publishAsync('a', 'x', { qos: 1 })
   await until('it is heard', () => texts.length === 1)
   await door.apply(settingsFor(brokerAt(second.port))) // nothing has changed
@@ -340,20 +347,104 @@ test('a message that is too large to hold ends the connection with its size in t
 })
 
 test('what does not speak MQTT is told apart from what is not there', async (t) => {
-  const web = createServer((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')).listen(
-    0,
-    '127.0.0.1',
-  )
-  await once(web, 'listening')
-  t.after(() => web.close())
-  const { port } = web.address() as { port: number }
-  const { door } = attachedWorld(t, port)
+  const answers = [
+    'HTTP/1.1 400 Bad Request\r\n\r\n',
+    'SSH-2.0-x\r\n',
+    '\x15\x03\x01\x00\x02',
+    '\x20\x03\x00\x00\x00',
+  ]
+  for (const answer of answers)
+    for (const isEnd of [true, false]) {
+      const port = await rawServer(t, (socket) => void (isEnd ? socket.end(answer) : socket.write(answer)))
+      const { door } = attachedWorld(t, port)
+      await door.open()
+      assert.equal(door.state.link?.reason, 'what answers does not speak MQTT; check the port')
+    }
+  const slow = await rawServer(t, (socket) => {
+    socket.write(Uint8Array.of(0x20))
+    setTimeout(() => socket.write(Uint8Array.of(2, 0, 0)), 100)
+  })
+  const { door } = attachedWorld(t, slow)
   await door.open()
-  assert.notEqual(door.state.link?.reason, undefined)
-  assert.notEqual(door.state.link?.reason, 'nothing listens there')
-  const nowhere = attachedWorld(t, port, { broker: brokerAt(port, { host: 'nowhere.invalid' }) })
+  assert.equal(door.state.link?.isConnected, true)
+  const nowhere = attachedWorld(t, slow, { broker: brokerAt(slow, { host: 'nowhere.invalid' }) })
   await nowhere.door.open()
   assert.match(String(nowhere.door.state.link?.reason), /no such host|looked up/)
+})
+
+test('a broker that takes messages and acknowledges none is left, and they are sent to it again', async (t) => {
+  let isMute = true
+  const port = await rawServer(t, (socket) => {
+    socket.on('data', (data) => {
+      for (let at = 0; at < data.length; at += 2 + (data[at + 1] as number)) {
+        const type = (data[at] as number) >> 4
+        if (type === 1) socket.write(Uint8Array.of(0x20, 2, 0, 0))
+        const id = at + 2 + 2 + 1 // behind a topic of one character
+        if (type === 3 && !isMute)
+          socket.write(Uint8Array.of(0x40, 2, data[id] as number, data[id + 1] as number))
+        if (type === 14) socket.end()
+      }
+    })
+  })
+  let nowMs = 0
+  const { door, counters, log, logged } = attachedWorld(t, port, { nowMs: () => nowMs })
+  await door.open()
+  await door.hub.publish({ topic: 'a', payload: 'x', qos: 1 })
+  nowMs = limits.linkAckMsMax
+  await door.hub.publish({ topic: 'b', payload: 'x', qos: 1 })
+  await logged(lost)
+  assert.equal(log.having(lost)[0]?.fields['reason'], 'it does not acknowledge messages')
+  assert.equal(counters.get('linkAckMsMax'), 1)
+  isMute = false
+  await until('both are acknowledged', () => door.hub.outbox.size === 0)
+})
+
+test('a connection that comes and goes is told a few times, tried less and less, and told again when it stands', async (t) => {
+  let connections = 0
+  let isSick = true
+  const port = await rawServer(t, (socket) => {
+    socket.once('data', () => {
+      connections++
+      socket.write(Uint8Array.of(0x20, 2, 0, 0))
+      if (isSick) setTimeout(() => socket.resetAndDestroy(), 20)
+    })
+    socket.on('data', (data) => void (data[0] === 0xe0 && socket.end()))
+  })
+  const pace = {
+    ...quickPace,
+    retryMsMin: 10,
+    retryMsMax: 10_000,
+    refusedMs: 10,
+    shortMs: 300,
+    steadyMs: 200,
+  }
+  const { door, log, logged } = attachedWorld(t, port, { pace })
+  await door.open()
+  await until('many', () => connections >= 8)
+  assert.equal(log.having(connected).length, 3)
+  assert.ok(log.lines.length <= 7, JSON.stringify(log.lines))
+  isSick = false
+  await logged(connected, 4)
+  assert.equal(door.state.link?.isConnected, true)
+  assert.ok(Number(log.having(connected).at(-1)?.fields['shortConnections']) >= 6)
+})
+
+test('a connection that fails soon after it began makes the pauses grow', async (t) => {
+  const atMs: number[] = []
+  const port = await rawServer(t, (socket) => {
+    socket.once('data', () => {
+      socket.write(Uint8Array.of(0x20, 2, 0, 0))
+      atMs.push(performance.now())
+      // a packet of a kind that brokers do not send
+      setTimeout(() => socket.write(Uint8Array.of(0xf0, 0)), 20)
+    })
+  })
+  const pace = { ...quickPace, retryMsMin: 20, retryMsMax: 400, refusedMs: 20 }
+  const { door } = attachedWorld(t, port, { pace })
+  await door.open()
+  await until('it has tried some times', () => atMs.length >= 8)
+  const last = (atMs.at(-1) as number) - (atMs.at(-2) as number)
+  assert.ok(last >= 250, `${last}`)
 })
 
 test('topics of the broker itself and topics that are none are not published to', async (t) => {
@@ -400,6 +491,22 @@ function mosquittoHash(password: string): string {
   const salt = randomBytes(12)
   const hash = pbkdf2Sync(password, salt, 101, 64, 'sha512')
   return `$7$101$${salt.toString('base64')}$${hash.toString('base64')}`
+}
+
+/** Something on loopback that answers as it likes, and goes with the test. */
+async function rawServer(t: TestContext, onConnection: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {}).resume()
+    onConnection(socket)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as { port: number }).port
 }
 
 /** A broker on loopback that goes with the test. */

@@ -144,6 +144,27 @@ test('nothing that is published travels for who is not asked', { skip }, async (
   assert.deepEqual(texts, ['lamp/set on'])
 })
 
+test('a message of the broker whose topic is none reaches nobody; others do', (t) => {
+  const { door, counters, log, listen } = attachedWorld(t, 1)
+  const { texts } = listen('#')
+  const receive = (topic: string, retain = false) =>
+    door.hub.receive({ topic, payload: Buffer.from('x'), qos: 0, retain })
+  const longest = 'a'.repeat(limits.topicBytesMax)
+  const deepest = `a${'/a'.repeat(limits.topicLevelsMax - 1)}`
+  for (const topic of ['home/#', 'home/+/set', 'home/lamp/set\0x', '', `${longest}a`, `${deepest}/a`]) {
+    receive(topic)
+    receive(topic, true)
+  }
+  assert.deepEqual(texts, [])
+  assert.equal(counters.get('link.invalidTopics'), 12)
+  const told = log.having('message of the broker skipped: its topic is not valid')
+  assert.equal(told.length, 5) // each problem once
+  assert.ok(told.every(({ fields }) => String(fields['topic']).length <= 200))
+  receive(longest)
+  receive(deepest)
+  assert.deepEqual(texts, [`${longest} x`, `${deepest} x`])
+})
+
 async function readAll(messages: AsyncIterable<Message>): Promise<Message[]> {
   const read: Message[] = []
   for await (const message of messages) read.push(message)

@@ -15,18 +15,22 @@ function world() {
   const outbox = new Outbox({ log, counters, nowMs: () => clock.nowMs })
   const sent: OutboxMessage[] = []
   const acks: (() => void)[] = []
+  const stuck = { count: 0 }
   const open = (): void =>
-    outbox.open((message) => {
-      sent.push({ ...message })
-      return { id: message.qos === 0 ? 0 : sent.length, done: new Promise((resolve) => acks.push(resolve)) }
-    })
+    outbox.open(
+      (message) => {
+        sent.push({ ...message })
+        return { id: message.qos === 0 ? 0 : sent.length, done: new Promise((resolve) => acks.push(resolve)) }
+      },
+      () => stuck.count++,
+    )
   const acknowledge = async (count = acks.length): Promise<void> => {
     for (const ack of acks.splice(0, count)) ack()
     await new Promise(setImmediate)
   }
   const payloads = () => sent.map(({ payload }) => Buffer.from(payload).toString())
   const add = (payload: string, more: object = {}) => outbox.add({ topic: 't', payload, ...more })
-  return { outbox, log, counters, clock, sent, open, acknowledge, payloads, add }
+  return { outbox, log, counters, clock, sent, stuck, open, acknowledge, payloads, add }
 }
 
 test('what waits is sent in order, with QoS 1 at least; what need not wait keeps its QoS', async () => {
@@ -121,6 +125,54 @@ test('what waited too long is dropped, but not what is retained', () => {
   assert.equal(counters.get('linkWaitMsMax'), 1)
   assert.equal(log.lines.length, 1)
   assert.equal(outbox.takeLostState(), false)
+})
+
+test('what waits too long behind others on a standing connection is not sent', async () => {
+  const { clock, counters, log, add, open, sent, payloads, acknowledge } = world()
+  open()
+  for (let n = 0; n < limits.linkInflightMax; n++) add('first', { qos: 1 })
+  add('late')
+  add('later')
+  add('state', { retain: true })
+  clock.nowMs = limits.linkWaitMsMax
+  sent.length = 0
+  await acknowledge(1)
+  assert.deepEqual(payloads(), ['state'])
+  assert.equal(counters.get('linkWaitMsMax'), 2)
+  assert.equal(log.having('messages waited too long for the broker: dropped').length, 1)
+})
+
+test('a broker that does not acknowledge the oldest message in time is stuck, one that goes on is not', async () => {
+  const { clock, stuck, add, open, sent, acknowledge, outbox } = world()
+  open()
+  for (const payload of ['a', 'b']) add(payload, { qos: 1 })
+  clock.nowMs = limits.linkAckMsMax - 1
+  await acknowledge(1)
+  clock.nowMs += limits.linkAckMsMax - 1
+  add('c', { qos: 1 })
+  assert.equal(stuck.count, 0)
+  assert.equal(sent.length, 3)
+  clock.nowMs += 1
+  add('d', { qos: 1 })
+  assert.equal(stuck.count, 1)
+  assert.equal(sent.length, 3)
+  outbox.close(false)
+  open()
+  assert.equal(stuck.count, 1)
+  assert.equal(sent.length, 6)
+})
+
+test('it is noticed also when nothing more is published, and only while there is a connection', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const { clock, stuck, add, open, outbox } = world()
+  open()
+  add('a', { qos: 1 })
+  clock.nowMs = limits.linkAckMsMax
+  t.mock.timers.tick(5_000)
+  assert.equal(stuck.count, 1)
+  outbox.close(false)
+  t.mock.timers.tick(60_000)
+  assert.equal(stuck.count, 1)
 })
 
 test('a state that was dropped is told of, once', () => {

@@ -11,7 +11,14 @@ import { answering, codeOf, onlyAs, rawServer, stoppableBroker } from '../suppor
 import { freePort, root } from '../support/daemon.js'
 import { until } from '../support/until.js'
 
-const addresses: [url: string, host: string, port: number, isTls: boolean, name?: string, word?: string][] = [
+const addresses: [
+  url: string,
+  host: string,
+  port: number,
+  isSecure: boolean,
+  name?: string,
+  word?: string,
+][] = [
   ['pi.local', 'pi.local', 1_883, false],
   ['192.168.1.5:1884', '192.168.1.5', 1_884, false],
   ['mqtt://pi', 'pi', 1_883, false],
@@ -21,12 +28,12 @@ const addresses: [url: string, host: string, port: number, isTls: boolean, name?
   ['mqtt://[fe80::1]:7', 'fe80::1', 7, false],
   ['::1', '::1', 1_883, false],
 ]
-for (const [url, host, port, isTls, username, password] of addresses) {
+for (const [url, host, port, isSecure, username, password] of addresses) {
   test(`${url} is understood`, () => {
     const address = parseBrokerAddress(url)
     assert.deepEqual(
-      [address.host, address.port, address.isTls, address.username, address.password?.reveal()],
-      [host, port, isTls, username, password],
+      [address.host, address.port, address.isSecure, address.username, address.password?.reveal()],
+      [host, port, isSecure, username, password],
     )
   })
 }

@@ -17,6 +17,7 @@ export const quickPace: LinkPace = {
   stopMs: 1_000,
   answerMs: 2_000,
   shortMs: 60_000,
+  steadyMs: 10_000,
 }
 
 export interface AttachedWorld {

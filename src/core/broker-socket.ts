@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+
+/** What `update-ca-certificates` keeps: the usual authorities and those of the house. */
+const systemAuthorities = '/etc/ssl/certs/ca-certificates.crt'
+
+export interface BrokerEndpoint {
+  /** A name or an address; IPv6 without brackets. */
+  readonly host: string
+  readonly port: number
+  /** TLS: `mqtts:` */
+  readonly isSecure: boolean
+}
+
+/**
+ * A socket on its way to a broker. Over TLS it trusts whom Node trusts, `NODE_EXTRA_CA_CERTS` included, and whom the
+ * system trusts: Node's own list knows none of the house.
+ * @param authorities a file of certificates; the system's unless told
+ */
+export async function brokerSocket(
+  { host, port, isSecure }: BrokerEndpoint,
+  authorities = systemAuthorities,
+): Promise<Socket> {
+  const where = { host, port, keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true }
+  if (!isSecure) return connectTcp(where)
+  const { connect, createSecureContext } = await import('node:tls')
+  const secureContext = createSecureContext()
+  await trustAlso(secureContext, authorities)
+  return connect({ ...where, secureContext, ...(isIP(host) === 0 ? { servername: host } : {}) })
+}
+
+/** Adds to the trusted ones; `ca` as an option would take their place. */
+async function trustAlso(secureContext: SecureContext, file: string): Promise<void> {
+  const text = await readFile(file, 'utf8').catch(() => '')
+  const { context } = secureContext as { readonly context: { addCACert(certificate: string): void } }
+  for (const [certificate] of text.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g))
+    context.addCACert(certificate)
+}
