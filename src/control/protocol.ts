@@ -101,6 +101,8 @@ export interface DaemonStatus {
   readonly clients?: number
   /** Rules that run, and rules that are there with `enabled: false`. */
   readonly rules: { readonly enabled: number; readonly disabled: number }
+  /** How many are read. */
+  readonly sensors: number
   readonly pins: {
     readonly held: number
     /** Pins that stand in the file and could not be had. */
@@ -131,6 +133,8 @@ export interface PinReport {
   /** `GPIO17`, or the line's name. */
   readonly line: string
   readonly direction: 'in' | 'out' | 'pwm'
+  /** A `pwm` that is told angles. */
+  readonly isServo?: true
   readonly state: PinValue
   /** The unit of a state that is a number, where it has one: `%`, `°`. */
   readonly unit?: string

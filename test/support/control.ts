@@ -47,7 +47,7 @@ export class ControlWorld {
       version: '0.0.0',
       host: 'host',
       startedAt: new Date(),
-      settings: { name: 'test', port: 1883, rules: this.rules, pins: this.board.pins },
+      settings: { name: 'test', port: 1883, rules: this.rules, pins: this.board.pins, sensors: [] },
       addresses: ['127.0.0.1'],
       pending: [],
       clients: 0,
