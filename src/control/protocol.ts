@@ -1,5 +1,6 @@
 // What is said over the control socket, one JSON object a line; docs/control-socket.md tells it to others.
 import type { PinValue } from '../core/pin.ts'
+import type { PinOrder } from '../core/pin-order.ts'
 import type { RuleOutcome } from '../core/trace.ts'
 
 /** Grows by one when something that was said before is said no more, or means something else. */
@@ -166,6 +167,8 @@ export interface TracedMessage {
   readonly client: string
   /** The rules that listen to the topic. */
   readonly rules: readonly string[]
+  /** Where the topic is one for commands to pins. */
+  readonly order?: PinOrder
 }
 
 export interface TracedOutcome {
