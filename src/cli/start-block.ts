@@ -20,8 +20,8 @@ export function startBlock(state: DaemonState, host: string): string {
     lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(11)}${line}`),
   )
   const { name } = state.settings
-  const as = name.toLowerCase() === host.toLowerCase() ? '' : `, as ${name}`
-  return ['', `Damselfly ${version()} on ${host} is ready${as}`, '', ...body, ''].join('\n')
+  const as = name.toLowerCase() === host.toLowerCase() ? '' : `, as ${name},`
+  return ['', `Damselfly ${version()} on ${host}${as} is ready`, '', ...body, ''].join('\n')
 }
 
 /** Where the broker is, and who gets in if it is ours. */

@@ -13,7 +13,7 @@ test('the start block says its name where it is not the host’s, what sensors r
   await writeFiles(folder, { '.env': `${await env()}NAME=some-shed\n`, 'damselfly.yaml': yaml })
   const live = new LiveCommand(context, folder, ['start'])
   await live.says(/^ {2}settings/m)
-  assert.ok(live.stdout.includes(` on ${hostname()} is ready, as some-shed\n`), live.stdout)
+  assert.ok(live.stdout.includes(` on ${hostname()}, as some-shed, is ready\n`), live.stdout)
   assert.match(live.stdout, /^ {2}sensors {4}cpu \(cpu, every 5m\)$/m)
   assert.match(live.stdout, /\(simulated: GPIO_CHIP=simulated, no real line moves\)/)
   assert.equal(await live.end('SIGTERM'), 0)
