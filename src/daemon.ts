@@ -10,6 +10,7 @@ import { TraceHub } from './control/trace-hub.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
 import { commandWords, isOutput } from './core/pin.ts'
+import { readPinOrder } from './core/pin-order.ts'
 import type { BrokerDoor, DoorState, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { linkInWords } from './core/remote-broker.ts'
@@ -59,7 +60,10 @@ export class Daemon {
   readonly #parts: DaemonParts
   readonly #counters = new Counters()
   readonly #pins: PinBoard
-  readonly #trace = new TraceHub({ rules: () => this.#settings.rules })
+  readonly #trace = new TraceHub({
+    rules: () => this.#settings.rules,
+    orderOf: (message) => readPinOrder(message, this.#settings.name, this.#settings.pins),
+  })
   readonly #startedAt = new Date()
   /** What undoes the start, to be called last in, first out. */
   readonly #ends: (() => Promise<unknown> | unknown)[] = []

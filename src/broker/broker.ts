@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { Aedes, type AuthenticateError, type Client, type Subscription } from 'aedes'
@@ -111,8 +112,9 @@ export class Broker {
   #install(): void {
     const { log, counters } = this.#options
     const allow = allowOvertaking(this.#aedes)
-    this.#aedes.preConnect = (client, _, done) => {
+    this.#aedes.preConnect = (client, packet, done) => {
       allow(client)
+      if (packet.clientId === '') packet.clientId = `auto-${randomBytes(4).toString('hex')}` // [MQTT-3.1.3-6]
       done(null, true)
     }
     this.#aedes.authenticate = (client, username, password, done) => {

@@ -52,7 +52,11 @@ export class Listeners {
       try {
         await this.#open(address, this.port ?? port)
       } catch (cause) {
-        failures.push({ address, error: explain(address, port, cause) })
+        const error = explain(address, port, cause)
+        // one remedy serves all
+        const isAlso =
+          error.code === 'ADDRESS_IN_USE' && failures.some((other) => other.error.code === error.code)
+        failures.push({ address, error: isAlso ? alsoTaken(address, port, cause) : error })
       }
     }
     return failures
@@ -84,12 +88,16 @@ export class Listeners {
   }
 }
 
+function alsoTaken(address: string, port: number, cause: unknown): DamselflyError {
+  return new DamselflyError('ADDRESS_IN_USE', `port ${port} on ${address} is taken, too`, { cause })
+}
+
 function explain(address: string, port: number, cause: unknown): DamselflyError {
   switch (errnoOf(cause)) {
     case 'EADDRINUSE':
       return new DamselflyError(
         'ADDRESS_IN_USE',
-        `port ${port} on ${address} is taken by another program, often mosquitto: stop it (sudo systemctl disable --now mosquitto) or set another PORT in .env; "ss -ltnp sport = :${port}" shows who it is`,
+        `port ${port} on ${address} is taken, often by mosquitto (sudo systemctl disable --now mosquitto) or another Damselfly (sudo systemctl stop damselfly): stop it, or set another PORT in .env; "ss -ltnp sport = :${port}" shows who it is`,
         { cause },
       )
     case 'EADDRNOTAVAIL':

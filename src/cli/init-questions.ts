@@ -11,7 +11,9 @@ const accessWords: ReadonlyMap<string, AccessChoice> = new Map([
   ['everyone', 'everyone'],
 ])
 
-const lampExpected = 'a GPIO number such as 17, the name of a line, or simulated'
+/** The connector of every Raspberry Pi with 40 pins has these; lines of other boards have names. */
+const gpioMax = 27
+const lampExpected = `a GPIO number from 0 to ${gpioMax}, the name of a line, or simulated`
 
 /** Whom `--access` names. @throws DamselflyError `USAGE` */
 export function accessOf(word: string): AccessChoice {
@@ -82,7 +84,7 @@ export class Questions implements Disposable {
 }
 
 function readLamp(word: string): LampChoice | undefined {
-  const [, number] = /^(?:GPIO)?(\d{1,3})$/i.exec(word) ?? []
-  if (number !== undefined) return Number(number)
+  const [, number] = /^(?:GPIO)?(\d+)$/i.exec(word) ?? []
+  if (number !== undefined) return Number(number) <= gpioMax ? Number(number) : undefined
   return /^[A-Za-z][\w.:+-]{0,31}$/.test(word) ? word : undefined
 }

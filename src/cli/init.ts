@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { readSafeScalars } from '../config/read-safe-scalars.ts'
 import type { Scalars } from '../config/scalars.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
+import type { RemoteBroker } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { Lan } from '../system/lan.ts'
 import { type AccessChoice, envText, type LampChoice, yamlText } from './init-files.ts'
@@ -102,10 +103,15 @@ async function nextSteps(house: {
 }
 
 async function remoteCommand({
-  scalars: { bind, credentials, allowAnonymous, port },
+  scalars: { bind, credentials, allowAnonymous, port, remote },
   isOurYaml,
   isNewPassword,
 }: Parameters<typeof nextSteps>[0]): Promise<string | undefined> {
+  const message = ['-t', isOurYaml ? 'home/lamp' : 'test', '-m', isOurYaml ? 'on' : 'hello']
+  if (remote !== undefined) {
+    const words = publisherAt(remote)
+    return words && [...words, ...message].join(' ')
+  }
   const isOpen = credentials !== undefined || allowAnonymous === 'everyone'
   if (!isOpen || bind.every(({ kind }) => kind === 'loopback')) return undefined
   const words = ['mosquitto_pub', '-h', await lanAddress()]
@@ -114,7 +120,18 @@ async function remoteCommand({
     const password = isNewPassword ? credentials.password.reveal() : 'PASSWORD'
     words.push('-u', quoted(credentials.username), '-P', quoted(password))
   }
-  return [...words, '-t', isOurYaml ? 'home/lamp' : 'test', '-m', isOurYaml ? 'on' : 'hello'].join(' ')
+  return [...words, ...message].join(' ')
+}
+
+/** How another machine reaches the broker elsewhere; undefined when it is on this machine, under whatever address. */
+function publisherAt({ host, port, isSecure, credentials }: RemoteBroker): string[] | undefined {
+  if (/^(localhost|127\..*|\[?::1\]?)$/i.test(host)) return undefined
+  const words = ['mosquitto_pub', '-h', quoted(host)]
+  if (isSecure || port !== 1_883) words.push('-p', String(port))
+  if (isSecure) words.push('--tls-use-os-certs')
+  if (credentials !== undefined) words.push('-u', quoted(credentials.username))
+  if (credentials?.password !== undefined) words.push('-P', 'PASSWORD')
+  return words
 }
 
 async function lanAddress(): Promise<string> {

@@ -22,9 +22,9 @@ export function pinTable(pins: readonly PinReport[], paint: Paint): string[] {
   ]
 }
 
-function cellsOf({ name, line, direction, state, unit, since, by }: PinReport): string[] {
+function cellsOf({ name, line, direction, isServo, state, unit, since, by }: PinReport): string[] {
   const value = unit === undefined ? String(state) : `${state} ${unit}`.replace(' °', '°')
-  return [name, line, direction, value, localTime(since), by ?? ''].map(plain)
+  return [name, line, isServo ? 'servo' : direction, value, localTime(since), by ?? ''].map(plain)
 }
 
 function painted(state: string, paint: Paint): string {

@@ -65,9 +65,10 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
 
   program
     .command('test')
-    .description('show what each rule would do with a message; does nothing')
+    .description('show what the rules would do with a message; does nothing')
     .argument('<topic>', 'for example home/lamp/set')
     .argument('[payload]', 'JSON or text; "-" reads standard input', '')
+    .option('--all', 'also show the rules that do not listen to the topic')
     .option('--client <id>', 'the client id of the publisher', 'test')
     .option('--qos <level>', '0, 1 or 2', '0')
     .option('--retained', 'as if the message had been there before the rules')

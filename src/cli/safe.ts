@@ -9,6 +9,7 @@ import { driveSafe, type SafeReport, safeOutputs } from '../gpio/safe.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
 import { reportFailure } from './report.ts'
+import { whySimulated } from './why-simulated.ts'
 
 /** As `safe`, at the process's edge: a failure is told, and sets the exit code. */
 export async function safeNow(options: { readonly hold: string }): Promise<void> {
@@ -56,7 +57,8 @@ export async function safe(options: { readonly hold: string }): Promise<void> {
     results.push(...(await Promise.allSettled([drivePwmPins(pins, { choice, log, ...pwmDirOf(scalars) })])))
   }
   for (const result of results) if (result.status === 'rejected') throw result.reason
-  tell(results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])))
+  const reports = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  tell(reports, choice)
 }
 
 async function driveChannels(record: OutputsRecord | undefined, log: Logger): Promise<SafeReport> {
@@ -71,12 +73,12 @@ function pwmDirOf({ pwmDir }: Scalars): { readonly pwmDir?: string } {
   return pwmDir === undefined ? {} : { pwmDir }
 }
 
-function tell(reports: readonly SafeReport[]): void {
+function tell(reports: readonly SafeReport[], choice: string): void {
   const driven = reports.flatMap((report) => report.driven).length
   const failed = reports.flatMap((report) => report.failed).length
   if (driven + failed === 0) return console.log('no output to drive')
   if (reports.some(({ isSimulated }) => isSimulated))
-    console.log('simulated: this machine has no GPIO chip, no real line moved')
+    console.log(`simulated: ${whySimulated(choice)}, no real line moved`)
   console.log(`${driven} of ${driven + failed} outputs driven to on_stop`)
   if (failed > 0) process.exitCode = exitCodes.failed
 }

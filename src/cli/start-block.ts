@@ -3,20 +3,25 @@ import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { formatDuration } from '../core/units.ts'
 import type { DaemonState } from '../daemon.ts'
+import { describeSource } from '../sensors/sources.ts'
 import { version } from './version.ts'
+import { whySimulated } from './why-simulated.ts'
 
 /** What an owner wants to see when the house is ready, on a screen. */
 export function startBlock(state: DaemonState, host: string): string {
   const rows: [string, string[]][] = [
     ...broker(state),
     ['pins', pins(state)],
+    ...sensors(state),
     ['rules', rules(state)],
     ['settings', [state.settings.configDir]],
   ]
   const body = rows.flatMap(([title, lines]) =>
     lines.map((line, index) => `  ${(index === 0 ? title : '').padEnd(11)}${line}`),
   )
-  return ['', `Damselfly ${version()} on ${host} is ready`, '', ...body, ''].join('\n')
+  const { name } = state.settings
+  const as = name.toLowerCase() === host.toLowerCase() ? '' : `, as ${name},`
+  return ['', `Damselfly ${version()} on ${host}${as} is ready`, '', ...body, ''].join('\n')
 }
 
 /** Where the broker is, and who gets in if it is ours. */
@@ -47,13 +52,23 @@ function clients({ settings: { allowAnonymous, credentials } }: DaemonState): st
   ]
 }
 
-function pins({ pins: board }: DaemonState): string[] {
+function pins({ pins: board, settings }: DaemonState): string[] {
   const all = board.pins.map((pin) => {
     const label = typeof pin.line === 'number' ? `GPIO${pin.line}` : pin.line
     return `${pin.name} (${label}, ${kindOf(pin)}) ${board.state(pin.name)}`
   })
   if (all.length === 0) return ['none']
-  return board.isSimulated ? [...all, '(simulated: this machine has no GPIO chip, no real line moves)'] : all
+  return board.isSimulated
+    ? [...all, `(simulated: ${whySimulated(settings.gpioChip)}, no real line moves)`]
+    : all
+}
+
+function sensors({ settings: { sensors: all } }: DaemonState): [string, string[]][] {
+  if (all.length === 0) return []
+  const lines = all.map(
+    ({ name, source, everyMs }) => `${name} (${describeSource(source)}, every ${formatDuration(everyMs)})`,
+  )
+  return [['sensors', lines]]
 }
 
 function kindOf(pin: Pin): string {

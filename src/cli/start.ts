@@ -48,7 +48,9 @@ function problemTeller(
   log: ProcessLog,
 ): (problems: readonly Problem[]) => void {
   if (format === 'pretty')
-    return (problems) => console.error(`\n${problems.map(formatProblem).join('\n\n')}\n`)
+    return (problems) => {
+      if (problems.length > 0) console.error(`\n${problems.map(formatProblem).join('\n\n')}\n`)
+    }
   return (problems) => {
     for (const problem of problems) {
       if (problem.isWarning) log.warn(fieldsOf(problem), 'doubt about the configuration')

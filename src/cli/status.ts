@@ -45,6 +45,7 @@ export function statusLines(status: DaemonStatus): string[] {
       : [['broker', link]]
   if (clients !== undefined) rows.push(['clients', `${clients} connected`])
   rows.push(['rules', rules(status)], ['pins', pins(status)])
+  if (status.sensors > 0) rows.push(['sensors', String(status.sensors)])
   rows.push(['memory', `${Math.round(status.memoryBytes / 2 ** 20)} MiB`])
   if (lastReload !== undefined) {
     const outcome = lastReload.isOk

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import { inspect } from 'node:util'
 import { DamselflyError } from '../core/errors.ts'
 import type { Message, QoS } from '../core/message.ts'
+import { readPinOrder } from '../core/pin-order.ts'
 import { formatPlace } from '../core/problems.ts'
 import { topicProblem } from '../core/topics.ts'
 import { type Explanation, explain, type StepExplanation } from '../rules/explain.ts'
@@ -11,6 +12,7 @@ import { reportWarnings } from './report.ts'
 import { settingsReader } from './settings-reader.ts'
 
 export interface TestOptions {
+  readonly all?: boolean
   readonly client: string
   readonly qos: string
   readonly retained?: boolean
@@ -25,11 +27,23 @@ export async function test(topic: string, payload: string, options: TestOptions)
   const { settings, warnings } = await settingsReader(await chosenHouse()).read()
   reportWarnings(warnings)
   const told = explain(settings.rules, message, { host: hostname(), ip: '' })
-  for (const one of told) console.log(render(one))
+  const order = readPinOrder(message, settings.name, settings.pins)
+  if (order !== undefined)
+    console.log('problem' in order ? order.problem : `the pin ${order.pin} would be told ${order.command}`)
+  const shown = options.all === true ? told : told.filter(({ isElsewhere }) => isElsewhere !== true)
+  for (const one of shown) console.log(render(one))
+  const others = told.length - shown.length
+  if (others > 0) console.log(elsewhere(others))
   const firing = told.filter(({ fires }) => fires).length
   console.log(
     `\n${firing} of ${told.length} ${told.length === 1 ? 'rule' : 'rules'} would fire; nothing was done`,
   )
+}
+
+function elsewhere(count: number): string {
+  return count === 1
+    ? '1 rule listens to other topics or goes by the clock (--all shows it)'
+    : `${count} rules listen to other topics or go by the clock (--all shows them)`
 }
 
 async function messageOf(topic: string, payload: string, options: TestOptions): Promise<Message> {

@@ -41,7 +41,6 @@ export class TraceLines {
   /** How late lines call a message. */
   readonly #names = new Map<number, string>()
   #rules: readonly TracedRule[] | undefined
-  #ownName = ''
   #shown: { readonly id: number; readonly ruleWidth: number; lastRule?: string } | undefined
 
   constructor(options: TraceLinesOptions) {
@@ -57,7 +56,6 @@ export class TraceLines {
       return [
         this.#paint('yellow', `${margin}${answer.dropped} lines left out: they came too fast to be shown`),
       ]
-    if ('trace' in answer) this.#ownName = answer.name
     return []
   }
 
@@ -83,17 +81,17 @@ export class TraceLines {
     const head = [this.#paint('dim', time), this.#paint('bold', name)]
     if (topic !== '') head.push(payloadOf(message), this.#paint('dim', facts.join(', ')))
     const lines = [head.join('  ')]
-    const nobody = rules.length === 0 ? this.#whyNobody(message) : undefined
-    if (nobody !== undefined) lines.push(`${margin}${this.#paint('yellow', nobody)}`)
+    const remark = this.#remark(message)
+    if (remark !== undefined) lines.push(`${margin}${this.#paint('yellow', remark)}`)
     if (this.#options.isAll && topic !== '') lines.push(...this.#others(rules))
     return lines
   }
 
-  /** For a message that no rule listens to; undefined when that is as it should be. */
-  #whyNobody({ topic, client }: TracedMessage): string | undefined {
-    const pins = `damselfly/${this.#ownName}/pins/`
-    if (topic.startsWith(pins) && topic.endsWith('/set'))
-      return `a command for the pin ${plain(topic.slice(pins.length, -4))}; no rule`
+  /** Why a pin does not obey, or why no rule listens; undefined when all is as it should be. */
+  #remark({ topic, client, rules, order }: TracedMessage): string | undefined {
+    if (order !== undefined && 'problem' in order) return plain(order.problem)
+    if (rules.length > 0) return undefined
+    if (order !== undefined) return `a command for the pin ${plain(order.pin)}; no rule`
     if (client === ownClientId) return undefined
     const near = nearestFilter(topic, this.#rules ?? [])
     return `no rule listens to ${plain(topic)}${near === undefined ? '' : `; nearest: ${plain(near)}`}`

@@ -71,6 +71,7 @@ export class PinReports {
       name,
       line: typeof line === 'number' ? `GPIO${line}` : line,
       direction,
+      ...(pin.direction === 'pwm' && pin.scale.kind === 'angle' ? { isServo: true } : {}),
       state,
       ...(unit === undefined ? {} : { unit }),
       since: new Date(atMs).toISOString(),

@@ -1,5 +1,6 @@
 // What is said over the control socket, one JSON object a line; docs/control-socket.md tells it to others.
 import type { PinValue } from '../core/pin.ts'
+import type { PinOrder } from '../core/pin-order.ts'
 import type { RuleOutcome } from '../core/trace.ts'
 
 /** Grows by one when something that was said before is said no more, or means something else. */
@@ -101,6 +102,8 @@ export interface DaemonStatus {
   readonly clients?: number
   /** Rules that run, and rules that are there with `enabled: false`. */
   readonly rules: { readonly enabled: number; readonly disabled: number }
+  /** How many are read. */
+  readonly sensors: number
   readonly pins: {
     readonly held: number
     /** Pins that stand in the file and could not be had. */
@@ -131,6 +134,8 @@ export interface PinReport {
   /** `GPIO17`, or the line's name. */
   readonly line: string
   readonly direction: 'in' | 'out' | 'pwm'
+  /** A `pwm` that is told angles. */
+  readonly isServo?: true
   readonly state: PinValue
   /** The unit of a state that is a number, where it has one: `%`, `°`. */
   readonly unit?: string
@@ -162,6 +167,8 @@ export interface TracedMessage {
   readonly client: string
   /** The rules that listen to the topic. */
   readonly rules: readonly string[]
+  /** Where the topic is one for commands to pins. */
+  readonly order?: PinOrder
 }
 
 export interface TracedOutcome {

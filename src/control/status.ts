@@ -1,5 +1,5 @@
 import { limits } from '../core/limits.ts'
-import type { Pin } from '../core/pin.ts'
+import type { Pin, Sensor } from '../core/pin.ts'
 import { formatPlace, type Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { DaemonStatus, ReloadOutcome } from './protocol.ts'
@@ -13,6 +13,7 @@ export interface StatusFacts
     readonly port: number
     readonly rules: readonly Rule[]
     readonly pins: readonly Pin[]
+    readonly sensors: readonly Sensor[]
   }
   readonly board: {
     readonly pins: readonly Pin[]
@@ -38,6 +39,7 @@ export function statusOf(facts: StatusFacts): DaemonStatus {
     pending: facts.pending,
     ...(link === undefined ? {} : { link }),
     ...(clients === undefined ? {} : { clients }),
+    sensors: settings.sensors.length,
     rules: { enabled, disabled: settings.rules.length - enabled },
     pins: {
       held: held.length,

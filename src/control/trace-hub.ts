@@ -1,4 +1,5 @@
 import { limits } from '../core/limits.ts'
+import type { PinOrder } from '../core/pin-order.ts'
 import type { Rule } from '../core/rule.ts'
 import { matchesFilter } from '../core/topics.ts'
 import type { TraceEvent, TraceMessage, Tracer } from '../core/trace.ts'
@@ -25,6 +26,8 @@ interface Watcher {
 export interface TraceHubOptions {
   /** The rules that there are; another list after each reload. */
   readonly rules: () => readonly Rule[]
+  /** What a message would tell a pin, if its topic is one for that. */
+  readonly orderOf?: (message: TraceMessage) => PinOrder | undefined
 }
 
 /**
@@ -58,10 +61,16 @@ export class TraceHub implements Tracer {
     for (const watcher of this.#watchers) {
       if (!wants(watcher, event)) continue
       if (event.kind === 'message') this.#tellRules(watcher)
-      line ??= encode(answerOf(event))
+      line ??= encode(this.#answerOf(event))
       const isTaken = watcher.reader.offer(line)
       if (isTaken && event.kind === 'message' && event.rules.length > 0) remember(watcher.ids, event.id)
     }
+  }
+
+  #answerOf(event: TraceEvent): MessageAnswer | RuleAnswer | StepAnswer {
+    if (event.kind !== 'message') return answerOf(event)
+    const order = this.#options.orderOf?.(event)
+    return { message: { ...messageOf(event), ...(order === undefined ? {} : { order }) } }
   }
 
   /** Tells the rules, if they are not those that it knows. */
@@ -87,8 +96,7 @@ function remember(ids: Set<number>, id: number): void {
   }
 }
 
-function answerOf(event: TraceEvent): MessageAnswer | RuleAnswer | StepAnswer {
-  if (event.kind === 'message') return { message: messageOf(event) }
+function answerOf(event: Exclude<TraceEvent, TraceMessage>): RuleAnswer | StepAnswer {
   const at = new Date().toISOString()
   if (event.kind === 'rule') {
     const { id, rule, outcome, why } = event

@@ -3,19 +3,12 @@ import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
 import { nearest } from '../core/nearest.ts'
-import {
-  commandWords,
-  isOutput,
-  type PinCommand,
-  type PinState,
-  type PinValue,
-  parsePinCommand,
-} from '../core/pin.ts'
+import { commandWords, isOutput, type PinState, type PinValue } from '../core/pin.ts'
+import { commandOf } from '../core/pin-order.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { PinBoard } from './board.ts'
 
-const commandBytesMax = 64
 const nameShownMax = 64
 
 export interface PinTopicsOptions {
@@ -194,8 +187,7 @@ class Topics implements PinTopics {
 
   /** A number for a counter is its new total. @returns whether it was one */
   #align(pin: string, payload: Uint8Array): boolean {
-    if (payload.length > commandBytesMax) return false
-    const total = parsePinCommand(Buffer.from(payload).toString('utf8'))
+    const total = commandOf(payload)
     if (typeof total !== 'number') return false
     this.#board.align(pin, total)
     return true
@@ -221,10 +213,4 @@ class Topics implements PinTopics {
 /** A broker elsewhere does not say who published. */
 function byWhom(client: string): string {
   return client === '' ? 'a message' : `client ${client}`
-}
-
-/** What a payload commands, as `parsePinCommand` of core; it is looked for in 64 bytes and no more. */
-export function commandOf(payload: Uint8Array): PinCommand | undefined {
-  if (payload.length > commandBytesMax) return undefined
-  return parsePinCommand(Buffer.from(payload).toString('utf8'))
 }

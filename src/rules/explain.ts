@@ -10,6 +10,8 @@ import { formatDuration } from '../core/units.ts'
 export interface Explanation {
   readonly rule: Rule
   readonly fires: boolean
+  /** It has nothing to do with the topic: it listens to others, or goes by the clock. */
+  readonly isElsewhere?: true
   /** Why it does not fire. */
   readonly why?: string
   /** What else must be so, which only the running daemon knows: `if it has fired before`. */
@@ -37,6 +39,8 @@ export function explain(
 }
 
 function explainRule(rule: Rule, event: Event): Explanation {
+  const elsewhere = whyElsewhere(rule, event)
+  if (elsewhere !== undefined) return { rule, fires: false, isElsewhere: true, why: elsewhere, steps: [] }
   const why = whyNotAsked(rule, event)
   if (why !== undefined) return { rule, fires: false, why, steps: [] }
   if (rule.afterMs !== undefined) return explainSilence(rule, rule.afterMs, event)
@@ -60,15 +64,16 @@ function explainSilence(rule: Rule, afterMs: number, event: Event): Explanation 
   return { rule, fires: false, why, provided, steps: explainSteps(rule.elseSteps, event) }
 }
 
-/** Why the message does not even get to the rule's `when`. */
-function whyNotAsked(rule: Rule, event: Event): string | undefined {
-  const { trigger } = rule
-  if (!rule.isEnabled) return 'it is not enabled'
+function whyElsewhere({ trigger }: Rule, event: Event): string | undefined {
   if (trigger.kind === 'every') return 'it fires by the clock (every:), not on messages'
   if (trigger.kind === 'at') return 'it fires by the clock (at:), not on messages'
-  if (!trigger.filters.some((filter) => matchesFilter(filter, event.topic))) {
-    return `the topic does not match ${trigger.filters.join(' or ')}`
-  }
+  if (trigger.filters.some((filter) => matchesFilter(filter, event.topic))) return undefined
+  return `the topic does not match ${trigger.filters.join(' or ')}`
+}
+
+/** Why the message does not even get to the rule's `when`. */
+function whyNotAsked(rule: Rule, event: Event): string | undefined {
+  if (!rule.isEnabled) return 'it is not enabled'
   if (event.retain && !rule.firesOnRetained)
     return 'it does not fire on retained messages ("retained: true" would)'
   return undefined

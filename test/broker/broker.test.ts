@@ -226,8 +226,34 @@ test('an address that is taken or absent is told with its remedy, and the others
       ['192.0.2.1', 'ADDRESS_UNAVAILABLE'],
     ],
   )
-  assert.match(failures[0]?.error.message ?? '', /mosquitto.*PORT/)
+  assert.match(failures[0]?.error.message ?? '', /mosquitto.*another Damselfly.*PORT/)
   assert.deepEqual(broker.addresses, ['127.0.0.4'])
+})
+
+test('of a port that is taken on several addresses the remedy is told once', async (context) => {
+  const taken = createServer().listen(0, '0.0.0.0')
+  await new Promise((resolve) => taken.once('listening', resolve))
+  context.after(() => taken.close())
+  const { port } = taken.address() as { port: number }
+  const { broker } = await brokerWorld(context)
+  await broker.listen([], 0)
+  const [first, second] = await broker.listen(['127.0.0.1', '127.0.0.2'], port)
+  assert.match(first?.error.message ?? '', /127\.0\.0\.1 is taken, often by mosquitto/)
+  assert.equal(second?.error.message, `port ${port} on 127.0.0.2 is taken, too`)
+})
+
+test('a client without a client id gets a short one that says so', async (context) => {
+  const { broker, connect } = await brokerWorld(context)
+  const senders: string[] = []
+  broker.hub.subscribe('who', ({ client }) => senders.push(client))
+  for (const _ of [1, 2]) {
+    const client = await connect({ clientId: '', clean: true })
+    await client.publishAsync('who', '', { qos: 1 })
+  }
+  const named = await connect({ clientId: 'auto' })
+  await named.publishAsync('who', '', { qos: 1 })
+  assert.match(senders.join(' '), /^auto-[0-9a-f]{8} auto-[0-9a-f]{8} auto$/)
+  assert.equal(new Set(senders).size, 3)
 })
 
 test('a second Damselfly on the same data is refused with the reason', async (context) => {

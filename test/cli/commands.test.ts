@@ -70,6 +70,27 @@ export default { name: 'shout', options: (z) => z.object({ shout: z.string().max
   assert.match(tooLong.stdout, /shout: would fail: .*shout/)
 })
 
+test('test puts rules of other topics into one line unless asked, and says what a pin would be told', async (context) => {
+  const folder = await house(context, {
+    'damselfly.yaml': `
+pins: { lamp: { gpio: 17, out: true } }
+rules: [{ on: a, do: { log: a } }, { on: b, do: { log: b } }, { every: 5m, do: { log: c } }]`,
+  })
+  const said = async (...argv: string[]) => (await runCommand(folder, ['test', ...argv])).stdout
+  const one = await said('a', 'x')
+  assert.match(
+    one,
+    /^✔ a [\s\S]*\n2 rules listen to other topics or go by the clock \(--all shows them\)\n\n1 of 3 /,
+  )
+  assert.doesNotMatch(one, /✖/)
+  const all = await said('a', 'x', '--all')
+  assert.match(all, /no: the topic does not match b\n[\s\S]*no: it fires by the clock/)
+  assert.doesNotMatch(all, /listen to other/)
+  const set = (pin: string) => `damselfly/test/pins/${pin}/set`
+  assert.match(await said(set('lamp'), 'on'), /^the pin lamp would be told on\n3 rules listen/)
+  assert.match(await said(set('lmap'), 'on'), /^no pin is called lmap; nearest: lamp\n/)
+})
+
 test('test knows retained messages, and refuses what is no topic and no QoS', async (context) => {
   const folder = await house(context, {
     'damselfly.yaml':

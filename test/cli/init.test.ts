@@ -112,6 +112,8 @@ test('without a terminal and without flags nobody is asked and nothing is writte
     ['--access', 'all'],
     ['--lamp', '-1'],
     ['--lamp', 'a b'],
+    ['--lamp', '28'],
+    ['--lamp', 'GPIO2000'],
   ]) {
     const { code, stderr } = await runCommand(folder, ['init', ...argv])
     assert.equal(code, 2, argv.join(' '))
@@ -142,6 +144,8 @@ test('on a terminal it asks twice, again when it does not understand, and Ctrl-C
   await live.says(/That is not 1, 2 or 3/)
   live.type('2\n')
   await live.says(/The GPIO of a lamp[\s\S]*\[(17|simulated)\] /)
+  live.type('200\n')
+  await live.says(/That is not a GPIO number from 0 to 27/)
   live.type('22\n')
   assert.equal(await live.end(), 0)
   assert.match(await text(folder, '.env'), /BIND=loopback/)
@@ -157,4 +161,24 @@ test('on a terminal it asks twice, again when it does not understand, and Ctrl-C
     assert.match(other.stdout, /not answered: nothing was written/)
   }
   await assert.rejects(text(left, '.env'))
+})
+
+test('with a broker elsewhere the other machine is sent there, and nowhere when that is not known', async (context) => {
+  for (const [env, command] of [
+    ['BROKER_URL=mqtt://hub', 'mosquitto_pub -h hub -t home/lamp -m on'],
+    [
+      'BROKER_URL=mqtt://me:secret@10.0.0.9:1884',
+      'mosquitto_pub -h 10.0.0.9 -p 1884 -u me -P PASSWORD -t home/lamp -m on',
+    ],
+    ['BROKER_URL=mqtts://hub', 'mosquitto_pub -h hub -p 8883 --tls-use-os-certs -t home/lamp -m on'],
+    ['BROKER_URL=mqtt://127.0.0.1:1884', undefined],
+    ['BROKER_URL=mqtt://[::1]', undefined],
+  ] as const) {
+    const folder = await tempFolder(context)
+    await writeFiles(folder, { '.env': `${env}\n` })
+    const { stdout } = await runCommand(folder, ['init', '--yes'])
+    const [, told] = /From another machine:\n {2}(.*)/.exec(stdout) ?? []
+    assert.equal(told, command)
+    assert.doesNotMatch(stdout, /secret/)
+  }
 })

@@ -65,6 +65,7 @@ test('a table shows any kind of state, and no control character of a client', ()
       name: 'servo',
       line: 'GPIO12',
       direction: 'pwm',
+      isServo: true,
       state: 90,
       unit: '°',
       since,
@@ -74,7 +75,7 @@ test('a table shows any kind of state, and no control character of a client', ()
   ]
   const lines = pinTable(pins, as)
   assert.match(lines[1] as string, /^fan +GPIO18 +pwm +40 % +\d/)
-  assert.match(lines[2] as string, /^servo +GPIO12 +pwm +90° .*client \\u\{1b\}\[2J\\u\{202e\}x$/)
+  assert.match(lines[2] as string, /^servo +GPIO12 +servo +90° .*client \\u\{1b\}\[2J\\u\{202e\}x$/)
   assert.match(lines[3] as string, /^meter +PULSE +in +12\.5 /)
   assert.match(pinTable([], as)[0] as string, /no pins/)
 })

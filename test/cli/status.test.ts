@@ -93,6 +93,7 @@ test('what is out of order stands in the status', () => {
     addresses: ['::1'],
     pending: ['there is no LAN address yet'],
     rules: { enabled: 0, disabled: 0 },
+    sensors: 2,
     pins: { held: 1, unavailable: ['door'], isSimulated: false },
     memoryBytes: 2 ** 26,
     counters: { 'clients.refused': 3, connectionsMax: 2 },
@@ -103,6 +104,7 @@ test('what is out of order stands in the status', () => {
     '             (there is no LAN address yet)',
     '  rules      0',
     '  pins       1; not available: door',
+    '  sensors    2',
     '  memory     64 MiB',
     '  counted    3 clients refused',
     '  limits     reached: connectionsMax 2 (docs/limits.md)',
@@ -112,5 +114,6 @@ test('what is out of order stands in the status', () => {
     `  broker     ${link}`,
     '  rules      0',
   ])
+  assert.doesNotMatch(statusLines({ ...status, sensors: 0 }).join('\n'), /sensors/)
   assert.match(statusLines(status)[0] as string, /\(1m3\ds\)$/)
 })

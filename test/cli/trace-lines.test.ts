@@ -108,7 +108,15 @@ test('a message that no rule listens to comes with the nearest filter, unless th
   const second = (more: Partial<TracedMessage>) => linesOf([message(more)])[1]?.trim()
   assert.equal(second({ topic: 'home/lamp/Set' }), 'no rule listens to home/lamp/Set; nearest: home/lamp/set')
   assert.equal(second({ topic: 'quite/different' }), 'no rule listens to quite/different')
-  assert.equal(second({ topic: 'damselfly/shed/pins/lamp/set' }), 'a command for the pin lamp; no rule')
+  const topic = 'damselfly/shed/pins/lamp/set'
+  assert.equal(
+    second({ topic, order: { pin: 'lamp', command: 'on' } }),
+    'a command for the pin lamp; no rule',
+  )
+  assert.equal(second({ topic, order: { pin: 'lamp', command: 'on' }, rules: ['lamp on'] }), undefined)
+  const problem = 'no pin is called lmap; nearest: lamp'
+  assert.equal(second({ topic, order: { problem } }), problem)
+  assert.equal(second({ topic, order: { problem }, rules: ['lamp on'] }), problem)
   assert.equal(second({ topic: 'damselfly/shed/pins/lamp', client: 'damselfly' }), undefined)
   assert.equal(second({ rules: ['lamp on'] }), undefined)
 })

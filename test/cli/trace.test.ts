@@ -100,3 +100,24 @@ test('what is no filter is refused', async (context) => {
   assert.equal(code, 2)
   assert.match(stderr, /"home\/#\/x" is not a topic filter: # must be the last level/)
 })
+
+test('trace says what is wrong with a command for a pin', async (context) => {
+  const daemon = await startDaemon(context, { yaml: 'pins: { lamp: { gpio: 17, out: true } }' })
+  const live = new LiveCommand(context, daemon.folder, ['trace', 'damselfly/+/pins/+/set'])
+  await live.says(/tracing/)
+  const client = await daemon.connect()
+  for (const [topic, payload, remark] of [
+    ['damselfly/test/pins/lmap/set', 'on', /no pin is called lmap; nearest: lamp\n/],
+    ['damselfly/other/pins/lamp/set', 'on', /this Damselfly is called test\n/],
+    [
+      'damselfly/test/pins/lamp/set',
+      'onn',
+      /the pin lamp does not understand that; it knows on, off, toggle/,
+    ],
+    ['damselfly/test/pins/lamp/set', '50', /pin lamp is a switched pin: .* not 50\n/],
+    ['damselfly/test/pins/lamp/set', 'on', /a command for the pin lamp; no rule\n/],
+  ] as const) {
+    await client.publishAsync(topic, payload, { qos: 1 })
+    await live.says(remark)
+  }
+})

@@ -7,6 +7,7 @@ import { ControlServer } from '#src/control/server.js'
 import { statusOf } from '#src/control/status.js'
 import { TraceHub } from '#src/control/trace-hub.js'
 import { Counters } from '#src/core/counters.js'
+import { readPinOrder } from '#src/core/pin-order.js'
 import type { Rule } from '#src/core/rule.js'
 import type { TraceMessage } from '#src/core/trace.js'
 import type { PinBoard } from '#src/gpio/board.js'
@@ -29,7 +30,10 @@ export class ControlWorld {
   constructor(path: string, board: PinBoard) {
     this.path = path
     this.board = board
-    this.trace = new TraceHub({ rules: () => this.rules })
+    this.trace = new TraceHub({
+      rules: () => this.rules,
+      orderOf: (message) => readPinOrder(message, 'test', this.board.pins),
+    })
     const { log, counters, trace } = this
     this.server = new ControlServer({
       path,
@@ -47,7 +51,7 @@ export class ControlWorld {
       version: '0.0.0',
       host: 'host',
       startedAt: new Date(),
-      settings: { name: 'test', port: 1883, rules: this.rules, pins: this.board.pins },
+      settings: { name: 'test', port: 1883, rules: this.rules, pins: this.board.pins, sensors: [] },
       addresses: ['127.0.0.1'],
       pending: [],
       clients: 0,

@@ -8,7 +8,7 @@ import { NeedsList } from './needs-list.ts'
 import { type BinaryOperator, mismatch, type Operands, operators, resultType } from './operators.ts'
 import { type ASTNode, sourceOf } from './parse.ts'
 import { type Code, nearestName, type PinTypes, type Run, Scope } from './scope.ts'
-import { compileCount } from './state.ts'
+import { compileCount, isStateCall, stateCalls } from './state.ts'
 import { describe, show, typeNames } from './values.ts'
 
 export interface Compiled extends Code {
@@ -105,13 +105,26 @@ function variable(node: ASTNode & { op: 'id' }, scope: Scope): Code {
   if (known !== undefined) return known
   if (name === 'count') return compileCount(node, [], scope)
   if (name === 'pins') throw new ExpressionError('after pins comes the name of one: pins.door', node.start)
-  const names = [...Object.keys(variables), 'pins', 'count', ...scope.locals.map((one) => one.name)]
+  if (isStateCall(name))
+    throw new ExpressionError(
+      `after ${name} come brackets: ${name === 'last' ? 'last("home/door").payload' : 'changed(payload)'}`,
+      node.start,
+    )
+  if (/^sensors?$/.test(name))
+    throw new ExpressionError(`unknown name "${name}"; ${sensorHint('cpu')}`, node.start)
+  const locals = scope.locals.map((one) => one.name)
+  const names = [...Object.keys(variables), 'pins', ...stateCalls, ...locals]
   const near = nearestName(name, names)
   const hint =
     near === undefined
-      ? `known are ${names.join(', ')}; text stands in quotes, "${name}"; a field is written payload.${name}`
+      ? `known are ${names.join(', ')}; text stands in quotes, "${name}"; a field is written payload.${name}; ${sensorHint(name)}`
       : `did you mean ${near}?`
   throw new ExpressionError(`unknown name "${name}"; ${hint}`, node.start)
+}
+
+/** Expressions do not know what this Damselfly is called. */
+function sensorHint(sensor: string): string {
+  return `a sensor is read with last("damselfly/NAME/sensors/${sensor}").payload, NAME being this Damselfly’s`
 }
 
 function list(parts: readonly Code[]): Code {
