@@ -2,12 +2,12 @@ import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { InputPin, PulseCount } from '../core/pin.ts'
-import type { Hub, Logger } from '../core/ports.ts'
+import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { PinBoard } from './board.ts'
 import type { WireEdge } from './chip.ts'
 import { monotonicMs } from './clock.ts'
-import { Outbox } from './outbox.ts'
+import type { PinOutbox } from './outbox.ts'
 import { pulseFilePath, type Readings, readReadings, writeReadings } from './pulse-file.ts'
 import { type MeterReading, PulseMeter } from './pulse-meter.ts'
 
@@ -18,11 +18,11 @@ const alignSaveMs = 5_000
 
 export interface PulseCountersOptions {
   readonly board: Pick<PinBoard, 'listen' | 'pins' | 'tellTotal'>
-  readonly hub: Hub
+  readonly outbox: Pick<PinOutbox, 'send'>
   /** Where the totals are kept. */
   readonly dataDir: string
   readonly log: Logger
-  /** Gets `pinMessagesMax`, and `pulseTotalsKept`: totals of pins that are gone, forgotten. */
+  /** Gets `pulseTotalsKept`: totals of pins that are gone, forgotten. */
   readonly counters: Counters
   /** By the clock of the edges; `monotonicMs` unless told. */
   readonly nowMs?: () => number
@@ -51,7 +51,6 @@ interface Counting {
 export class PulseCounters {
   readonly #options: PulseCountersOptions
   readonly #nowMs: () => number
-  readonly #outbox: Outbox
   readonly #repeats = new Repeats()
   readonly #counting = new Map<string, Counting>()
   /** Of pins that count and of pins that did, those that were looked at last at the end. */
@@ -69,7 +68,6 @@ export class PulseCounters {
   private constructor(options: PulseCountersOptions, kept: Readings, isKeeping: boolean) {
     this.#options = options
     this.#nowMs = options.nowMs ?? monotonicMs
-    this.#outbox = new Outbox(options)
     this.#kept = new Map(kept)
     this.#isKeeping = isKeeping
     this.#end = options.board.listen({
@@ -125,7 +123,6 @@ export class PulseCounters {
     clearTimeout(this.#alignTimer)
     await this.#saving
     for (const counting of [...this.#counting.values()]) this.#drop(counting)
-    await this.#outbox.close()
   }
 
   #edge(pin: InputPin, { atMs, rises, lostEdges }: WireEdge): void {
@@ -180,7 +177,7 @@ export class PulseCounters {
     const payload = JSON.stringify({ total, rate, pulses })
     if (count.publish === undefined || payload === counting.told) return
     counting.told = payload
-    this.#outbox.send({ topic: count.publish, payload, qos: 1 })
+    this.#options.outbox.send({ topic: count.publish, payload, qos: 1 })
   }
 
   #tellLost(pin: string, lostEdges: number, pulses: number): void {

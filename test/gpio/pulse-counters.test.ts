@@ -4,6 +4,7 @@ import { mock, type TestContext, test } from 'node:test'
 import { Counters } from '#src/core/counters.js'
 import { limits } from '#src/core/limits.js'
 import type { PulseCount } from '#src/core/pin.js'
+import { PinOutbox } from '#src/gpio/outbox.js'
 import { PulseCounters } from '#src/gpio/pulse-counters.js'
 import { pulseFilePath, readReadings, writeReadings } from '#src/gpio/pulse-file.js'
 import { MemoryHub } from '../support/gpio-hub.js'
@@ -31,7 +32,8 @@ async function world(t: TestContext, options: { dataDir?: string; pins?: (typeof
   const hub = new MemoryHub()
   const log = new KeptLog()
   const counters = new Counters()
-  const pulses = await PulseCounters.open({ board, hub, dataDir, log, counters, nowMs: () => clock.nowMs })
+  const outbox = new PinOutbox({ hub, log, counters })
+  const pulses = await PulseCounters.open({ board, outbox, dataDir, log, counters, nowMs: () => clock.nowMs })
   t.after(() => pulses.close())
   return {
     board,
