@@ -20,6 +20,7 @@ import { Presence } from './daemon/presence.ts'
 import { probe } from './daemon/probe.ts'
 import { withoutRestart } from './daemon/restart-keys.ts'
 import { PinBoard } from './gpio/board.ts'
+import { PinOutbox } from './gpio/outbox.ts'
 import { startPinTopics } from './gpio/pin-topics.ts'
 import { startPresses } from './gpio/presses.ts'
 import { PulseCounters } from './gpio/pulse-counters.ts'
@@ -153,9 +154,14 @@ export class Daemon {
     this.#ends.push(() => broker.close())
     const { hub } = broker
 
-    this.#ends.push(() => this.#pins.close())
-    const inputs = { board: this.#pins, hub, log, counters: this.#counters }
-    const pulses = await PulseCounters.open({ ...inputs, dataDir })
+    // closed after all that speak of pins: what they have said has been accepted before the broker closes
+    const outbox = new PinOutbox({ hub, log, counters: this.#counters })
+    this.#ends.push(
+      () => outbox.close(),
+      () => this.#pins.close(),
+    )
+    const speaker = { board: this.#pins, outbox, log }
+    const pulses = await PulseCounters.open({ ...speaker, dataDir, counters: this.#counters })
     this.#pulses = pulses
     this.#ends.push(() => pulses.close()) // should the pins not be had
     await this.#pins.start(pins)
@@ -164,13 +170,13 @@ export class Daemon {
     const actions = new ActionHost({ dataDir, log, gpio: this.#pins, publish })
     this.#ends.push(() => actions.close())
 
-    const pinTopics = await startPinTopics({ board: this.#pins, hub, name, log, counters: this.#counters })
+    const pinTopics = await startPinTopics({ ...speaker, hub, name })
     // the board first, so that on_stop is told; its own end above finds it closed
     this.#ends.push(async () => {
       await this.#pins.close()
-      await pinTopics.close()
+      pinTopics.close()
     })
-    const presses = startPresses({ ...inputs, name })
+    const presses = startPresses({ ...speaker, name })
     this.#ends.push(
       () => presses.close(),
       () => pulses.close(), // before the board, so that the last totals are told

@@ -114,11 +114,19 @@ export interface PulseCount {
   readonly publish?: string
 }
 
+/** An input that a meter is wired to. */
+export type CounterPin = InputPin & { readonly count: PulseCount }
+
 export type Pin = OutputPin | PwmPin | InputPin
 
 /** Whether the pin can be commanded. */
 export function isOutput(pin: Pin): pin is OutputPin | PwmPin {
-  return pin.direction !== 'in'
+  return pin.direction === 'out' || pin.direction === 'pwm'
+}
+
+/** Whether the pin counts pulses: its value is a total then. */
+export function isCounter(pin: Pin): pin is CounterPin {
+  return pin.direction === 'in' && pin.count !== undefined
 }
 
 /** A value that is read from a file of the kernel, again and again. */

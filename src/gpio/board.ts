@@ -1,6 +1,13 @@
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { nearest } from '../core/nearest.ts'
-import type { InputPin, Pin, PinCommand, PinState, PinValue } from '../core/pin.ts'
+import {
+  type InputPin,
+  isCounter,
+  type Pin,
+  type PinCommand,
+  type PinState,
+  type PinValue,
+} from '../core/pin.ts'
 import type { Logger, PinCause, Pins, PinTiming } from '../core/ports.ts'
 import type { GpioChip, WireEdge } from './chip.ts'
 import type { Held } from './held.ts'
@@ -237,7 +244,7 @@ export class PinBoard implements Pins {
     if (held.state === state) return
     held.state = state
     this.#log.debug({ pin: name, state }, 'pin changed')
-    if (held.pin.count === undefined) this.#tell((listener) => listener.onState?.(name, state, chain))
+    if (!isCounter(held.pin)) this.#tell((listener) => listener.onState?.(name, state, chain))
     this.#tell((listener) => listener.onEdge?.(held.pin, state, chain))
   }
 
@@ -302,7 +309,7 @@ export class PinBoard implements Pins {
 }
 
 function countingPin(held: Held): InputPin | undefined {
-  return held.kind === 'in' && held.pin.count !== undefined ? held.pin : undefined
+  return isCounter(held.pin) ? held.pin : undefined
 }
 
 function levelOf(command: PinCommand): boolean | undefined {

@@ -1,4 +1,4 @@
-import type { InputPin, Pin } from '../core/pin.ts'
+import { type InputPin, isCounter, type Pin } from '../core/pin.ts'
 import { describeLine, type GpioChip, type OnEdge } from './chip.ts'
 import type { HeldInput } from './held.ts'
 
@@ -34,6 +34,6 @@ function isSame(a: InputPin, b: InputPin): boolean {
     a.isActiveLow === b.isActiveLow &&
     a.pull === b.pull &&
     a.debounceMs === b.debounceMs &&
-    (a.count === undefined) === (b.count === undefined)
+    isCounter(a) === isCounter(b)
   )
 }

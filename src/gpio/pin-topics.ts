@@ -1,6 +1,4 @@
-import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
-import { limits } from '../core/limits.ts'
 import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
 import { nearest } from '../core/nearest.ts'
 import { commandWords, isOutput, type PinState, type PinValue } from '../core/pin.ts'
@@ -8,24 +6,24 @@ import { commandOf } from '../core/pin-order.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { PinBoard } from './board.ts'
+import type { PinOutbox } from './outbox.ts'
 
 const nameShownMax = 64
 
 export interface PinTopicsOptions {
   readonly board: PinBoard
   readonly hub: Hub
+  readonly outbox: Pick<PinOutbox, 'send' | 'sendLatest'>
   /** Damselfly's name: `damselfly/NAME/pins/PIN`. */
   readonly name: string
   readonly log: Logger
-  /** Gets `pinMessagesMax`: edges not published because the broker was too far behind. */
-  readonly counters: Counters
 }
 
 export interface PinTopics {
   /** Publishes the states as they are: the broker may have lost them. */
   tellStates(): void
-  /** Publishes no more and obeys no more; resolves when what was published has been accepted. */
-  close(): Promise<void>
+  /** Publishes no more and obeys no more. */
+  close(): void
 }
 
 /**
@@ -33,8 +31,8 @@ export interface PinTopics {
  * `damselfly/NAME/pins/PIN/set`; an input's edges on its `publish` topic. Follows the board through reloads, and
  * clears the states of pins that exist no more. Close the board first, then this: so `on_stop` is told.
  *
- * A command's chain goes on with what follows from it. At most `limits.pinMessagesMax` messages wait for the broker;
- * beyond it edges are dropped and counted, and states wait, of which only the latest is sent.
+ * A command's chain goes on with what follows from it. While the broker is too far behind, edges are dropped, and states
+ * wait in the outbox, of which only the latest is sent.
  */
 export async function startPinTopics(options: PinTopicsOptions): Promise<PinTopics> {
   const topics = new Topics(options)
@@ -46,18 +44,16 @@ class Topics implements PinTopics {
   readonly #board: PinBoard
   readonly #hub: Hub
   readonly #log: Logger
-  readonly #counters: Counters
+  readonly #outbox: Pick<PinOutbox, 'send' | 'sendLatest'>
   readonly #prefix: string
   readonly #repeats = new Repeats()
-  readonly #sending = new Set<Promise<void>>()
-  readonly #late = new Map<string, OutgoingMessage>()
   #ends: (() => void)[] = []
 
-  constructor({ board, hub, name, log, counters }: PinTopicsOptions) {
+  constructor({ board, hub, outbox, name, log }: PinTopicsOptions) {
     this.#board = board
     this.#hub = hub
     this.#log = log
-    this.#counters = counters
+    this.#outbox = outbox
     this.#prefix = `damselfly/${name}/pins/`
   }
 
@@ -68,7 +64,7 @@ class Topics implements PinTopics {
       this.#board.listen({
         onState: (pin, state, chain) => this.#publishState(pin, state, chain),
         onEdge: ({ publish }, state, chain) => this.#publishEdge(publish, state, chain),
-        onRemoved: (pin) => this.#publishState(pin, '', []),
+        onRemoved: (pin) => this.#outbox.sendLatest(pin, this.#clearing(pin)),
       }),
     ]
     const clearing = this.#clearStates()
@@ -80,49 +76,21 @@ class Topics implements PinTopics {
     for (const pin of this.#pinNames()) this.#publishState(pin, this.#board.state(pin), [])
   }
 
-  async close(): Promise<void> {
+  close(): void {
     for (const end of this.#ends) end()
-    while (this.#sending.size > 0) await Promise.all(this.#sending)
+  }
+
+  #publishState(pin: string, state: PinValue, chain: readonly string[]): void {
+    this.#outbox.sendLatest(pin, { ...this.#clearing(pin), payload: String(state), chain })
   }
 
   /** An empty state takes the retained message away [MQTT-3.3.1-10]. */
-  #publishState(pin: string, state: PinValue | '', chain: readonly string[]): void {
-    const payload = String(state)
-    const message = { topic: this.#prefix + pin, payload, qos: 1, retain: true, chain } as const
-    this.#late.delete(pin)
-    if (this.#sending.size < limits.pinMessagesMax) this.#send(message)
-    else this.#late.set(pin, message)
+  #clearing(pin: string): OutgoingMessage {
+    return { topic: this.#prefix + pin, payload: '', qos: 1, retain: true }
   }
 
   #publishEdge(topic: string | undefined, state: PinState, chain: readonly string[]): void {
-    if (topic === undefined) return
-    if (this.#sending.size < limits.pinMessagesMax) {
-      this.#send({ topic, payload: state, qos: 1, chain })
-      return
-    }
-    this.#counters.add('pinMessagesMax')
-    this.#warn('behind', { topic }, 'pin edges not published: the broker is too far behind')
-  }
-
-  #send(message: OutgoingMessage): void {
-    const sending = this.#hub
-      .publish(message)
-      .catch((error) =>
-        this.#warn('publish', { topic: message.topic, reason: reasonOf(error) }, 'pin message not published'),
-      )
-      .finally(() => {
-        this.#sending.delete(sending)
-        this.#sendLate()
-      })
-    this.#sending.add(sending)
-  }
-
-  #sendLate(): void {
-    const [late] = this.#late
-    if (late === undefined) return
-    const [pin, message] = late
-    this.#late.delete(pin)
-    this.#send(message)
+    if (topic !== undefined) this.#outbox.send({ topic, payload: state, qos: 1, chain })
   }
 
   #expected(name: string): string {
@@ -136,7 +104,7 @@ class Topics implements PinTopics {
     try {
       for await (const { topic } of this.#hub.retained(`${this.#prefix}+`)) {
         const pin = topic.slice(this.#prefix.length)
-        if (!this.#pinNames().includes(pin)) this.#publishState(pin, '', [])
+        if (!this.#pinNames().includes(pin)) this.#outbox.sendLatest(pin, this.#clearing(pin))
       }
     } catch (error) {
       this.#warn('retained', { reason: reasonOf(error) }, 'states of pins that exist no more are not cleared')
@@ -151,16 +119,16 @@ class Topics implements PinTopics {
   #repair({ topic, payload, client }: Message): void {
     if (client === ownClientId) return
     const pin = topic.slice(this.#prefix.length)
-    const isKnown = this.#pinNames().includes(pin)
-    const state = isKnown ? this.#board.state(pin) : ''
-    if (Buffer.from(payload).toString() === String(state)) return // true, whoever says it
+    const state = this.#pinNames().includes(pin) ? this.#board.state(pin) : undefined
+    if (Buffer.from(payload).toString() === String(state ?? '')) return // true, whoever says it
     const remedy = `a command goes to ${this.#prefix}PIN/set`
     this.#warn(
       'state',
       { pin: pin.slice(0, nameShownMax), client, remedy },
       'pin state published by a client: corrected',
     )
-    this.#publishState(pin, state, [])
+    if (state !== undefined) this.#publishState(pin, state, [])
+    else this.#outbox.send(this.#clearing(pin)) // clients can make up names without end: these do not wait
   }
 
   #obey({ topic, payload, client, chain }: Message): void {

@@ -1,27 +1,22 @@
-import type { Counters } from '../core/counters.ts'
 import type { InputPin, Press, PressKind } from '../core/pin.ts'
-import type { Hub, Logger } from '../core/ports.ts'
 import type { PinBoard } from './board.ts'
 import type { WireEdge } from './chip.ts'
 import { monotonicMs } from './clock.ts'
-import { Outbox } from './outbox.ts'
+import type { PinOutbox } from './outbox.ts'
 import { PressDetector } from './press-detector.ts'
 
 export interface PressesOptions {
   readonly board: Pick<PinBoard, 'listen'>
-  readonly hub: Hub
+  readonly outbox: Pick<PinOutbox, 'send'>
   /** Damselfly's name: `damselfly/NAME/pins/PIN/press`. */
   readonly name: string
-  readonly log: Logger
-  /** Gets `pinMessagesMax`: presses not published because the broker was too far behind. */
-  readonly counters: Counters
   /** By the clock of the edges; `monotonicMs` unless told. */
   readonly nowMs?: () => number
 }
 
 export interface Presses {
-  /** Tells no more; resolves when what was told has been accepted. */
-  close(): Promise<void>
+  /** Tells no more. */
+  close(): void
 }
 
 /**
@@ -49,7 +44,7 @@ class Buttons implements Presses {
   readonly #board: Pick<PinBoard, 'listen'>
   readonly #prefix: string
   readonly #nowMs: () => number
-  readonly #outbox: Outbox
+  readonly #outbox: Pick<PinOutbox, 'send'>
   readonly #buttons = new Map<string, Button>()
   #end = (): void => {}
 
@@ -57,7 +52,7 @@ class Buttons implements Presses {
     this.#board = options.board
     this.#prefix = `damselfly/${options.name}/pins/`
     this.#nowMs = options.nowMs ?? monotonicMs
-    this.#outbox = new Outbox(options)
+    this.#outbox = options.outbox
   }
 
   start(): void {
@@ -68,10 +63,9 @@ class Buttons implements Presses {
     })
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#end()
     for (const pin of [...this.#buttons.keys()]) this.#forget(pin)
-    await this.#outbox.close()
   }
 
   #edge(pin: InputPin, isOn: boolean, edge: WireEdge, chain: readonly string[]): void {

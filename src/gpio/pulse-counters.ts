@@ -2,25 +2,27 @@ import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { InputPin, PulseCount } from '../core/pin.ts'
-import type { Hub, Logger } from '../core/ports.ts'
+import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { PinBoard } from './board.ts'
 import type { WireEdge } from './chip.ts'
 import { monotonicMs } from './clock.ts'
-import { Outbox } from './outbox.ts'
+import type { PinOutbox } from './outbox.ts'
 import { pulseFilePath, type Readings, readReadings, writeReadings } from './pulse-file.ts'
 import { type MeterReading, PulseMeter } from './pulse-meter.ts'
 
 /** How long a pulse may wait to be written: an SD card wears out by writing. */
 const saveMs = 60_000
+/** How long an alignment may wait to be written when another one was just before. */
+const alignSaveMs = 5_000
 
 export interface PulseCountersOptions {
   readonly board: Pick<PinBoard, 'listen' | 'pins' | 'tellTotal'>
-  readonly hub: Hub
+  readonly outbox: Pick<PinOutbox, 'send'>
   /** Where the totals are kept. */
   readonly dataDir: string
   readonly log: Logger
-  /** Gets `pinMessagesMax`, and `pulseTotalsKept`: totals of pins that are gone, forgotten. */
+  /** Gets `pulseTotalsKept`: totals of pins that are gone, forgotten. */
   readonly counters: Counters
   /** By the clock of the edges; `monotonicMs` unless told. */
   readonly nowMs?: () => number
@@ -41,14 +43,14 @@ interface Counting {
  * When they have changed, at most each `everyMs`, and once at the beginning, `{ "total", "rate", "pulses" }` goes to
  * the topic of the count, and the board tells the total.
  *
- * The totals are kept in `counters.json` in the data folder: written at the end, when one was aligned, and
- * at most `saveMs` after a pulse, so that a crash loses the pulses of a minute at most. A damaged file is set aside and
- * told. The totals of pins that are gone stay, `limits.pulseTotalsKept` in all.
+ * The totals are kept in `counters.json` in the data folder: written at the end, when one was aligned (at most once in
+ * `alignSaveMs`), and at most `saveMs` after a pulse, so that a crash loses the pulses of a minute at most. A damaged
+ * file is set aside and told; one that cannot be read is told, and neither moved nor written as long as this lives.
+ * The totals of pins that are gone stay, `limits.pulseTotalsKept` in all.
  */
 export class PulseCounters {
   readonly #options: PulseCountersOptions
   readonly #nowMs: () => number
-  readonly #outbox: Outbox
   readonly #repeats = new Repeats()
   readonly #counting = new Map<string, Counting>()
   /** Of pins that count and of pins that did, those that were looked at last at the end. */
@@ -57,13 +59,17 @@ export class PulseCounters {
   #saveTimer: NodeJS.Timeout | undefined
   #saving: Promise<void> | undefined
   #isSaveDue = false
+  /** Runs for `alignSaveMs` after an alignment was written. */
+  #alignTimer: NodeJS.Timeout | undefined
+  #isAlignDue = false
+  readonly #isKeeping: boolean
   #isClosed = false
 
-  private constructor(options: PulseCountersOptions, kept: Readings) {
+  private constructor(options: PulseCountersOptions, kept: Readings, isKeeping: boolean) {
     this.#options = options
     this.#nowMs = options.nowMs ?? monotonicMs
-    this.#outbox = new Outbox(options)
     this.#kept = new Map(kept)
+    this.#isKeeping = isKeeping
     this.#end = options.board.listen({
       onWire: (pin, _state, edge) => this.#edge(pin, edge),
       onAlign: (pin, total) => this.#align(pin, total),
@@ -72,14 +78,24 @@ export class PulseCounters {
 
   /** Reads what was counted before, and counts from now on. */
   static async open(options: PulseCountersOptions): Promise<PulseCounters> {
-    let kept: Readings = new Map()
-    try {
-      kept = await readReadings(options.dataDir)
-    } catch (error) {
-      const remedy = 'publish what each meter shows to damselfly/NAME/pins/PIN/set'
-      options.log.error({ reason: reasonOf(error), remedy }, 'counters begin at 0')
+    const { dataDir, log } = options
+    const file = pulseFilePath(dataDir)
+    const found = await readReadings(dataDir)
+    if (found.kind === 'unreadable') {
+      const remedy =
+        'make it a file that Damselfly may read and write, then restart: its totals are still in it'
+      log.error({ file, reason: found.reason, remedy }, 'counters begin at 0 and are not kept')
+      return new PulseCounters(options, new Map(), false)
     }
-    return new PulseCounters(options, kept)
+    const { kind, readings, reason } = found
+    if (kind === 'damaged') {
+      const remedy = 'publish what the meter shows to damselfly/NAME/pins/PIN/set'
+      log.error(
+        { file, reason, remedy },
+        readings.size > 0 ? 'some counters begin at 0' : 'counters begin at 0',
+      )
+    }
+    return new PulseCounters(options, readings, true)
   }
 
   /** What the pin has counted. */
@@ -103,10 +119,10 @@ export class PulseCounters {
     this.#isClosed = true
     this.#end()
     for (const counting of this.#counting.values()) this.#tell(counting)
-    if (this.#saveTimer !== undefined) this.#save()
+    if (this.#saveTimer !== undefined || this.#isAlignDue) this.#save()
+    clearTimeout(this.#alignTimer)
     await this.#saving
     for (const counting of [...this.#counting.values()]) this.#drop(counting)
-    await this.#outbox.close()
   }
 
   #edge(pin: InputPin, { atMs, rises, lostEdges }: WireEdge): void {
@@ -129,7 +145,7 @@ export class PulseCounters {
       )
     counting.meter.align(total)
     this.#tell(counting)
-    this.#save()
+    this.#saveAligned()
   }
 
   #countingOf({ name, count }: InputPin): Counting | undefined {
@@ -161,7 +177,7 @@ export class PulseCounters {
     const payload = JSON.stringify({ total, rate, pulses })
     if (count.publish === undefined || payload === counting.told) return
     counting.told = payload
-    this.#outbox.send({ topic: count.publish, payload, qos: 1 })
+    this.#options.outbox.send({ topic: count.publish, payload, qos: 1 })
   }
 
   #tellLost(pin: string, lostEdges: number, pulses: number): void {
@@ -177,9 +193,21 @@ export class PulseCounters {
     if (!this.#isClosed) this.#saveTimer ??= setTimeout(() => this.#save(), saveMs)
   }
 
+  #saveAligned(): void {
+    this.#isAlignDue = true
+    if (this.#alignTimer !== undefined) return
+    this.#save()
+    this.#alignTimer = setTimeout(() => {
+      this.#alignTimer = undefined
+      if (this.#isAlignDue) this.#saveAligned()
+    }, alignSaveMs)
+  }
+
   #save(): void {
     clearTimeout(this.#saveTimer)
     this.#saveTimer = undefined
+    this.#isAlignDue = false
+    if (!this.#isKeeping) return
     this.#isSaveDue = true
     this.#saving ??= this.#saveWhileDue().finally(() => {
       this.#saving = undefined

@@ -1,5 +1,5 @@
 import type { Expression, ExpressionCompiler } from '../core/expression.ts'
-import type { Pin } from '../core/pin.ts'
+import { isCounter, type Pin } from '../core/pin.ts'
 import { compile } from './cel/compile.ts'
 import { allowSteps, failedError } from './cel/failure.ts'
 import { parse } from './cel/parse.ts'
@@ -50,5 +50,5 @@ function leaving(value: unknown): unknown {
 /** What the pin's state is, so that `pins.door == true` is found wrong before there is a message. */
 function stateType(pin: Pin | undefined): CelType {
   if (pin === undefined || pin.direction === 'pwm') return 'any'
-  return pin.direction === 'in' && pin.count !== undefined ? 'number' : 'text'
+  return isCounter(pin) ? 'number' : 'text'
 }

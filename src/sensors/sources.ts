@@ -68,7 +68,7 @@ async function readW1(id: string, devices: string): Promise<number> {
     text = await readText(join(folder, 'temperature'))
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT')
-      throw failed(`cannot read ${join(folder, 'temperature')}: ${whyOf(error)}`, error)
+      throw failed(`cannot read ${join(folder, 'temperature')}: ${whyOfW1(error)}`, error)
     return await readW1Slave(id, devices)
   }
   return w1Celsius(numberIn(text, join(folder, 'temperature')), id)
@@ -81,7 +81,7 @@ async function readW1Slave(id: string, devices: string): Promise<number> {
     text = await readText(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') throw await missing(id, devices)
-    throw failed(`cannot read ${path}: ${whyOf(error)}`, error)
+    throw failed(`cannot read ${path}: ${whyOfW1(error)}`, error)
   }
   const [, crc] = /crc=[0-9a-f]{2} (YES|NO)/.exec(text) ?? []
   const [, milli] = /t=(-?\d+)/.exec(text) ?? []
@@ -134,8 +134,12 @@ function whyOf(error: unknown): string {
   const errno = errnoOf(error)
   if (errno === 'ENOENT' || errno === 'ENODEV') return 'it is not there'
   if (errno === 'EACCES' || errno === 'EPERM') return 'Damselfly may not read it'
-  if (errno === 'EIO') return `the device does not answer; ${wiring}`
+  if (errno === 'EIO') return 'the device does not answer (EIO)'
   return reasonOf(error)
+}
+
+function whyOfW1(error: unknown): string {
+  return errnoOf(error) === 'EIO' ? `${whyOf(error)}; ${wiring}` : whyOf(error)
 }
 
 function failed(message: string, cause?: unknown): DamselflyError {

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { Counters } from '#src/core/counters.js'
 import type { InputPin, PulseCount } from '#src/core/pin.js'
 import { PinBoard } from '#src/gpio/board.js'
+import { PinOutbox } from '#src/gpio/outbox.js'
 import { startPinTopics } from '#src/gpio/pin-topics.js'
 import { PulseCounters } from '#src/gpio/pulse-counters.js'
 import { MemoryHub } from '../support/gpio-hub.js'
@@ -22,14 +23,15 @@ async function world(t: TestContext, pins: readonly InputPin[]) {
   let pulses: PulseCounters | undefined
   const totalOf = (pin: InputPin): number => pulses?.totalOf(pin) ?? 0
   const board = new PinBoard({ choice: 'simulated', dataDir, log, counters, totalOf })
-  pulses = await PulseCounters.open({ board, hub, dataDir, log, counters })
+  const outbox = new PinOutbox({ hub, log, counters })
+  pulses = await PulseCounters.open({ board, outbox, dataDir, log, counters })
   const counting = pulses
   t.after(async () => {
     await counting.close()
     await board.close()
   })
   await board.start(pins)
-  await startPinTopics({ board, hub, name: 'shed', log, counters })
+  await startPinTopics({ board, hub, outbox, name: 'shed', log })
   pulses.apply()
   log.lines.length = 0
   const command = (pin: string, payload: string): Promise<void> =>

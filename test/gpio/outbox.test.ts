@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Counters } from '#src/core/counters.js'
 import { limits } from '#src/core/limits.js'
-import { Outbox } from '#src/gpio/outbox.js'
+import { PinOutbox } from '#src/gpio/outbox.js'
 import { MemoryHub } from '../support/gpio-hub.js'
 import { KeptLog } from '../support/gpio-kit.js'
 
@@ -10,7 +10,7 @@ function world() {
   const hub = new MemoryHub()
   const log = new KeptLog()
   const counters = new Counters()
-  return { hub, log, counters, outbox: new Outbox({ hub, log, counters }) }
+  return { hub, log, counters, outbox: new PinOutbox({ hub, log, counters }) }
 }
 
 test('as many messages wait for the broker as the limit says; one more is dropped, counted and told', async () => {
@@ -37,4 +37,25 @@ test('a message that the broker refuses is one line, and the next one goes out',
   assert.deepEqual(log.lines, [
     { topic: 'a', reason: 'no room', level: 'warn', message: 'pin message not published' },
   ])
+})
+
+test('beyond the limit the latest of each key waits, is sent in the end, and is not counted', async () => {
+  const { hub, counters, outbox } = world()
+  hub.hold()
+  for (let sent = 0; sent < limits.pinMessagesMax - 1; sent++)
+    outbox.send({ topic: 'home/bell', payload: '' })
+  const tell = (pin: string, payload: string): void => outbox.sendLatest(pin, { topic: pin, payload })
+  tell('lamp', 'on') // the last one that there is room for
+  for (const payload of ['off', 'on', 'off']) tell('lamp', payload)
+  tell('fan', '40')
+  assert.equal(hub.published.length, limits.pinMessagesMax)
+  hub.release()
+  await outbox.close()
+  assert.deepEqual(
+    hub.published.slice(limits.pinMessagesMax - 1).map(({ topic, payload }) => `${topic} ${payload}`),
+    ['lamp on', 'lamp off', 'fan 40'],
+  )
+  assert.equal(counters.get('pinMessagesMax'), 0)
+  tell('lamp', 'on')
+  assert.equal(hub.published.at(-1)?.payload, 'on')
 })

@@ -4,6 +4,7 @@ import { DamselflyError } from '#src/core/errors.js'
 import { limits } from '#src/core/limits.js'
 import type { Pin } from '#src/core/pin.js'
 import { commandOf } from '#src/core/pin-order.js'
+import { PinOutbox } from '#src/gpio/outbox.js'
 import { startPinTopics } from '#src/gpio/pin-topics.js'
 import { MemoryHub } from '../support/gpio-hub.js'
 import { input, output, simulatedBoard } from '../support/gpio-kit.js'
@@ -13,12 +14,13 @@ async function world(t: TestContext, pins: readonly Pin[], hub = new MemoryHub()
   const { board, log, counters } = await simulatedBoard(t)
   await board.start(pins)
   log.lines.length = 0
-  const topics = await startPinTopics({ board, hub, name: 'shed', log, counters })
+  const outbox = new PinOutbox({ hub, log, counters })
+  const topics = await startPinTopics({ board, hub, outbox, name: 'shed', log })
   const command = (pin: string, payload: string | Uint8Array, chain: readonly string[] = []): Promise<void> =>
     hub.publish({ topic: `damselfly/shed/pins/${pin}/set`, payload, chain })
   const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
   await settle()
-  return { board, log, counters, hub, topics, command, settle }
+  return { board, log, counters, hub, outbox, topics, command, settle }
 }
 
 const prefix = 'damselfly/shed/pins'
@@ -177,14 +179,15 @@ test('states of pins that exist no more are cleared, at the start and at a reloa
 })
 
 test('a close of the board and then of the topics leaves the states of on_stop, and obeys no more', async (t) => {
-  const { board, hub, topics, command } = await world(t, [
+  const { board, hub, outbox, topics, command } = await world(t, [
     output('lamp', 17),
     output('vent', 18, { onStop: 'on' }),
   ])
   await command('lamp', 'on')
   hub.hold()
   await board.close()
-  const closing = topics.close()
+  topics.close()
+  const closing = outbox.close()
   hub.release()
   await closing
   assert.deepEqual(hub.states, { [`${prefix}/lamp`]: 'off', [`${prefix}/vent`]: 'on' })
@@ -218,11 +221,15 @@ test('while the broker is behind, edges up to the limit wait; more are dropped, 
 })
 
 test('states that wait for the broker are told even if the board has been closed since', async (t) => {
-  const { hub, topics, board } = await world(t, [output('lamp', 17), output('vent', 18, { onStop: 'on' })])
+  const { hub, outbox, topics, board } = await world(t, [
+    output('lamp', 17),
+    output('vent', 18, { onStop: 'on' }),
+  ])
   hub.hold()
   for (let flip = 0; flip < limits.pinMessagesMax; flip++) board.set('lamp', 'toggle')
   await board.close()
-  const closing = topics.close()
+  topics.close()
+  const closing = outbox.close()
   hub.release()
   await closing
   assert.deepEqual(hub.states, { [`${prefix}/lamp`]: 'off', [`${prefix}/vent`]: 'on' })
@@ -258,4 +265,21 @@ test('a state that a client publishes is corrected when it is wrong, and left al
     ({ message }) => message === 'pin state published by a client: corrected',
   )
   assert.equal(corrected.length, 1)
+})
+
+test('to clear a state of a pin that a client has made up does not wait for the broker; the state of a true pin does', async (t) => {
+  const { board, log } = await simulatedBoard(t)
+  await board.start([output('lamp', 17)])
+  const hub = new MemoryHub()
+  const said: string[] = []
+  const outbox: Pick<PinOutbox, 'send' | 'sendLatest'> = {
+    send: ({ topic, payload }) => said.push(`may be dropped: ${topic} "${payload}"`),
+    sendLatest: (_key, { topic, payload }) => said.push(`waits: ${topic} "${payload}"`),
+  }
+  const topics = await startPinTopics({ board, hub, outbox, name: 'shed', log })
+  t.after(() => topics.close())
+  said.length = 0
+  for (const pin of ['none', 'lamp'])
+    await hub.publish({ topic: `${prefix}/${pin}`, payload: 'on', client: 'odd' })
+  assert.deepEqual(said, [`may be dropped: ${prefix}/none ""`, `waits: ${prefix}/lamp "off"`])
 })

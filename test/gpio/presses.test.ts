@@ -5,6 +5,7 @@ import { MessageChannel } from 'node:worker_threads'
 import { Counters } from '#src/core/counters.js'
 import type { Press } from '#src/core/pin.js'
 import { monotonicMs } from '#src/gpio/clock.js'
+import { PinOutbox } from '#src/gpio/outbox.js'
 import { startPresses } from '#src/gpio/presses.js'
 import { MemoryHub } from '../support/gpio-hub.js'
 import { SayingBoard } from '../support/gpio-inputs.js'
@@ -25,8 +26,8 @@ function world(t: TestContext) {
   const clock = { nowMs: 1_000_000 }
   const board = new SayingBoard()
   const hub = new MemoryHub()
-  const parts = { board, hub, name: 'pi', log: new KeptLog(), counters: new Counters() }
-  const presses = startPresses({ ...parts, nowMs: () => clock.nowMs })
+  const outbox = new PinOutbox({ hub, log: new KeptLog(), counters: new Counters() })
+  const presses = startPresses({ board, outbox, name: 'pi', nowMs: () => clock.nowMs })
   const told = () => hub.published.splice(0).map(({ topic, payload }) => `${topic} ${payload}`)
   const pass = (ms: number): void => {
     clock.nowMs += ms
@@ -129,7 +130,7 @@ test('a pin that is gone, and presses that are closed, tell nothing more', async
   board.remove(bell)
   pass(5_000)
   edge('on')
-  await presses.close()
+  presses.close()
   pass(5_000)
   edge('off')
   assert.deepEqual(told(), [])
@@ -142,7 +143,8 @@ for (const [title, moments, expected] of [
   test(`a busy process that hears late of ${title}`, async (t) => {
     const board = new SayingBoard()
     const hub = new MemoryHub()
-    const presses = startPresses({ board, hub, name: 'pi', log: new KeptLog(), counters: new Counters() })
+    const outbox = new PinOutbox({ hub, log: new KeptLog(), counters: new Counters() })
+    const presses = startPresses({ board, outbox, name: 'pi' })
     t.after(() => presses.close())
     const quick = input('bell', 27, { press: { topics: {}, longMs: 200, doubleMs: 150 } })
     const { port1: thread, port2: process } = new MessageChannel()
@@ -166,7 +168,7 @@ for (const [title, moments, expected] of [
 test('buttons of the simulator are told apart, too', async (t) => {
   const { board, log, counters } = await simulatedBoard(t)
   const hub = new MemoryHub()
-  const presses = startPresses({ board, hub, name: 'pi', log, counters })
+  const presses = startPresses({ board, outbox: new PinOutbox({ hub, log, counters }), name: 'pi' })
   t.after(() => presses.close())
   await board.start([input('bell', 27, { press: { topics: {}, longMs: 100, doubleMs: 100 } })])
   const kinds = () => hub.published.map(({ payload }) => payload).join(' ')

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { limits } from '#src/core/limits.js'
@@ -10,7 +10,7 @@ import { addFiles, sysfs, w1Slave } from '../support/sensors-sysfs.js'
 import { tempFolder } from '../support/temp-folder.js'
 
 const cpu: SensorSource = { kind: 'cpu' }
-const attic: SensorSource = { kind: 'w1', id: '28-0316a2795aff' }
+const attic = { kind: 'w1', id: '28-0316a2795aff' } as const satisfies SensorSource
 const devices = 'bus/w1/devices'
 
 for (const [title, zones, expected] of [
@@ -128,6 +128,21 @@ for (const [title, source, files, message] of refused)
 test('a sensor that is just not at 85 °C is believed', async (t) => {
   const sysDir = await sysfs(t, { [`${devices}/28-0316a2795aff/temperature`]: '84937\n' })
   assert.equal(await readSource(attic, sysDir), 84.937)
+})
+
+// Reading the first page of a process's memory is an input/output error.
+test('a device that does not answer is advised to check the wires if it is on the 1-Wire bus, and else not', async (t) => {
+  const path = '/proc/self/mem'
+  await assert.rejects(readSource({ kind: 'file', path }, '/nowhere'), {
+    code: 'SENSOR_FAILED',
+    message: `cannot read ${path}: the device does not answer (EIO)`,
+  })
+  for (const file of ['temperature', 'w1_slave']) {
+    const sysDir = await sysfs(t)
+    await mkdir(join(sysDir, devices, attic.id), { recursive: true })
+    await symlink(path, join(sysDir, devices, attic.id, file))
+    await assert.rejects(readSource(attic, sysDir), { message: /does not answer \(EIO\); check the wires/ })
+  }
 })
 
 test('a file that is missing, is no plain file, or holds no number is refused, and nothing hangs on a pipe', async (t) => {

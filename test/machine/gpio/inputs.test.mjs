@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Counters } from '#src/core/counters.js'
 import { PinBoard } from '#src/gpio/board.js'
+import { PinOutbox } from '#src/gpio/outbox.js'
 import { startPresses } from '#src/gpio/presses.js'
 import { PulseCounters } from '#src/gpio/pulse-counters.js'
 
@@ -23,6 +24,7 @@ const log = Object.fromEntries(
 )
 const published = []
 const hub = { publish: async ({ topic, payload }) => void published.push(`${topic} ${payload}`) }
+const outbox = new PinOutbox({ hub, log, counters })
 const pull = (line, direction) => writeFileSync(`${pi}/sim_gpio${line}/pull`, `pull-${direction}`)
 const press = () => pull(22, 'down') // to ground
 const release = () => pull(22, 'up')
@@ -54,16 +56,17 @@ let presses
 before(async () => {
   pull(22, 'up')
   pull(27, 'up')
-  pulses = await PulseCounters.open({ board, hub, dataDir, log, counters })
+  pulses = await PulseCounters.open({ board, outbox, dataDir, log, counters })
   await board.start([bell, water])
   pulses.apply()
-  presses = startPresses({ board, hub, name: 'pi', log, counters })
+  presses = startPresses({ board, outbox, name: 'pi' })
   await sleep(500)
 })
 
 after(async () => {
-  await presses.close()
+  presses.close()
   await pulses.close()
+  await outbox.close()
   await board.close()
 })
 
