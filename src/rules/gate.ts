@@ -30,10 +30,11 @@ export class Debounce<Item extends Weighed> {
     this.#onFull = onFull
   }
 
-  /** Lets the item through later, unless another of its topic comes before. */
-  offer(topic: string, item: Item): void {
+  /** Lets the item through later, unless another of its topic comes before. @returns the one whose place it takes */
+  offer(topic: string, item: Item): Item | undefined {
     this.#bytes += bytesOf(item)
     const pending = this.#pending.get(topic)
+    const replaced = pending?.item
     if (pending !== undefined) {
       this.#bytes -= bytesOf(pending.item)
       pending.item = item
@@ -47,6 +48,7 @@ export class Debounce<Item extends Weighed> {
       this.#onFull()
       this.#release(oldest)
     }
+    return replaced
   }
 
   /** Lets all that waits through now. */
@@ -94,26 +96,78 @@ export class Throttle {
   }
 }
 
+/** How one topic stands. */
+interface Latched {
+  isDisarmed: boolean
+  /** What `isDisarmed` was made by the last firing whose steps began. */
+  wasDisarmed: boolean
+  /** Firings whose steps have not begun. */
+  waiting: number
+}
+
 /**
  * `until` of one rule, for each topic by itself: a topic that has fired is disarmed and does not fire again before it
- * is armed. Topics begin armed, and forgotten ones are armed again.
+ * is armed. Topics begin armed. A firing counts from when it is queued; one that is dropped has not been. At most
+ * `ruleTimersMax` topics are disarmed: another must not fire, for none may be forgotten before its `else` has run.
  */
 export class Latch {
-  readonly #disarmed: TopicMap<true>
-
-  constructor(parts: GateParts) {
-    this.#disarmed = new TopicMap(parts)
-  }
+  readonly #topics = new Map<string, Latched>()
 
   isDisarmed(topic: string): boolean {
-    return this.#disarmed.get(topic) === true
+    return this.#topics.get(topic)?.isDisarmed === true
   }
 
-  disarm(topic: string): void {
-    this.#disarmed.put(topic, true)
+  /** Whether there is room to remember that this topic has fired. */
+  hasRoomFor(topic: string): boolean {
+    return this.#topics.size < limits.ruleTimersMax || this.#topics.has(topic)
   }
 
   arm(topic: string): void {
-    this.#disarmed.delete(topic)
+    this.#set(topic, false)
+  }
+
+  /** A firing is about to be queued. */
+  queued(topic: string): void {
+    this.#of(topic).waiting++
+  }
+
+  /** The queue has taken the firing: it is the newest of its topic. */
+  taken(topic: string, isElse: boolean): void {
+    this.#set(topic, !isElse)
+  }
+
+  /** The steps of a queued firing begin. */
+  began(topic: string, isElse: boolean): void {
+    const latched = this.#of(topic)
+    latched.waiting--
+    latched.wasDisarmed = !isElse
+    this.#tidy(topic, latched)
+  }
+
+  /** A queued firing was dropped. When no newer one of its topic waits, all is as the last one left it that ran. */
+  dropped(topic: string): void {
+    const latched = this.#of(topic)
+    latched.waiting--
+    if (latched.waiting === 0) latched.isDisarmed = latched.wasDisarmed
+    this.#tidy(topic, latched)
+  }
+
+  #of(topic: string): Latched {
+    const known = this.#topics.get(topic)
+    if (known !== undefined) return known
+    const latched = { isDisarmed: false, wasDisarmed: false, waiting: 0 }
+    this.#topics.set(topic, latched)
+    return latched
+  }
+
+  #set(topic: string, isDisarmed: boolean): void {
+    const latched = this.#of(topic)
+    latched.isDisarmed = isDisarmed
+    if (latched.waiting === 0) latched.wasDisarmed = isDisarmed
+    this.#tidy(topic, latched)
+  }
+
+  #tidy(topic: string, { isDisarmed, wasDisarmed, waiting }: Latched): void {
+    if (!isDisarmed && !wasDisarmed && waiting === 0) this.#topics.delete(topic)
   }
 }

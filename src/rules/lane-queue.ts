@@ -59,9 +59,15 @@ export class LaneQueue<Job> {
     return this.#bytes
   }
 
-  /** Adds a job at the end of its lane. One of more than `bytesMax` is dropped at once. */
-  push(laneName: string, job: Job, bytes: number): void {
-    if (bytes > this.#options.bytesMax) return this.#options.onDrop(job, 'bytes')
+  /**
+   * Adds a job at the end of its lane. One of more than `bytesMax` is dropped at once.
+   * @returns whether it was taken
+   */
+  push(laneName: string, job: Job, bytes: number): boolean {
+    if (bytes > this.#options.bytesMax) {
+      this.#options.onDrop(job, 'bytes')
+      return false
+    }
     while (this.#waiting.size >= this.#options.jobsMax) this.#dropOldest('jobs')
     while (this.#bytes + bytes > this.#options.bytesMax) this.#dropOldest('bytes')
     let lane = this.#lanes.get(laneName)
@@ -75,6 +81,7 @@ export class LaneQueue<Job> {
     this.#bytes += bytes
     if (lane.state === 'idle') this.#queueUp(lane)
     this.#pumpSoon()
+    return true
   }
 
   /** Resolves when nothing waits and nothing runs. */

@@ -69,10 +69,15 @@ export class RuleWorker {
       jobsMax: limits.ruleQueueMessagesMax,
       bytesMax: limits.ruleQueueBytesMax,
       lanesMax: limits.ruleLanesMax,
-      work: (firing) => (firing.isElse === true ? this.#elseSteps : this.#steps)?.run(firing),
+      work: (firing) => {
+        const isElse = firing.isElse === true
+        this.#latch?.began(firing.event.topic, isElse)
+        return (isElse ? this.#elseSteps : this.#steps)?.run(firing)
+      },
       onDrop: (firing, cause) => {
         const limit = cause === 'jobs' ? 'ruleQueueMessagesMax' : 'ruleQueueBytesMax'
         this.#witness.dropped(firing, limit, this.#queue)
+        this.#latch?.dropped(firing.event.topic)
       },
     })
     const { throttleMs, debounceMs, afterMs, until } = rule
@@ -86,7 +91,7 @@ export class RuleWorker {
     this.#hasAskingSteps = needsOfSteps(rule) !== undefined
     if (this.#needs?.isCounting === true || (this.#needs?.changes.length ?? 0) > 0)
       this.#memory = inherited.memory ?? new RuleMemory(counters)
-    if (until !== undefined) this.#latch = inherited.latch ?? new Latch(full)
+    if (until !== undefined) this.#latch = inherited.latch ?? new Latch()
     this.#afterText = formatDuration(afterMs ?? 0)
     if (afterMs === undefined) inherited.silence?.clear()
     else {
@@ -128,7 +133,8 @@ export class RuleWorker {
     else {
       mine.event.keep()
       this.#witness.waiting(mine, waitsForQuiet)
-      this.#debounce.offer(mine.event.topic, mine)
+      const replaced = this.#debounce.offer(mine.event.topic, mine)
+      if (replaced !== undefined) this.#witness.replaced(replaced)
     }
   }
 
@@ -210,9 +216,9 @@ export class RuleWorker {
     const outcome = until.test(firing.event, firing.memory)
     if (!outcome.holds) return this.#witness.disarmed(firing, outcome)
     if (this.#elseSteps !== undefined && this.#isLoop(firing)) return
+    if (this.#elseSteps !== undefined) return this.#otherwise(firing, { why: 'until holds' })
     this.#latch?.arm(firing.event.topic)
-    if (this.#elseSteps === undefined) this.#witness.armed(firing)
-    else this.#otherwise(firing, { why: 'until holds' })
+    this.#witness.armed(firing)
   }
 
   /** A message for a rule with `after`: it does not fire, but it may end a silence for which the rule has fired. */
@@ -239,11 +245,14 @@ export class RuleWorker {
   #fire(firing: Firing, why?: string): boolean {
     if (this.#isLoop(firing)) return false
     const { topic } = firing.event
+    if (this.#latch?.hasRoomFor(topic) === false) {
+      this.#witness.latchFull(firing)
+      return false
+    }
     if (this.#throttle?.admits(topic) === false) {
       this.#witness.throttled(firing)
       return false
     }
-    this.#latch?.disarm(topic)
     this.#witness.fired(firing, why)
     this.#push(firing.memory === undefined || this.#hasAskingSteps ? firing : withoutMemory(firing))
     return true
@@ -265,7 +274,8 @@ export class RuleWorker {
     const { event, memory } = firing
     event.keep()
     const bytes = event.bytes.length + event.topic.length + bytesPerFiring + (memory?.heldBytes ?? 0)
-    this.#queue.push(event.topic, firing, bytes)
+    this.#latch?.queued(event.topic)
+    if (this.#queue.push(event.topic, firing, bytes)) this.#latch?.taken(event.topic, firing.isElse === true)
   }
 }
 

@@ -121,7 +121,7 @@ test('what throttle, until, debounce, after and a loop did is told', async (cont
       '3 throttled throttled: ',
       '3 until missed: until holds: the next message can fire it again',
       '4 waits waiting: debounce: it waits until the topic has been quiet',
-      '5 loop cut: rules set each other off: 1 → 2 → 3 → 4 → 5 → 6 → 7 → 8 → loop',
+      '5 loop cut: 1 → 2 → 3 → 4 → 5 → 6 → 7 → 8 → loop',
       '6 silence waiting: after: it fires when the topic falls silent',
       '4 waits fired: ',
       '7 silence fired: no message on s/x for 1m',
@@ -205,4 +205,19 @@ test('while nobody listens nothing is told, and of a message from before then ne
   release()
   await settle()
   assert.deepEqual(lines(told), ['1 a → r', '1 r fired: '])
+})
+
+test('a message that debounce swallowed is told to have been replaced, the last one to have fired', async (context) => {
+  const clock = simulatedClock(context)
+  const { publish, told } = await rulesWorld(context, [rule('r', 'a', [nothing], { debounceMs: 1_000 })], {
+    isTraced: true,
+  })
+  await publish('a')
+  await publish('a')
+  clock.advance(1_000)
+  await settle()
+  assert.deepEqual(
+    lines(told).filter((line) => !line.includes('→') && !line.includes('waiting')),
+    ['1 r missed: debounce: a later message took its place', '2 r fired: ', '2 r step 1 test done: '],
+  )
 })
