@@ -1,4 +1,5 @@
 import { limits } from '../core/limits.ts'
+import { type Shared, SharedBytes } from './shared-bytes.ts'
 import { TopicMap } from './topic-map.ts'
 
 /** Tells how many topics are remembered at the most, and how often that was reached. */
@@ -9,7 +10,7 @@ export interface GateParts {
 
 interface Weighed {
   readonly event: { readonly bytes: Uint8Array }
-  readonly memory?: { readonly heldBytes: number }
+  readonly memory?: { readonly held: readonly Shared[] }
 }
 
 /**
@@ -22,6 +23,7 @@ export class Debounce<Item extends Weighed> {
   readonly #pass: (topic: string, item: Item) => void
   readonly #onFull: () => void
   readonly #pending = new Map<string, { item: Item; readonly timer: NodeJS.Timeout }>()
+  readonly #shared = new SharedBytes()
   #bytes = 0
 
   constructor(quietMs: number, pass: (topic: string, item: Item) => void, { onFull }: GateParts) {
@@ -32,11 +34,11 @@ export class Debounce<Item extends Weighed> {
 
   /** Lets the item through later, unless another of its topic comes before. @returns the one whose place it takes */
   offer(topic: string, item: Item): Item | undefined {
-    this.#bytes += bytesOf(item)
+    this.#weigh(item)
     const pending = this.#pending.get(topic)
     const replaced = pending?.item
     if (pending !== undefined) {
-      this.#bytes -= bytesOf(pending.item)
+      this.#unweigh(pending.item)
       pending.item = item
       pending.timer.refresh()
     } else {
@@ -44,7 +46,8 @@ export class Debounce<Item extends Weighed> {
       this.#pending.set(topic, { item, timer })
     }
     for (const oldest of this.#pending.keys()) {
-      if (this.#pending.size <= limits.ruleTimersMax && this.#bytes <= limits.ruleQueueBytesMax) break
+      const bytes = this.#bytes + this.#shared.bytes
+      if (this.#pending.size <= limits.ruleTimersMax && bytes <= limits.ruleQueueBytesMax) break
       this.#onFull()
       this.#release(oldest)
     }
@@ -60,6 +63,7 @@ export class Debounce<Item extends Weighed> {
   clear(): void {
     for (const { timer } of this.#pending.values()) clearTimeout(timer)
     this.#pending.clear()
+    this.#shared.clear()
     this.#bytes = 0
   }
 
@@ -68,13 +72,19 @@ export class Debounce<Item extends Weighed> {
     if (pending === undefined) return
     clearTimeout(pending.timer)
     this.#pending.delete(topic)
-    this.#bytes -= bytesOf(pending.item)
+    this.#unweigh(pending.item)
     this.#pass(topic, pending.item)
   }
-}
 
-function bytesOf({ event, memory }: Weighed): number {
-  return event.bytes.length + (memory?.heldBytes ?? 0)
+  #weigh({ event, memory }: Item): void {
+    this.#bytes += event.bytes.length
+    this.#shared.hold(memory?.held)
+  }
+
+  #unweigh({ event, memory }: Item): void {
+    this.#bytes -= event.bytes.length
+    this.#shared.release(memory?.held)
+  }
 }
 
 /** `throttle` of one rule, for each topic by itself: one firing in each period. Forgotten topics may fire at once. */

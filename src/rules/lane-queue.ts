@@ -1,4 +1,5 @@
 import { Fifo } from '../core/fifo.ts'
+import { type Shared, SharedBytes } from './shared-bytes.ts'
 
 /** What a `LaneQueue` needs to know. */
 export interface LaneQueueOptions<Job> {
@@ -15,6 +16,7 @@ export interface LaneQueueOptions<Job> {
 interface Entry<Job> {
   readonly job: Job
   readonly bytes: number
+  readonly held: readonly Shared[]
   readonly lane: Lane<Job>
 }
 
@@ -41,6 +43,7 @@ export class LaneQueue<Job> {
   /** All that waits, oldest first. A Set keeps the order and lets go of any member at once. */
   readonly #waiting = new Set<Entry<Job>>()
   readonly #onIdle: (() => void)[] = []
+  readonly #shared = new SharedBytes()
   #bytes = 0
   #running = 0
   #isPumpDue = false
@@ -54,28 +57,36 @@ export class LaneQueue<Job> {
     return this.#waiting.size
   }
 
+  /** Whether a job of this lane waits or runs. */
+  has(laneName: string): boolean {
+    return this.#lanes.has(laneName)
+  }
+
   /** Bytes of the jobs that wait. */
   get bytes(): number {
-    return this.#bytes
+    return this.#bytes + this.#shared.bytes
   }
 
   /**
    * Adds a job at the end of its lane. One of more than `bytesMax` is dropped at once.
+   * @param held what it keeps from being forgotten, which counts once for all jobs that hold it
    * @returns whether it was taken
    */
-  push(laneName: string, job: Job, bytes: number): boolean {
-    if (bytes > this.#options.bytesMax) {
+  push(laneName: string, job: Job, bytes: number, held: readonly Shared[] = []): boolean {
+    const heldBytes = held.reduce((sum, thing) => sum + thing.bytes, 0)
+    if (bytes + heldBytes > this.#options.bytesMax) {
       this.#options.onDrop(job, 'bytes')
       return false
     }
     while (this.#waiting.size >= this.#options.jobsMax) this.#dropOldest('jobs')
-    while (this.#bytes + bytes > this.#options.bytesMax) this.#dropOldest('bytes')
+    this.#shared.hold(held)
+    while (this.bytes + bytes > this.#options.bytesMax) this.#dropOldest('bytes')
     let lane = this.#lanes.get(laneName)
     if (lane === undefined) {
       lane = { name: laneName, waiting: new Fifo(), state: 'idle' }
       this.#lanes.set(laneName, lane)
     }
-    const entry = { job, bytes, lane }
+    const entry = { job, bytes, held, lane }
     lane.waiting.push(entry)
     this.#waiting.add(entry)
     this.#bytes += bytes
@@ -96,6 +107,7 @@ export class LaneQueue<Job> {
     for (const { name } of this.#ready) this.#lanes.delete(name)
     this.#ready.clear()
     this.#waiting.clear()
+    this.#shared.clear()
     this.#bytes = 0
     this.#settle()
   }
@@ -118,6 +130,7 @@ export class LaneQueue<Job> {
   #take(entry: Entry<Job>): void {
     this.#waiting.delete(entry)
     this.#bytes -= entry.bytes
+    this.#shared.release(entry.held)
   }
 
   #pumpSoon(): void {

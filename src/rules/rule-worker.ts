@@ -30,8 +30,9 @@ export interface RuleState {
   readonly silence?: Silence
 }
 
-/** Jobs are small beside their payload; this stands for the rest of one. */
-const bytesPerFiring = 64
+/** What a firing that waits takes beside its payload, and what a topic that waits takes beside its firings: measured. */
+const bytesPerFiring = 700
+const bytesPerTopic = 450
 
 const waitsForQuiet = 'debounce: it waits until the topic has been quiet'
 const waitsForSilence = 'after: it fires when the topic falls silent'
@@ -273,9 +274,11 @@ export class RuleWorker {
   #push(firing: Firing): void {
     const { event, memory } = firing
     event.keep()
-    const bytes = event.bytes.length + event.topic.length + bytesPerFiring + (memory?.heldBytes ?? 0)
+    const ownBytes = bytesPerFiring + (this.#queue.has(event.topic) ? 0 : bytesPerTopic)
+    const bytes = event.bytes.length + event.topic.length + ownBytes
     this.#latch?.queued(event.topic)
-    if (this.#queue.push(event.topic, firing, bytes)) this.#latch?.taken(event.topic, firing.isElse === true)
+    const isTaken = this.#queue.push(event.topic, firing, bytes, memory?.held)
+    if (isTaken) this.#latch?.taken(event.topic, firing.isElse === true)
   }
 }
 

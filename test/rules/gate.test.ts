@@ -66,17 +66,20 @@ test('a latch stands as the last firing left it that ran, when all behind it wer
   assert.equal(latch.isDisarmed('a'), true)
 })
 
-test('what an item keeps from being forgotten counts as its own bytes', () => {
+test('what items keep from being forgotten counts, once for all that keep it', () => {
   const passed: string[] = []
   const debounce = new Debounce(
     60_000,
-    (topic: string, _: ReturnType<typeof item> & { memory: { heldBytes: number } }) => passed.push(topic),
+    (topic: string, _: ReturnType<typeof item> & { memory: { held: { bytes: number }[] } }) =>
+      passed.push(topic),
     { onFull: () => {} },
   )
-  debounce.offer('a', { ...item(0), memory: { heldBytes: limits.ruleQueueBytesMax } })
+  const held = [{ bytes: limits.ruleQueueBytesMax }]
+  debounce.offer('a', { ...item(0), memory: { held } })
+  debounce.offer('same', { ...item(0), memory: { held } })
   assert.deepEqual(passed, [])
-  debounce.offer('b', { ...item(0), memory: { heldBytes: 1 } })
-  assert.deepEqual(passed, ['a'])
+  debounce.offer('b', { ...item(0), memory: { held: [{ bytes: 1 }] } })
+  assert.deepEqual(passed, ['a', 'same'])
   debounce.clear()
 })
 
