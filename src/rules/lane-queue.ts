@@ -11,6 +11,8 @@ export interface LaneQueueOptions<Job> {
   readonly work: (job: Job) => Promise<void> | void
   /** Told of each job that had to go because the queue was full. */
   readonly onDrop: (job: Job, cause: 'jobs' | 'bytes') => void
+  /** Told about once a second while no other lane gets its turn, because as many as may be are worked on. */
+  readonly onBusy?: () => void
 }
 
 interface Entry<Job> {
@@ -29,6 +31,8 @@ interface Lane<Job> {
 
 /** How long jobs that finish at once may go on before the event loop gets its turn. */
 const turnMs = 4
+/** Lanes that wait for so long are held up. */
+const busyMs = 1_000
 
 /**
  * Jobs in lanes: within a lane one after the other, in order; lanes side by side, `lanesMax` at a time, in
@@ -47,6 +51,8 @@ export class LaneQueue<Job> {
   #bytes = 0
   #running = 0
   #isPumpDue = false
+  #lastStartMs = 0
+  #busyTimer: NodeJS.Timeout | undefined
 
   constructor(options: LaneQueueOptions<Job>) {
     this.#options = options
@@ -60,6 +66,11 @@ export class LaneQueue<Job> {
   /** Whether a job of this lane waits or runs. */
   has(laneName: string): boolean {
     return this.#lanes.has(laneName)
+  }
+
+  /** Whether a job of this lane has to wait for other lanes. */
+  isHeldUp(laneName: string): boolean {
+    return this.#running >= this.#options.lanesMax && this.#lanes.get(laneName)?.state !== 'running'
   }
 
   /** Bytes of the jobs that wait. */
@@ -145,7 +156,10 @@ export class LaneQueue<Job> {
   #pump(): void {
     const untilMs = performance.now() + turnMs
     for (const lane of this.#ready) {
-      if (this.#running >= this.#options.lanesMax) break
+      if (this.#running >= this.#options.lanesMax) {
+        this.#watchBusy()
+        break
+      }
       this.#ready.delete(lane)
       const entry = lane.waiting.shift() as Entry<Job> // a ready lane has work
       this.#take(entry)
@@ -163,11 +177,24 @@ export class LaneQueue<Job> {
     if (done === undefined) return this.#rest(lane)
     lane.state = 'running'
     this.#running++
+    this.#lastStartMs = performance.now()
     void done.finally(() => {
       this.#running--
       this.#rest(lane)
       this.#pumpSoon()
     })
+  }
+
+  /** Many topics at once are no trouble; when none gets its turn for long, an action hangs. */
+  #watchBusy(): void {
+    if (this.#options.onBusy === undefined || this.#busyTimer !== undefined) return
+    this.#busyTimer = setTimeout(() => {
+      this.#busyTimer = undefined
+      if (this.#running < this.#options.lanesMax || this.#ready.size === 0) return
+      if (performance.now() - this.#lastStartMs >= busyMs) this.#options.onBusy?.()
+      this.#watchBusy()
+    }, busyMs)
+    this.#busyTimer.unref()
   }
 
   #rest(lane: Lane<Job>): void {

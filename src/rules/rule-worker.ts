@@ -34,6 +34,7 @@ export interface RuleState {
 const bytesPerFiring = 700
 const bytesPerTopic = 450
 
+const behindOthers = `waits behind ${limits.ruleLanesMax} topics`
 const waitsForQuiet = 'debounce: it waits until the topic has been quiet'
 const waitsForSilence = 'after: it fires when the topic falls silent'
 
@@ -80,6 +81,7 @@ export class RuleWorker {
         this.#witness.dropped(firing, limit, this.#queue)
         this.#latch?.dropped(firing.event.topic)
       },
+      onBusy: () => this.#witness.heldUp(this.#queue.size),
     })
     const { throttleMs, debounceMs, afterMs, until } = rule
     const full = { onFull: () => counters.add('ruleTimersMax') }
@@ -254,15 +256,21 @@ export class RuleWorker {
       this.#witness.throttled(firing)
       return false
     }
-    this.#witness.fired(firing, why)
+    this.#witness.fired(firing, this.#whyLater(topic, why))
     this.#push(firing.memory === undefined || this.#hasAskingSteps ? firing : withoutMemory(firing))
     return true
   }
 
   #otherwise(firing: Firing, outcome: Pick<ConditionOutcome, 'why'>): void {
-    this.#witness.otherwise(firing, outcome)
+    const isHeldUp = this.#queue.isHeldUp(firing.event.topic)
+    this.#witness.otherwise(firing, isHeldUp ? { why: behindOthers } : outcome)
     const kept = this.#hasAskingSteps ? firing : withoutMemory(firing)
     this.#push({ ...kept, isElse: true })
+  }
+
+  #whyLater(topic: string, why?: string): string | undefined {
+    if (!this.#queue.isHeldUp(topic)) return why
+    return why === undefined ? behindOthers : `${why}; ${behindOthers}`
   }
 
   #isLoop(firing: Firing): boolean {

@@ -154,6 +154,16 @@ export class Witness {
     )
   }
 
+  /** Its topics wait for others of which an action does not end. */
+  heldUp(waiting: number): void {
+    const { counters, log, repeats } = this.#parts
+    counters.add('ruleLanesMax')
+    const repeated = repeats.admit(`held up ${this.#rule}`)
+    if (repeated === undefined) return
+    const reason = `${limits.ruleLanesMax} others are still being worked on`
+    log.warn({ rule: this.#rule, waiting, reason, ...repeated }, 'topics of this rule wait')
+  }
+
   /** When a step begins: to be given back when it has ended. */
   beginMs(seen: Witnessed): number {
     return this.#isTraced(seen) ? performance.now() : 0
