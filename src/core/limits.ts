@@ -51,7 +51,7 @@ export const limits = {
 
   /** Messages that wait in one rule; beyond it the oldest is dropped. */
   ruleQueueMessagesMax: 20_000,
-  /** Bytes of payload that wait in one rule; beyond it the oldest is dropped. */
+  /** Bytes that wait in one rule, what a message takes beside its payload included; beyond it the oldest is dropped. */
   ruleQueueBytesMax: 16 * 1024 * 1024,
   /** Topics that one rule works on at the same time. */
   ruleLanesMax: 16,

@@ -1,4 +1,5 @@
 import { Fifo } from '../core/fifo.ts'
+import { type Shared, SharedBytes } from './shared-bytes.ts'
 
 /** What a `LaneQueue` needs to know. */
 export interface LaneQueueOptions<Job> {
@@ -10,11 +11,14 @@ export interface LaneQueueOptions<Job> {
   readonly work: (job: Job) => Promise<void> | void
   /** Told of each job that had to go because the queue was full. */
   readonly onDrop: (job: Job, cause: 'jobs' | 'bytes') => void
+  /** Told about once a second while no other lane gets its turn, because as many as may be are worked on. */
+  readonly onBusy?: () => void
 }
 
 interface Entry<Job> {
   readonly job: Job
   readonly bytes: number
+  readonly held: readonly Shared[]
   readonly lane: Lane<Job>
 }
 
@@ -27,6 +31,8 @@ interface Lane<Job> {
 
 /** How long jobs that finish at once may go on before the event loop gets its turn. */
 const turnMs = 4
+/** Lanes that wait for so long are held up. */
+const busyMs = 1_000
 
 /**
  * Jobs in lanes: within a lane one after the other, in order; lanes side by side, `lanesMax` at a time, in
@@ -41,9 +47,12 @@ export class LaneQueue<Job> {
   /** All that waits, oldest first. A Set keeps the order and lets go of any member at once. */
   readonly #waiting = new Set<Entry<Job>>()
   readonly #onIdle: (() => void)[] = []
+  readonly #shared = new SharedBytes()
   #bytes = 0
   #running = 0
   #isPumpDue = false
+  #lastStartMs = 0
+  #busyTimer: NodeJS.Timeout | undefined
 
   constructor(options: LaneQueueOptions<Job>) {
     this.#options = options
@@ -54,27 +63,47 @@ export class LaneQueue<Job> {
     return this.#waiting.size
   }
 
-  /** Bytes of the jobs that wait. */
-  get bytes(): number {
-    return this.#bytes
+  /** Whether a job of this lane waits or runs. */
+  has(laneName: string): boolean {
+    return this.#lanes.has(laneName)
   }
 
-  /** Adds a job at the end of its lane. One of more than `bytesMax` is dropped at once. */
-  push(laneName: string, job: Job, bytes: number): void {
-    if (bytes > this.#options.bytesMax) return this.#options.onDrop(job, 'bytes')
+  /** Whether a job of this lane has to wait for other lanes. */
+  isHeldUp(laneName: string): boolean {
+    return this.#running >= this.#options.lanesMax && this.#lanes.get(laneName)?.state !== 'running'
+  }
+
+  /** Bytes of the jobs that wait. */
+  get bytes(): number {
+    return this.#bytes + this.#shared.bytes
+  }
+
+  /**
+   * Adds a job at the end of its lane. One of more than `bytesMax` is dropped at once.
+   * @param held what it keeps from being forgotten, which counts once for all jobs that hold it
+   * @returns whether it was taken
+   */
+  push(laneName: string, job: Job, bytes: number, held: readonly Shared[] = []): boolean {
+    const heldBytes = held.reduce((sum, thing) => sum + thing.bytes, 0)
+    if (bytes + heldBytes > this.#options.bytesMax) {
+      this.#options.onDrop(job, 'bytes')
+      return false
+    }
     while (this.#waiting.size >= this.#options.jobsMax) this.#dropOldest('jobs')
-    while (this.#bytes + bytes > this.#options.bytesMax) this.#dropOldest('bytes')
+    this.#shared.hold(held)
+    while (this.bytes + bytes > this.#options.bytesMax) this.#dropOldest('bytes')
     let lane = this.#lanes.get(laneName)
     if (lane === undefined) {
       lane = { name: laneName, waiting: new Fifo(), state: 'idle' }
       this.#lanes.set(laneName, lane)
     }
-    const entry = { job, bytes, lane }
+    const entry = { job, bytes, held, lane }
     lane.waiting.push(entry)
     this.#waiting.add(entry)
     this.#bytes += bytes
     if (lane.state === 'idle') this.#queueUp(lane)
     this.#pumpSoon()
+    return true
   }
 
   /** Resolves when nothing waits and nothing runs. */
@@ -89,6 +118,7 @@ export class LaneQueue<Job> {
     for (const { name } of this.#ready) this.#lanes.delete(name)
     this.#ready.clear()
     this.#waiting.clear()
+    this.#shared.clear()
     this.#bytes = 0
     this.#settle()
   }
@@ -111,6 +141,7 @@ export class LaneQueue<Job> {
   #take(entry: Entry<Job>): void {
     this.#waiting.delete(entry)
     this.#bytes -= entry.bytes
+    this.#shared.release(entry.held)
   }
 
   #pumpSoon(): void {
@@ -125,7 +156,10 @@ export class LaneQueue<Job> {
   #pump(): void {
     const untilMs = performance.now() + turnMs
     for (const lane of this.#ready) {
-      if (this.#running >= this.#options.lanesMax) break
+      if (this.#running >= this.#options.lanesMax) {
+        this.#watchBusy()
+        break
+      }
       this.#ready.delete(lane)
       const entry = lane.waiting.shift() as Entry<Job> // a ready lane has work
       this.#take(entry)
@@ -143,11 +177,24 @@ export class LaneQueue<Job> {
     if (done === undefined) return this.#rest(lane)
     lane.state = 'running'
     this.#running++
+    this.#lastStartMs = performance.now()
     void done.finally(() => {
       this.#running--
       this.#rest(lane)
       this.#pumpSoon()
     })
+  }
+
+  /** Many topics at once are no trouble; when none gets its turn for long, an action hangs. */
+  #watchBusy(): void {
+    if (this.#options.onBusy === undefined || this.#busyTimer !== undefined) return
+    this.#busyTimer = setTimeout(() => {
+      this.#busyTimer = undefined
+      if (this.#running < this.#options.lanesMax || this.#ready.size === 0) return
+      if (performance.now() - this.#lastStartMs >= busyMs) this.#options.onBusy?.()
+      this.#watchBusy()
+    }, busyMs)
+    this.#busyTimer.unref()
   }
 
   #rest(lane: Lane<Job>): void {

@@ -30,8 +30,8 @@ class Thrown {
  * what is about the rule's own past.
  */
 export class Moment implements Memory {
-  /** Bytes of the payloads that it keeps from being forgotten. */
-  readonly heldBytes: number
+  /** The messages that it keeps from being forgotten; other moments may keep the same ones. */
+  readonly held: readonly LastMessage[]
   readonly #pins: Pick<Pins, 'state'>
   readonly #lasts: ReadonlyMap<string, LastMessage> | undefined
   readonly #changes = new Map<string, Change | Thrown>()
@@ -41,9 +41,7 @@ export class Moment implements Memory {
   constructor(pins: Pick<Pins, 'state'>, lasts: ReadonlyMap<string, LastMessage> | undefined) {
     this.#pins = pins
     this.#lasts = lasts
-    let heldBytes = 0
-    for (const { bytes, isTooLarge } of lasts?.values() ?? []) if (!isTooLarge) heldBytes += bytes
-    this.heldBytes = heldBytes
+    this.held = lasts === undefined ? [] : [...lasts.values()].filter(({ isTooLarge }) => !isTooLarge)
   }
 
   pin(name: string): PinValue {

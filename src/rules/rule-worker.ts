@@ -30,9 +30,11 @@ export interface RuleState {
   readonly silence?: Silence
 }
 
-/** Jobs are small beside their payload; this stands for the rest of one. */
-const bytesPerFiring = 64
+/** What a firing that waits takes beside its payload, and what a topic that waits takes beside its firings: measured. */
+const bytesPerFiring = 700
+const bytesPerTopic = 450
 
+const behindOthers = `waits behind ${limits.ruleLanesMax} topics`
 const waitsForQuiet = 'debounce: it waits until the topic has been quiet'
 const waitsForSilence = 'after: it fires when the topic falls silent'
 
@@ -69,11 +71,17 @@ export class RuleWorker {
       jobsMax: limits.ruleQueueMessagesMax,
       bytesMax: limits.ruleQueueBytesMax,
       lanesMax: limits.ruleLanesMax,
-      work: (firing) => (firing.isElse === true ? this.#elseSteps : this.#steps)?.run(firing),
+      work: (firing) => {
+        const isElse = firing.isElse === true
+        this.#latch?.began(firing.event.topic, isElse)
+        return (isElse ? this.#elseSteps : this.#steps)?.run(firing)
+      },
       onDrop: (firing, cause) => {
         const limit = cause === 'jobs' ? 'ruleQueueMessagesMax' : 'ruleQueueBytesMax'
         this.#witness.dropped(firing, limit, this.#queue)
+        this.#latch?.dropped(firing.event.topic)
       },
+      onBusy: () => this.#witness.heldUp(this.#queue.size),
     })
     const { throttleMs, debounceMs, afterMs, until } = rule
     const full = { onFull: () => counters.add('ruleTimersMax') }
@@ -86,7 +94,7 @@ export class RuleWorker {
     this.#hasAskingSteps = needsOfSteps(rule) !== undefined
     if (this.#needs?.isCounting === true || (this.#needs?.changes.length ?? 0) > 0)
       this.#memory = inherited.memory ?? new RuleMemory(counters)
-    if (until !== undefined) this.#latch = inherited.latch ?? new Latch(full)
+    if (until !== undefined) this.#latch = inherited.latch ?? new Latch()
     this.#afterText = formatDuration(afterMs ?? 0)
     if (afterMs === undefined) inherited.silence?.clear()
     else {
@@ -128,7 +136,8 @@ export class RuleWorker {
     else {
       mine.event.keep()
       this.#witness.waiting(mine, waitsForQuiet)
-      this.#debounce.offer(mine.event.topic, mine)
+      const replaced = this.#debounce.offer(mine.event.topic, mine)
+      if (replaced !== undefined) this.#witness.replaced(replaced)
     }
   }
 
@@ -210,9 +219,9 @@ export class RuleWorker {
     const outcome = until.test(firing.event, firing.memory)
     if (!outcome.holds) return this.#witness.disarmed(firing, outcome)
     if (this.#elseSteps !== undefined && this.#isLoop(firing)) return
+    if (this.#elseSteps !== undefined) return this.#otherwise(firing, { why: 'until holds' })
     this.#latch?.arm(firing.event.topic)
-    if (this.#elseSteps === undefined) this.#witness.armed(firing)
-    else this.#otherwise(firing, { why: 'until holds' })
+    this.#witness.armed(firing)
   }
 
   /** A message for a rule with `after`: it does not fire, but it may end a silence for which the rule has fired. */
@@ -239,20 +248,29 @@ export class RuleWorker {
   #fire(firing: Firing, why?: string): boolean {
     if (this.#isLoop(firing)) return false
     const { topic } = firing.event
+    if (this.#latch?.hasRoomFor(topic) === false) {
+      this.#witness.latchFull(firing)
+      return false
+    }
     if (this.#throttle?.admits(topic) === false) {
       this.#witness.throttled(firing)
       return false
     }
-    this.#latch?.disarm(topic)
-    this.#witness.fired(firing, why)
+    this.#witness.fired(firing, this.#whyLater(topic, why))
     this.#push(firing.memory === undefined || this.#hasAskingSteps ? firing : withoutMemory(firing))
     return true
   }
 
   #otherwise(firing: Firing, outcome: Pick<ConditionOutcome, 'why'>): void {
-    this.#witness.otherwise(firing, outcome)
+    const isHeldUp = this.#queue.isHeldUp(firing.event.topic)
+    this.#witness.otherwise(firing, isHeldUp ? { why: behindOthers } : outcome)
     const kept = this.#hasAskingSteps ? firing : withoutMemory(firing)
     this.#push({ ...kept, isElse: true })
+  }
+
+  #whyLater(topic: string, why?: string): string | undefined {
+    if (!this.#queue.isHeldUp(topic)) return why
+    return why === undefined ? behindOthers : `${why}; ${behindOthers}`
   }
 
   #isLoop(firing: Firing): boolean {
@@ -264,8 +282,11 @@ export class RuleWorker {
   #push(firing: Firing): void {
     const { event, memory } = firing
     event.keep()
-    const bytes = event.bytes.length + event.topic.length + bytesPerFiring + (memory?.heldBytes ?? 0)
-    this.#queue.push(event.topic, firing, bytes)
+    const ownBytes = bytesPerFiring + (this.#queue.has(event.topic) ? 0 : bytesPerTopic)
+    const bytes = event.bytes.length + event.topic.length + ownBytes
+    this.#latch?.queued(event.topic)
+    const isTaken = this.#queue.push(event.topic, firing, bytes, memory?.held)
+    if (isTaken) this.#latch?.taken(event.topic, firing.isElse === true)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Counters } from '../core/counters.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
-import type { LimitName } from '../core/limits.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { Message } from '../core/message.ts'
 import type { Logger } from '../core/ports.ts'
 import { formatPlace, type Place } from '../core/problems.ts'
@@ -96,8 +96,24 @@ export class Witness {
     this.#trace(seen, 'missed', 'until holds: the next message can fire it again')
   }
 
+  /** It must not fire for one more topic: all that `until` can remember wait for it. */
+  latchFull(seen: Witnessed): void {
+    const { counters, log, repeats } = this.#parts
+    counters.add('ruleTimersMax')
+    const reason = `${limits.ruleTimersMax} other topics have fired this rule and wait for its "until"`
+    this.#trace(seen, 'missed', reason)
+    const repeated = repeats.admit(`latch full ${this.#rule}`)
+    if (repeated === undefined) return
+    log.warn({ rule: this.#rule, topic: seen.event.topic, reason, ...repeated }, 'rule did not fire')
+  }
+
   waiting(seen: Witnessed, why: string): void {
     this.#trace(seen, 'waiting', why)
+  }
+
+  /** It waited for quiet, and a later message of its topic came. */
+  replaced(seen: Witnessed): void {
+    this.#trace(seen, 'missed', 'debounce: a later message took its place')
   }
 
   throttled(seen: Witnessed): void {
@@ -115,7 +131,7 @@ export class Witness {
     counters.add('ruleDepthMax')
     const rules = [...seen.chain, this.#rule]
     const reason = `rules set each other off: ${rules.join(' → ')}`
-    this.#trace(seen, 'cut', reason)
+    this.#trace(seen, 'cut', rules.join(' → '))
     const repeated = repeats.admit(`loop ${this.#rule}`)
     if (repeated === undefined) return
     const fields = { rules: [...new Set(rules)], topic: seen.event.topic, reason, ...repeated }
@@ -136,6 +152,16 @@ export class Witness {
       { rule: this.#rule, waiting: waiting.size, waitingBytes: waiting.bytes, ...repeated },
       'rule cannot keep up: oldest message dropped',
     )
+  }
+
+  /** Its topics wait for others of which an action does not end. */
+  heldUp(waiting: number): void {
+    const { counters, log, repeats } = this.#parts
+    counters.add('ruleLanesMax')
+    const repeated = repeats.admit(`held up ${this.#rule}`)
+    if (repeated === undefined) return
+    const reason = `${limits.ruleLanesMax} others are still being worked on`
+    log.warn({ rule: this.#rule, waiting, reason, ...repeated }, 'topics of this rule wait')
   }
 
   /** When a step begins: to be given back when it has ended. */

@@ -20,7 +20,6 @@ const uncounted: Readonly<Record<string, string>> = {
   topicBytesMax: 'counted as publishes.refused and subscriptions.refused',
   topicLevelsMax: 'counted as publishes.refused and subscriptions.refused',
   linkInflightMax: 'nothing is lost at it: others wait their turn',
-  ruleLanesMax: 'nothing is lost at it: others wait their turn',
   lastTopicsMax: 'a mistake in the configuration, which is told',
   expressionNodesMax: 'a mistake in the configuration, which is told',
   expressionStepsMax: 'counted as rules.conditionErrors and steps.failed',

@@ -372,7 +372,7 @@ test('the queue of a rule at its limit of bytes keeps them all; more costs the o
   await publish('a')
   await turn()
   await turn()
-  const half = 'x'.repeat(limits.ruleQueueBytesMax / 2 - 64 - 'a'.length)
+  const half = 'x'.repeat(limits.ruleQueueBytesMax / 2 - 700 - 'a'.length)
   await publish('a', half)
   await publish('a', half)
   assert.equal(counters.get('ruleQueueBytesMax'), 0)

@@ -27,34 +27,59 @@ test('throttle at its limit remembers all; one more makes it forget the topic th
   assert.equal(full, 2) // once for the one more, once for 0 when it came again
 })
 
+/** A firing that ran. */
+function fire(latch: Latch, topic: string, isElse = false): void {
+  latch.queued(topic)
+  latch.taken(topic, isElse)
+  latch.began(topic, isElse)
+}
+
 test('a topic that has fired is disarmed until it is armed, each topic by itself', () => {
-  const latch = new Latch(none)
-  latch.disarm('a')
+  const latch = new Latch()
+  fire(latch, 'a')
   assert.deepEqual([latch.isDisarmed('a'), latch.isDisarmed('b')], [true, false])
   latch.arm('a')
   assert.equal(latch.isDisarmed('a'), false)
 })
 
-test('at its limit a latch remembers all topics; one more arms the one that fired longest ago', () => {
-  let full = 0
-  const latch = new Latch({ onFull: () => full++ })
-  for (let topic = 0; topic < limits.ruleTimersMax; topic++) latch.disarm(`${topic}`)
-  assert.deepEqual([latch.isDisarmed('0'), full], [true, 0])
-  latch.disarm('one more')
-  assert.deepEqual([latch.isDisarmed('0'), latch.isDisarmed('1'), full], [false, true, 1])
+test('at its limit a latch remembers all topics and has no room for another before one is armed', () => {
+  const latch = new Latch()
+  for (let topic = 0; topic < limits.ruleTimersMax - 1; topic++) fire(latch, `${topic}`)
+  assert.equal(latch.hasRoomFor('the last'), true)
+  fire(latch, 'the last')
+  assert.deepEqual([latch.hasRoomFor('one more'), latch.hasRoomFor('0')], [false, true])
+  assert.deepEqual([latch.isDisarmed('0'), latch.isDisarmed('the last')], [true, true])
+  fire(latch, '0', true)
+  assert.equal(latch.hasRoomFor('one more'), true)
 })
 
-test('what an item keeps from being forgotten counts as its own bytes', () => {
+test('a latch stands as the last firing left it that ran, when all behind it were dropped', () => {
+  const latch = new Latch()
+  fire(latch, 'a')
+  for (const isElse of [true, false]) {
+    latch.queued('a')
+    latch.taken('a', isElse)
+  }
+  latch.dropped('a') // the else
+  assert.equal(latch.isDisarmed('a'), true)
+  latch.dropped('a') // the do behind it: the first is still on
+  assert.equal(latch.isDisarmed('a'), true)
+})
+
+test('what items keep from being forgotten counts, once for all that keep it', () => {
   const passed: string[] = []
   const debounce = new Debounce(
     60_000,
-    (topic: string, _: ReturnType<typeof item> & { memory: { heldBytes: number } }) => passed.push(topic),
+    (topic: string, _: ReturnType<typeof item> & { memory: { held: { bytes: number }[] } }) =>
+      passed.push(topic),
     { onFull: () => {} },
   )
-  debounce.offer('a', { ...item(0), memory: { heldBytes: limits.ruleQueueBytesMax } })
+  const held = [{ bytes: limits.ruleQueueBytesMax }]
+  debounce.offer('a', { ...item(0), memory: { held } })
+  debounce.offer('same', { ...item(0), memory: { held } })
   assert.deepEqual(passed, [])
-  debounce.offer('b', { ...item(0), memory: { heldBytes: 1 } })
-  assert.deepEqual(passed, ['a'])
+  debounce.offer('b', { ...item(0), memory: { held: [{ bytes: 1 }] } })
+  assert.deepEqual(passed, ['a', 'same'])
   debounce.clear()
 })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { limits } from '#src/core/limits.js'
 import type { Rule } from '#src/core/rule.js'
 import { createCompiler } from '#src/rules/expressions.js'
 import { simulatedClock } from '../support/clock.js'
@@ -200,4 +201,65 @@ test('a rule of another name begins armed', async (context) => {
   await publish('t/a', '32')
   await settle()
   assert.deepEqual(did, ['t/a on 31', 't/a on 32'])
+})
+
+test('a firing that is dropped has not been: the topic is armed as before', async (context) => {
+  const did: string[] = []
+  const isOn = condition('payload > 30 || topic != "t/a"')
+  const { publish, counters } = await rulesWorld(context, [
+    fan(did, { condition: isOn, until: condition('topic != "t/a" || payload < 27') }),
+  ])
+  await publish('t/a', '31') // fires, waits, and is dropped for those behind it
+  for (let more = 0; more < limits.ruleQueueMessagesMax; more++) void publish('t/b', '1')
+  await Promise.resolve()
+  assert.equal(counters.get('ruleQueueMessagesMax'), 1)
+  await settle()
+  await publish('t/a', '32')
+  await settle()
+  assert.deepEqual(
+    did.filter((line) => line.startsWith('t/a')),
+    ['t/a on 32'],
+  )
+})
+
+test('an else that is dropped is tried at the next message', async (context) => {
+  const did: string[] = []
+  const { publish, counters } = await rulesWorld(context, [
+    fan(did, {
+      condition: condition('payload > 30 || topic != "t/a"'),
+      until: condition('topic != "t/a" || payload < 27'),
+    }),
+  ])
+  await publish('t/a', '31')
+  await settle()
+  await publish('t/a', '20')
+  for (let more = 0; more < limits.ruleQueueMessagesMax; more++) void publish('t/b', '1')
+  await Promise.resolve()
+  assert.equal(counters.get('ruleQueueMessagesMax'), 1)
+  await settle()
+  await publish('t/a', '21')
+  await settle()
+  assert.deepEqual(
+    did.filter((line) => line.startsWith('t/a')),
+    ['t/a on 31', 't/a off 21'],
+  )
+})
+
+test('a rule that cannot remember one more topic does not fire for it, and says so once', async (context) => {
+  const did: string[] = []
+  const { publish, counters, log } = await rulesWorld(context, [fan(did)])
+  for (let topic = 0; topic < limits.ruleTimersMax; topic++) await publish(`t/${topic}`, '31')
+  while (counters.get('steps.done') < limits.ruleTimersMax) await settle()
+  assert.deepEqual([did.length, counters.get('ruleTimersMax')], [limits.ruleTimersMax, 0])
+  for (const topic of ['t/x', 't/y', 't/0']) await publish(topic, '31')
+  await settle()
+  assert.deepEqual([did.length, counters.get('ruleTimersMax')], [limits.ruleTimersMax, 2])
+  const warnings = log.lines.filter(({ level }) => level === 'warn')
+  assert.equal(warnings.length, 1)
+  assert.deepEqual([warnings[0]?.fields['rule'], warnings[0]?.fields['topic']], ['fan', 't/x'])
+  await publish('t/0', '20')
+  await settle()
+  await publish('t/x', '31')
+  await settle()
+  assert.deepEqual(did.slice(-2), ['t/0 off 20', 't/x on 31'])
 })

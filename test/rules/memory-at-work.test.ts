@@ -231,14 +231,28 @@ test('payloads that waiting steps hold back count as theirs: the queue stays bou
   const held = step(() => new Promise<void>(() => {}))
   const asking = { ...held, needs: compiler.expression('last("big").payload').needs }
   const { counters } = await rulesWorld(context, [rule('r', 'a', [asking as never])], { hub })
-  await hub.publish({ topic: 'big', payload: 'x'.repeat(limits.lastBytesMax) })
-  const fitting = Math.floor(limits.ruleQueueBytesMax / (limits.lastBytesMax + 65))
+  const big = { topic: 'big', payload: 'x'.repeat(limits.lastBytesMax) }
+  const fitting = Math.floor(limits.ruleQueueBytesMax / (limits.lastBytesMax + 1_000))
   await hub.publish({ topic: 'a', payload: '' })
   await settle() // the first runs
-  for (let message = 0; message < fitting; message++) await hub.publish({ topic: 'a', payload: '' })
+  for (let message = 0; message < fitting; message++) {
+    await hub.publish(big)
+    await hub.publish({ topic: 'a', payload: '' })
+  }
   assert.equal(counters.get('ruleQueueBytesMax'), 0)
+  await hub.publish(big)
   await hub.publish({ topic: 'a', payload: '' })
   assert.equal(counters.get('ruleQueueBytesMax'), 1)
+})
+
+test('one large last message that many waiting steps share counts once: nothing is dropped for it', async (context) => {
+  const hub = new MemoryHub()
+  const held = step(() => new Promise<void>(() => {}))
+  const asking = { ...held, needs: compiler.expression('last("big").payload').needs }
+  const { counters } = await rulesWorld(context, [rule('r', 'a', [asking as never])], { hub })
+  await hub.publish({ topic: 'big', payload: 'x'.repeat(limits.lastBytesMax) })
+  for (let message = 0; message < 1_000; message++) await hub.publish({ topic: 'a', payload: '' })
+  assert.equal(counters.get('ruleQueueBytesMax'), 0)
 })
 
 test('a hub that cannot read its retained messages costs the start of last, and nothing else', async (context) => {

@@ -178,6 +178,7 @@ const mistakes: readonly (readonly [source: string, message: RegExp])[] = [
   ['last("a") == "on"', /^cannot compare an object with text/],
   ['count("soon") > 1', /^not a duration: "soon"/],
   ['count("30d") > 1', /^too long: "30d"/],
+  ['count("0s") >= 1', /^no message lies within 0s: count\(\) takes longer, count\("5m"\)$/],
   ['count(5) > 1', /^count\(\) takes a duration in quotes: count\("5m"\)$/],
   ['changed()', /^changed\(\) takes a value/],
   ['changed(payload.x, "1")', /^by how much is a number above 0/],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { limits } from '#src/core/limits.js'
 import type { TraceEvent } from '#src/core/trace.js'
 import { createCompiler } from '#src/rules/expressions.js'
 import { simulatedClock } from '../support/clock.js'
@@ -121,7 +122,7 @@ test('what throttle, until, debounce, after and a loop did is told', async (cont
       '3 throttled throttled: ',
       '3 until missed: until holds: the next message can fire it again',
       '4 waits waiting: debounce: it waits until the topic has been quiet',
-      '5 loop cut: rules set each other off: 1 → 2 → 3 → 4 → 5 → 6 → 7 → 8 → loop',
+      '5 loop cut: 1 → 2 → 3 → 4 → 5 → 6 → 7 → 8 → loop',
       '6 silence waiting: after: it fires when the topic falls silent',
       '4 waits fired: ',
       '7 silence fired: no message on s/x for 1m',
@@ -205,4 +206,60 @@ test('while nobody listens nothing is told, and of a message from before then ne
   release()
   await settle()
   assert.deepEqual(lines(told), ['1 a → r', '1 r fired: '])
+})
+
+test('a message that debounce swallowed is told to have been replaced, the last one to have fired', async (context) => {
+  const clock = simulatedClock(context)
+  const { publish, told } = await rulesWorld(context, [rule('r', 'a', [nothing], { debounceMs: 1_000 })], {
+    isTraced: true,
+  })
+  await publish('a')
+  await publish('a')
+  clock.advance(1_000)
+  await settle()
+  assert.deepEqual(
+    lines(told).filter((line) => !line.includes('→') && !line.includes('waiting')),
+    ['1 r missed: debounce: a later message took its place', '2 r fired: ', '2 r step 1 test done: '],
+  )
+})
+
+test('topics that wait because actions of others hang are told in the trace, counted, and logged', async (context) => {
+  const clock = simulatedClock(context)
+  const ends: (() => void)[] = []
+  const hangs = step(() => new Promise<void>((resolve) => ends.push(resolve)))
+  const { publish, told, counters, log } = await rulesWorld(context, [rule('r', 't/+', [hangs])], {
+    isTraced: true,
+  })
+  for (let topic = 0; topic < limits.ruleLanesMax; topic++) await publish(`t/${topic}`)
+  await settle()
+  clock.advance(5_000)
+  assert.equal(counters.get('ruleLanesMax'), 0)
+  await publish('t/0')
+  await publish('t/more')
+  await settle()
+  assert.deepEqual(lines(told).slice(-3), [
+    '17 r fired: ',
+    '18 t/more → r',
+    '18 r fired: waits behind 16 topics',
+  ])
+  clock.advance(2_000)
+  assert.ok(counters.get('ruleLanesMax') >= 1)
+  const [line, ...more] = log.having('topics of this rule wait')
+  assert.deepEqual(line?.fields, { rule: 'r', waiting: 2, reason: '16 others are still being worked on' })
+  assert.equal(more.length, 0)
+  while (ends.length > 0) {
+    for (const end of ends.splice(0)) end()
+    await settle()
+  }
+})
+
+test('a rule that waits on many topics is bounded by what they take, not by their payload', async (context) => {
+  const { publish, counters } = await rulesWorld(context, [rule('r', 't/+', [nothing], {})])
+  const fitting = Math.floor(limits.ruleQueueBytesMax / (700 + 450 + 't/10000'.length))
+  for (let topic = 0; topic < fitting; topic++) void publish(`t/${10_000 + topic}`)
+  await Promise.resolve()
+  assert.equal(counters.get('ruleQueueBytesMax'), 0)
+  void publish('t/one-more')
+  await Promise.resolve()
+  assert.equal(counters.get('ruleQueueBytesMax'), 1)
 })

@@ -160,6 +160,8 @@ export function compileCount(node: ASTNode, args: readonly ASTNode[], scope: Sco
   if (text === undefined || more.length > 0)
     throw new ExpressionError('count() takes a duration in quotes: count("5m")', node.start)
   const windowMs = durationMs(text, window)
+  if (windowMs === 0)
+    throw new ExpressionError('no message lies within 0s: count() takes longer, count("5m")', node.start)
   scope.needs.windowsMs.add(windowMs)
   return { type: 'number', run: (_, memory) => known(memory, node).countWithin(windowMs) }
 }
