@@ -1,6 +1,6 @@
+import { settingsReader } from '../daemon/settings-reader.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { reportWarnings } from './report.ts'
-import { settingsReader } from './settings-reader.ts'
 
 /**
  * Reads the whole configuration and says whether it is right.

@@ -1,8 +1,8 @@
 import { Command, CommanderError } from 'commander'
+import { version } from '../daemon/version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
-import { version } from './version.ts'
 
 /** Runs the command that stands on the command line, and sets the exit code. Each command loads its own parts. */
 export async function runProgram(): Promise<void> {

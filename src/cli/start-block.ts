@@ -2,9 +2,9 @@ import type { Pin } from '../core/pin.ts'
 import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { formatDuration } from '../core/units.ts'
+import { version } from '../daemon/version.ts'
 import type { DaemonState } from '../daemon.ts'
 import { describeSource } from '../sensors/sources.ts'
-import { version } from './version.ts'
 import { whySimulated } from './why-simulated.ts'
 
 /** What an owner wants to see when the house is ready, on a screen. */

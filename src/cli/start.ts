@@ -2,6 +2,8 @@ import type { Settings } from '../config/settings.ts'
 import { formatPlace, formatProblem, type Problem } from '../core/problems.ts'
 import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
+import { settingsReader } from '../daemon/settings-reader.ts'
+import { version } from '../daemon/version.ts'
 import { Daemon, type DaemonState } from '../daemon.ts'
 import { Lan } from '../system/lan.ts'
 import { createLog, type ProcessLog } from '../system/log.ts'
@@ -9,9 +11,7 @@ import { findServiceManager } from '../system/service-manager.ts'
 import { exitCodes } from './exit-codes.ts'
 import { isForeign } from './foreign-error.ts'
 import { reportWarnings } from './report.ts'
-import { settingsReader } from './settings-reader.ts'
 import { startBlock } from './start-block.ts'
-import { version } from './version.ts'
 
 /**
  * Runs the daemon until it is told to stop; resolves then.

@@ -6,10 +6,10 @@ import type { Message, QoS } from '../core/message.ts'
 import { readPinOrder } from '../core/pin-order.ts'
 import { formatPlace } from '../core/problems.ts'
 import { topicProblem } from '../core/topics.ts'
+import { settingsReader } from '../daemon/settings-reader.ts'
 import { type Explanation, explain, type StepExplanation } from '../rules/explain.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { reportWarnings } from './report.ts'
-import { settingsReader } from './settings-reader.ts'
 
 export interface TestOptions {
   readonly all?: boolean

@@ -1,12 +1,12 @@
 import type { Counters } from '../core/counters.ts'
 import { DamselflyError } from '../core/errors.ts'
+import { overlap } from '../core/filter-cover.ts'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import type { BrokerAddress } from './broker-address.ts'
 import type { Connection } from './connection.ts'
 import { Inbox } from './inbox.ts'
 import { Link } from './link.ts'
-import { filtersOverlap } from './overlap.ts'
 
 export interface RegistrationsOptions {
   readonly broker: BrokerAddress
@@ -96,7 +96,7 @@ export class Registrations {
   }
 
   #linkFor(filter: string): Link {
-    const free = this.#links.find((link) => ![...link.filters].some((other) => filtersOverlap(filter, other)))
+    const free = this.#links.find((link) => ![...link.filters].some((other) => overlap(filter, other)))
     if (free !== undefined) return free
     if (this.#links.length >= limits.clientConnectionsMax) {
       this.#options.counters.add('clientConnectionsMax')

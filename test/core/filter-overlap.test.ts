@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { filtersOverlap } from '#src/client/overlap.js'
+import { overlap } from '#src/core/filter-cover.js'
 
 const table: [one: string, other: string, expected: boolean][] = [
   ['a', 'a', true],
@@ -22,7 +22,7 @@ const table: [one: string, other: string, expected: boolean][] = [
 ]
 for (const [one, other, expected] of table) {
   test(`${one} and ${other} ${expected ? 'overlap' : 'have no topic in common'}`, () => {
-    assert.equal(filtersOverlap(one, other), expected)
-    assert.equal(filtersOverlap(other, one), expected)
+    assert.equal(overlap(one, other), expected)
+    assert.equal(overlap(other, one), expected)
   })
 }
