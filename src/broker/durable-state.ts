@@ -140,7 +140,9 @@ export class DurableState extends LevelPersistence {
     packet: StoredPacket,
   ): Promise<StoredPacket | undefined> {
     const cleared = await super.outgoingClearMessageId(client, packet)
-    if (cleared !== undefined) this.#queues.left(client.id, sizeOf(cleared))
+    if (cleared === undefined) return cleared
+    // of QoS 2 the PUBREL is left, which has neither topic nor payload
+    this.#queues.left(client.id, cleared.topic ? sizeOf(cleared) : undefined)
     return cleared
   }
 

@@ -84,6 +84,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   guard(socket, fail)
   const onAbort = (): void => fail({ reason: 'stopped' })
   options.signal.addEventListener('abort', onAbort, { once: true })
+  if (options.signal.aborted) onAbort()
   const client = new MqttClient(() => socket as never, clientOptions(options))
   // what comes in a new session before anything is subscribed is of an old one, whatever the broker says
   let isListening = false

@@ -52,13 +52,13 @@ export class SessionQueues {
     return false
   }
 
-  /** A message that waited has been delivered. */
-  left(clientId: string, bytes: number): void {
+  /** A message that waited has been delivered; without its size it counts as one of the average size. */
+  left(clientId: string, size?: number): void {
     const queue = this.#queues.get(clientId)
     if (queue === undefined) return
+    const gone = Math.min(size ?? queue.bytes / queue.messages, queue.bytes)
     queue.messages--
     if (queue.messages <= 0) return this.forget(clientId)
-    const gone = Math.min(bytes, queue.bytes)
     queue.bytes -= gone
     this.#bytes -= gone
   }

@@ -94,3 +94,17 @@ test('what a client has acknowledged does not count as waiting, and no message c
   assert.equal(counters.get('sessionQueueBytesMax'), 0)
   await close()
 })
+
+test('QoS 2 reaches a persistent session whole and in order, and leaves nothing that counts as waiting', async (context) => {
+  const { broker, connect, log } = await brokerWorld(context)
+  const client = await connect({ clientId: 'kept', clean: false })
+  const seen = heard(client)
+  await client.subscribeAsync('list', { qos: 2 })
+  const sent = Array.from({ length: 50 }, (_, index) => `${index}`)
+  for (const payload of sent) await broker.hub.publish({ topic: 'list', payload, qos: 2 })
+  await until('all came', () => seen.length >= sent.length)
+  assert.deepEqual(seen, sent)
+  await broker.hub.publish({ topic: 'list', payload: 'after all PUBCOMPs', qos: 2 })
+  await until('it is still connected', () => seen.includes('after all PUBCOMPs'))
+  assert.deepEqual(log.having('client disconnected'), [])
+})
