@@ -19,7 +19,10 @@ export class LiveCommand {
   constructor(context: TestContext, folder: string, argv: readonly string[], options: LiveOptions = {}) {
     const command = [process.execPath, main, ...argv]
     const [program, ...args] =
-      options.isOnTerminal === true ? ['script', '-qec', command.map(quoted).join(' '), '/dev/null'] : command
+      options.isOnTerminal === true
+        ? // `exec`, for a shell that stays between them, such as dash, would end with its own code at Ctrl-C
+          ['script', '-qec', `exec ${command.map(quoted).join(' ')}`, '/dev/null']
+        : command
     this.#child = spawn(program as string, args, {
       cwd: folder,
       env: { ...process.env, TERM: 'xterm', ...absent, ...options.env },
