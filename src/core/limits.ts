@@ -4,33 +4,49 @@
  */
 export const limits = {
   /** Clients connected at once; the next one is turned away. */
-  connectionsMax: 1_024,
+  connectionsMax: 10_240,
   /** Bytes of one MQTT packet, fixed header included, once a client is connected. */
   packetBytesMax: 10 * 1024 * 1024,
   /** Bytes of the first packet, CONNECT, when we know nothing of the peer yet. */
   connectPacketBytesMax: 256 * 1024,
-  /** Packets that a client may send before its CONNECT has been answered. */
-  earlyPacketsMax: 1_000,
   /** Connections that have not been answered yet; beyond it the oldest of them is closed. */
-  unansweredConnectionsMax: 128,
+  unansweredConnectionsMax: 1_024,
   /** Time from accept to CONNECT. */
   connectTimeoutMs: 10_000,
-  /** Time that a client which does not read may hold back the broker before it is disconnected. */
-  drainTimeoutMs: 5_000,
+  /** The longest keep alive, in seconds; a longer one, or none, is answered with this one [MQTT-3.2.2-21]. */
+  keepAliveSecondsMax: 65_535,
+  /** Messages of QoS 1 and 2 on their way to a client, and from it, that have not been acknowledged (Receive Maximum). */
+  inflightMessagesMax: 100,
+  /** Topic aliases of one connection, in each direction. */
+  topicAliasesMax: 32,
+  /** Subscriptions of one session; one more is refused. */
+  subscriptionsMax: 20_000,
+  /** Sessions that outlive their connection; beyond it the one that has been away longest is ended. */
+  sessionsMax: 10_000,
+  /** The longest session expiry interval, in seconds; a longer one is cut [MQTT-3.2.2-22]. 4,294,967,295 is never. */
+  sessionExpirySecondsMax: 0xffff_ffff,
   /** Bytes of a topic or filter. The protocol allows 65,535; nobody needs them, and they cost. */
   topicBytesMax: 4_096,
   /** Levels of a topic or filter. */
   topicLevelsMax: 100,
   /** Retained messages; one for a further topic is delivered, and not retained. */
-  retainedMessagesMax: 50_000,
-  /** Bytes of retained payloads; one that does not fit is delivered, and not retained. */
-  retainedBytesMax: 32 * 1024 * 1024,
-  /** Messages that wait for one client with a persistent session; one more is not kept for it. */
+  retainedMessagesMax: 200_000,
+  /** Bytes of retained topics and payloads; one that does not fit is delivered, and not retained. */
+  retainedBytesMax: 64 * 1024 * 1024,
+  /** Messages that wait for one session; beyond it QoS 0 goes first, then the oldest. */
   sessionQueueMessagesMax: 10_000,
-  /** Bytes of topics and payloads that wait for one client with a persistent session. */
+  /** Bytes of topics and payloads that wait for one session; beyond it QoS 0 goes first, then the oldest. */
   sessionQueueBytesMax: 16 * 1024 * 1024,
-  /** Bytes that wait for all clients with persistent sessions together. */
-  sessionQueuesBytesMax: 128 * 1024 * 1024,
+  /** Bytes that wait for one connection to be read; a client that reads so slowly is disconnected. */
+  outputBytesMax: 2 * 1024 * 1024,
+  /** Messages a second from one client, 0 for any number; beyond it its socket is read later. */
+  messageRateMax: 0,
+  /** Bytes that wait in all sessions and connections together; beyond it acknowledgements are withheld. */
+  memoryBytesMax: 128 * 1024 * 1024,
+  /** Bytes read from one connection before the others have their turn. */
+  turnBytesMax: 128 * 1024,
+  /** Bytes of the routes of topics that are remembered; the one least used goes. */
+  routeBytesMax: 4 * 1024 * 1024,
   /** Topics whose matching rules are remembered. */
   matchCacheTopicsMax: 4_096,
 

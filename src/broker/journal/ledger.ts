@@ -1,0 +1,45 @@
+import type {
+  BodyRef,
+  DeliveryRecord,
+  SessionRecord,
+  StoredMessage,
+  SubscriptionRecord,
+} from './records.ts'
+
+/**
+ * What the sessions and the retained messages write down, in batches: whatever is recorded until a batch begins to be
+ * written goes with it. Calls return at once. What promises something waits until the batch of its records is kept:
+ *
+ *     const before = ledger.recorded
+ *     …publish…
+ *     if (ledger.recorded !== before) wait until ledger.kept >= ledger.open
+ */
+export interface Ledger {
+  /** Counts the records so far. */
+  readonly recorded: number
+  /** Number of the batch that takes records now; the first is 1. */
+  readonly open: number
+  /** Number of the last batch that is kept, as `DURABILITY` understands it. */
+  readonly kept: number
+
+  putRetained(message: StoredMessage): void
+  deleteRetained(topic: string): void
+
+  /** A number for a new session. */
+  newSessionNumber(): number
+  putSession(session: SessionRecord): void
+  /** With its subscriptions, deliveries and ids. The bodies of its deliveries must have been released before. */
+  deleteSession(session: number): void
+  putSubscription(session: number, subscription: SubscriptionRecord): void
+  deleteSubscription(session: number, filter: string): void
+
+  /** Keeps a message body, once however many sessions it goes to. It has no reference yet. */
+  putBody(message: StoredMessage): BodyRef
+  /** `order` grows within a session. A new delivery adds a reference to the body; with `isNew` false it is changed. */
+  putDelivery(session: number, order: number, body: BodyRef, delivery: DeliveryRecord, isNew: boolean): void
+  /** Ends a delivery, and its body with the last one. What has not been written yet is not written at all. */
+  deleteDelivery(session: number, order: number, body: BodyRef): void
+
+  putReceivedId(session: number, packetId: number): void
+  deleteReceivedId(session: number, packetId: number): void
+}

@@ -1,0 +1,46 @@
+import type { QoS } from '../core/message.ts'
+import type { Publication } from './publication.ts'
+
+/** Somebody outside to whom the router delivers: a session. */
+export interface Receiver {
+  /** Whether a client is connected: shared subscriptions prefer those. */
+  readonly isLive: boolean
+  /**
+   * Takes a message, and returns at once; never throws.
+   * `qos` is what is left of the publisher's, `retain` is the flag to send [MQTT-3.3.1-12], [MQTT-3.3.1-13].
+   */
+  deliver(publication: Publication, qos: QoS, retain: boolean, target: Target): void
+}
+
+/** One subscription of a session, as SUBSCRIBE made it. */
+export interface Subscription {
+  readonly receiver: Receiver
+  /** The filter to match; of a shared subscription what follows the share's name. */
+  readonly filter: string
+  /** The maximum QoS that was granted. */
+  readonly qos: QoS
+  readonly noLocal: boolean
+  readonly retainAsPublished: boolean
+  /** Subscription Identifier; 0 for none. */
+  readonly identifier: number
+  /** ShareName of `$share/{ShareName}/{filter}`. */
+  readonly share: string | undefined
+}
+
+/** Where one message goes to, once: all of a receiver's subscriptions that match, folded into one [MQTT-3.3.4-2]. */
+export interface Target {
+  readonly receiver: Receiver
+  readonly qos: QoS
+  readonly noLocal: boolean
+  readonly retainAsPublished: boolean
+  /** Subscription Identifiers to send along, in the order of the subscriptions; often none. */
+  readonly identifiers: readonly number[]
+  /** Of a shared subscription: who else would take the message. */
+  readonly share: Share | undefined
+}
+
+/** The members of one shared subscription. */
+export interface Share {
+  /** Gives a message to another member: the one that had it has ended [MQTT-4.8.2-6]. False when there is none. */
+  redistribute(publication: Publication, qos: QoS): boolean
+}
