@@ -1,30 +1,34 @@
-import { randomBytes } from 'node:crypto'
-import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import { Aedes, type AuthenticateError, type Client, type Subscription } from 'aedes'
+import { Aedes, type PublishPacket } from 'aedes'
 import type { Counters } from '../core/counters.ts'
-import { errnoOf, reasonOf } from '../core/errors.ts'
+import type { Durability } from '../core/durability.ts'
+import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
-import { PacketGuard } from '../core/packet-guard.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { filterProblem, topicProblem } from '../core/topics.ts'
-import { type Access, judge } from './access.ts'
-import { causeOf } from './durable-state.ts'
-import { holdEarlyEnd } from './early-end.ts'
+import type { Access } from './access.ts'
+import { Connection, type Ending } from './connection.ts'
+import { Doorkeeper } from './doorkeeper.ts'
+import { Evictions } from './evictions.ts'
+import { House } from './house.ts'
 import { AedesHub } from './hub.ts'
+import { Journal } from './journal/journal.ts'
+import type { WillRecord } from './journal/records.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
-import { allowOvertaking } from './overtaking.ts'
-import { openStateStore, type StateStore } from './state-store.ts'
+import { cut, plainAddress } from './log-fields.ts'
+import { Publication } from './publication.ts'
+import { Reception } from './reception.ts'
+import { RetainedStore } from './retained-store.ts'
+import { Router } from './router.ts'
+import { Sessions } from './sessions.ts'
+import { reasonCode } from './wire/reason-codes.ts'
 
-/** Characters of a field that a log line shows. */
-const shownMax = 200
-
-/** CONNACK return code 1 [MQTT-3.1.2-2]: what a client of MQTT 5 gets. */
-const unacceptableProtocol = 1
+/** @NOTE aedes allows no more than this; `MAX_TOPIC_LEVELS` is ours, and checked before. */
+const aedesTopicLevelsMax = 100
 
 export interface BrokerOptions {
   readonly dataDir: string
+  readonly durability?: Durability
   readonly access: Access
   /** Whether an address is one of this machine's own, IPv4-mapped forms included. */
   readonly isOwnAddress: (address: string) => boolean
@@ -38,44 +42,77 @@ export interface BrokerOptions {
  */
 export class Broker {
   readonly hub: Hub
-  readonly #aedes: Aedes
-  readonly #store: StateStore
-  readonly #listeners: Listeners
   readonly #options: BrokerOptions
-  readonly #peers = new WeakMap<object, string>()
-  /** Connections whose CONNECT has not been answered yet, the oldest first. */
-  readonly #unanswered = new Set<Socket>()
-  readonly #earlyEnds = new WeakMap<object, () => void>()
-  readonly #refusals = new Repeats()
-  #access: Access
-  #connections = 0
+  readonly #aedes: Aedes
+  readonly #router: Router
+  readonly #retained: RetainedStore
+  readonly #journal: Journal
+  readonly #doorkeeper: Doorkeeper
+  readonly #house: House
+  readonly #sessions: Sessions
+  readonly #listeners: Listeners
+  readonly #repeats = new Repeats()
+  readonly #connections = new Set<Connection>()
+  /** Connections whose CONNECT has not come yet, the oldest first. */
+  readonly #unanswered = new Set<Connection>()
+  readonly #clock: NodeJS.Timeout
+  #isClosing = false
 
   /** @throws DamselflyError `STORE_FAILED` */
   static async open(options: BrokerOptions): Promise<Broker> {
-    const store = await openStateStore(options.dataDir, options.log, options.counters)
-    const aedes = new Aedes({
-      persistence: store.persistence,
-      connectTimeout: limits.connectTimeoutMs,
-      drainTimeout: limits.drainTimeoutMs,
-      maxTopicLevels: limits.topicLevelsMax,
-      queueLimit: limits.earlyPacketsMax,
-    })
-    const broker = new Broker(aedes, store, options)
-    broker.#install()
-    await aedes.listen()
+    const { dataDir, durability = 'power', log, counters } = options
+    const journal = await Journal.open({ dataDir, durability, log, counters })
+    const broker = new Broker(options, journal)
+    await broker.#aedes.listen()
+    broker.#restore()
     return broker
   }
 
-  private constructor(aedes: Aedes, store: StateStore, options: BrokerOptions) {
-    this.#aedes = aedes
-    this.#store = store
+  private constructor(options: BrokerOptions, journal: Journal) {
+    const { log, counters, access } = options
     this.#options = options
-    this.#access = options.access
-    this.hub = new AedesHub(aedes, store.persistence)
+    this.#journal = journal
+    this.#router = new Router({ log, counters })
+    this.#retained = new RetainedStore({ log, counters })
+    this.#aedes = new Aedes({
+      mq: this.#router,
+      persistence: this.#retained,
+      maxTopicLevels: aedesTopicLevelsMax,
+    })
+    this.#doorkeeper = new Doorkeeper({ access, log, counters })
+    this.#house = new House({
+      aedes: this.#aedes,
+      router: this.#router,
+      retained: this.#retained,
+      ledger: journal,
+      doorkeeper: this.#doorkeeper,
+      counters,
+      log,
+      onEnded: (connection, ending) => this.#ended(connection, ending),
+    })
+    this.#sessions = new Sessions({
+      house: this.#house,
+      counters,
+      publishWill: (will) => this.#publishWill(will),
+      routeOf: (topic) => this.#router.routeOf(topic),
+    })
+    this.#house.reception = new Reception({
+      house: this.#house,
+      sessions: this.#sessions,
+      evictions: new Evictions(counters),
+      isOwnAddress: options.isOwnAddress,
+      tellFight: (fields, message) => log.warn(fields, message),
+      welcome: (connection) => {
+        this.#unanswered.delete(connection)
+        log.info(cut(connection.toFields()), 'client connected')
+      },
+    })
+    this.hub = new AedesHub(this.#aedes, this.#router, this.#retained)
     this.#listeners = new Listeners(
       (socket) => this.#accept(socket),
-      (error) => options.log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
+      (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
     )
+    this.#clock = setInterval(() => this.#tick(), 1_000).unref()
   }
 
   /** The addresses that are being listened on. */
@@ -85,7 +122,21 @@ export class Broker {
 
   /** Clients that are connected now. */
   get clientCount(): number {
-    return this.#aedes.connectedClients
+    return this.#sessions.connectedCount
+  }
+
+  /** Sessions, of clients that are connected and of those that are away. */
+  get sessionCount(): number {
+    return this.#sessions.count
+  }
+
+  /** Messages that wait in all sessions. */
+  get queuedMessages(): number {
+    return this.#sessions.queuedMessages
+  }
+
+  get retainedMessages(): number {
+    return this.#retained.count
   }
 
   get port(): number | undefined {
@@ -99,166 +150,95 @@ export class Broker {
 
   /** Who may connect from now on; those who are connected stay. */
   setAccess(access: Access): void {
-    this.#access = access
+    this.#doorkeeper.setAccess(access)
   }
 
+  /** Tells the clients, writes down what there is, and closes everything. */
   async close(): Promise<void> {
-    // the clients first, so that what was published last reaches them before the socket goes
+    this.#isClosing = true
+    clearInterval(this.#clock)
+    await this.#journal.flush() // what was acknowledged to nobody yet is acknowledged now
+    this.#sessions.closeAll({ reasonCode: reasonCode.serverShuttingDown, reason: 'the broker stops' })
+    for (const connection of [...this.#connections]) connection.close({ reason: 'the broker stops' })
     await new Promise<void>((resolve) => this.#aedes.close(resolve))
     await this.#listeners.close()
-    await this.#store.close()
+    await this.#journal.close()
   }
 
-  #install(): void {
-    const { log, counters } = this.#options
-    const allow = allowOvertaking(this.#aedes)
-    this.#aedes.preConnect = (client, packet, done) => {
-      allow(client)
-      if (packet.clientId === '') packet.clientId = `auto-${randomBytes(4).toString('hex')}` // [MQTT-3.1.3-6]
-      done(null, true)
-    }
-    this.#aedes.authenticate = (client, username, password, done) => {
-      const peer = this.#peerOf(client)
-      const isLocal = this.#options.isOwnAddress(peer)
-      const verdict = judge(this.#access, {
-        clientId: client.id,
-        isLocal,
-        username: username ?? undefined,
-        password: password ?? undefined,
-      })
-      if (verdict.isAllowed) return done(null, true)
-      counters.add('clients.refused')
-      this.#logRefusal({ client: client.id, address: peer, reason: verdict.reason, remedy: verdict.remedy })
-      done(
-        Object.assign(new Error(verdict.reason), { returnCode: verdict.returnCode }) as AuthenticateError,
-        false,
-      )
-    }
-    this.#aedes.authorizePublish = (client, packet, done) => {
-      const problem = packet.topic.startsWith('$SYS')
-        ? 'topics below $SYS are the broker’s own'
-        : topicProblem(packet.topic)
-      if (problem === undefined) return done(null)
-      counters.add('publishes.refused')
-      this.#logRefusal({
-        client: client?.id,
-        address: client === null ? undefined : this.#peerOf(client),
-        topic: packet.topic,
-        reason: problem,
-      })
-      done(Object.assign(new Error(problem), { errorCode: 0 }))
-    }
-    this.#aedes.authorizeSubscribe = (client, subscription, done) => {
-      const problem = filterProblem(subscription.topic)
-      if (problem === undefined) return done(null, subscription)
-      counters.add('subscriptions.refused')
-      this.#logRefusal({
-        client: client.id,
-        address: this.#peerOf(client),
-        filter: subscription.topic,
-        reason: problem,
-      })
-      done(null, null as unknown as Subscription) // SUBACK 0x80 [MQTT-3.9.3-2]
-    }
-    // what the client sent early is handled in this turn: the end may come in the next
-    this.#aedes.on('clientReady', ({ conn }) => {
-      this.#unanswered.delete(conn as Socket)
-      setImmediate(() => this.#earlyEnds.get(conn)?.())
-    })
-    this.#aedes.on('client', (client) =>
-      log.info(cut({ client: client.id, address: this.#peerOf(client) }), 'client connected'),
-    )
-    this.#aedes.on('clientDisconnect', (client) =>
-      log.info(cut({ client: client.id }), 'client disconnected'),
-    )
-    this.#aedes.on('clientError', (client, error) => this.#logFailure(client, error))
-    this.#aedes.on('connectionError', (client, error) => this.#logFailure(client, error))
-    const failures: EventEmitter = this.#aedes // the types of aedes leave its 'error' event out
-    failures.on('error', (error: Error) => log.error({ reason: reasonOf(error) }, 'broker store failed'))
+  #restore(): void {
+    const { retained, sessions } = this.#journal.takeRestored()
+    this.#retained.restore(retained)
+    this.#retained.ledger = this.#journal
+    this.#sessions.restore(sessions, Date.now())
   }
 
   #accept(socket: Socket): void {
     const peer = socket.remoteAddress
-    socket.on('error', () => {}) // @NOTE a peer that resets before aedes listens must not end the process
-    if (peer === undefined) return void socket.destroy()
-    if (this.#connections >= limits.connectionsMax) {
-      this.#options.counters.add('connectionsMax')
-      this.#logRefusal({ address: peer, reason: `${limits.connectionsMax} clients are connected already` })
+    if (peer === undefined || this.#isClosing) {
+      socket.on('error', () => {})
       return void socket.destroy()
     }
-    this.#connections++
-    this.#unanswered.add(socket)
-    socket.once('close', () => {
-      this.#connections--
-      this.#unanswered.delete(socket)
-    })
+    const address = plainAddress(peer)
+    const { counters } = this.#options
+    if (this.#connections.size >= limits.connectionsMax) {
+      counters.add('connectionsMax')
+      this.#doorkeeper.logRefusal({
+        address,
+        reason: `${limits.connectionsMax} clients are connected already`,
+      })
+      socket.on('error', () => {})
+      return void socket.destroy()
+    }
+    const connection = new Connection(socket, address, this.#house)
+    this.#connections.add(connection)
+    this.#unanswered.add(connection)
     for (const oldest of this.#unanswered) {
       if (this.#unanswered.size <= limits.unansweredConnectionsMax) break
-      this.#options.counters.add('unansweredConnectionsMax')
-      this.#unanswered.delete(oldest)
-      oldest.destroy()
-    }
-    this.#peers.set(socket, plainAddress(peer))
-    this.#guard(socket)
-    this.#earlyEnds.set(socket, holdEarlyEnd(socket))
-    this.#aedes.handle(socket)
-  }
-
-  // aedes pulls its bytes with read(); there we see them before its parser buffers a packet
-  #guard(socket: Socket): void {
-    const guard = new PacketGuard()
-    const read = socket.read.bind(socket)
-    socket.read = (size?: number): Buffer | null => {
-      const chunk = read(size) as Buffer | null
-      const oversize = chunk === null ? undefined : guard.inspect(chunk)
-      if (oversize === undefined) return chunk
-      this.#options.counters.add(guard.isFirst ? 'connectPacketBytesMax' : 'packetBytesMax')
-      this.#logRefusal({ address: this.#peers.get(socket), bytes: oversize, reason: 'packet is too large' })
-      socket.destroy()
-      return null
+      counters.add('unansweredConnectionsMax')
+      oldest.close({ reason: 'too many connections without CONNECT' })
     }
   }
 
-  #peerOf(client: Client): string {
-    return this.#peers.get(client.conn) ?? 'unknown'
-  }
-
-  #logFailure(client: Client, error: Error): void {
-    this.#options.counters.add('clients.failed')
-    const fields = { client: client.id ?? undefined, address: this.#peerOf(client), reason: causeOf(error) }
-    const { errorCode } = error as { errorCode?: number }
-    if (errorCode === unacceptableProtocol) {
-      this.#logRefusal({ ...fields, remedy: 'set the client to MQTT 3.1.1; version 5 is not spoken yet' })
-    } else if (errnoOf(error)?.startsWith('LEVEL_')) {
-      const repeats = this.#refusals.admit('store')
+  #ended(connection: Connection, ending: Ending): void {
+    this.#connections.delete(connection)
+    this.#unanswered.delete(connection)
+    const { log, counters } = this.#options
+    if (connection.agreement === undefined) {
+      log.debug(cut(connection.toFields(ending)), 'connection ended before CONNECT')
+      return
+    }
+    if (ending.reasonCode === undefined || this.#isClosing)
+      log.info(cut(connection.toFields(ending)), 'client disconnected')
+    else {
+      counters.add('clients.failed')
+      const repeats = this.#repeats.admit(`${connection.address} ${ending.reasonCode}`)
       if (repeats !== undefined)
-        this.#options.log.error(
-          { ...cut(fields), ...repeats },
-          'client disconnected: its session cannot be stored',
-        )
-    } else if (errorCode === undefined) {
-      // with a code it is a refusal, logged where it was decided
-      this.#options.log.debug(cut(fields), 'client failed')
+        log.warn({ ...cut(connection.toFields(ending)), ...repeats }, 'client disconnected')
     }
+    this.#sessions.left(connection, this.#isClosing ? { ...ending, isRegular: true } : ending)
   }
 
-  #logRefusal(fields: Record<string, unknown>): void {
-    // not by client id: a peer may take another one each time
-    const repeats = this.#refusals.admit(`${fields['address']} ${fields['reason']}`)
-    if (repeats !== undefined) this.#options.log.warn({ ...cut(fields), ...repeats }, 'client refused')
+  #publishWill({ message, retain }: WillRecord): void {
+    const { topic, payload, qos, client } = message
+    const publication = Publication.fromStored(message, this.#router.routeOf(topic), retain)
+    const packet = {
+      cmd: 'publish',
+      topic,
+      payload: Buffer.from(payload),
+      qos,
+      retain,
+      dup: false,
+      clientId: client,
+      properties: publication,
+    }
+    this.#aedes.publish(packet as unknown as PublishPacket, (error) => {
+      if (error) this.#options.log.error({ topic, reason: reasonOf(error) }, 'will not published')
+    })
   }
-}
 
-/** Client ids, topics and filters come from anybody, in any length; a log line is for reading. */
-function cut(fields: Record<string, unknown>): Record<string, unknown> {
-  const entries = Object.entries(fields).map(([key, value]) => {
-    const isLong = typeof value === 'string' && value.length > shownMax
-    return [key, isLong ? `${value.slice(0, shownMax)}…` : value]
-  })
-  return Object.fromEntries(entries)
-}
-
-/** `::ffff:10.0.0.5` → `10.0.0.5`: what people call the address. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+  #tick(): void {
+    this.#house.seconds++
+    for (const connection of this.#connections) connection.checkTime()
+    this.#sessions.tick(Date.now())
+  }
 }

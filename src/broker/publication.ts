@@ -24,17 +24,6 @@ export interface TopicBytes {
   readonly topicBytes: Uint8Array
 }
 
-/** A PUBLISH packet in the bytes where it was read; all numbers are offsets. */
-export interface Frame {
-  readonly bytes: Uint8Array
-  readonly start: number
-  /** Where the two bytes of the topic's length stand. */
-  readonly topicAt: number
-  readonly payloadAt: number
-  readonly end: number
-  readonly isV5: boolean
-}
-
 /** All that a message says of itself beside its bytes. */
 export interface PublicationFields {
   readonly route: TopicBytes
@@ -66,12 +55,23 @@ export class Publication {
   readonly chain: readonly string[] | undefined
   /** Its body in the store, as long as a delivery refers to it. */
   body: BodyRef | undefined
-  // plain fields: one of these is made for each message
+  /** Queues and windows that hold it. */
+  holders: number
+  /** Whether it is the retained message of its topic now. */
+  isRetained: boolean
+  // plain fields, and many arguments: one of these is made for each message
   private bytes: Uint8Array
   private payloadAt: number
   private end: number
   private properties: Uint8Array | undefined
+  /** Bytes right before the payload that are the properties, when these were not taken out yet. */
+  private propertiesBefore: number
   private readonly expiryAt: number
+  /** Where the packet begins in `bytes` that receivers of its protocol may get as it is; -1 when there is none. */
+  private frameAt: number
+  /** Where its packet identifier stands, from its beginning. */
+  private readonly frameIdAt: number
+  private readonly isFrameV5: boolean
   private isOwned: boolean
   private v4: Form | undefined
   private v4WithId: Form | undefined
@@ -79,27 +79,43 @@ export class Publication {
   private v5WithId: Form | undefined
 
   private constructor(
-    fields: PublicationFields,
+    route: TopicBytes,
+    qos: QoS,
+    retain: boolean,
+    client: string,
+    source: Receiver | undefined,
+    expiresAtMs: number,
+    chain: readonly string[] | undefined,
     bytes: Uint8Array,
     payloadAt: number,
     end: number,
     properties: Uint8Array | undefined,
+    propertiesBefore: number,
     expiryAt: number,
+    frameAt: number,
+    frameIdAt: number,
+    isFrameV5: boolean,
     isOwned: boolean,
   ) {
-    this.route = fields.route
-    this.qos = fields.qos
-    this.retain = fields.retain
-    this.client = fields.client
-    this.source = fields.source
-    this.expiresAtMs = fields.expiresAtMs ?? 0
-    this.chain = fields.chain
+    this.route = route
+    this.qos = qos
+    this.retain = retain
+    this.client = client
+    this.source = source
+    this.expiresAtMs = expiresAtMs
+    this.chain = chain
+    this.holders = 0
+    this.isRetained = false
     this.body = undefined
     this.bytes = bytes
     this.payloadAt = payloadAt
     this.end = end
     this.properties = properties
+    this.propertiesBefore = propertiesBefore
     this.expiryAt = expiryAt
+    this.frameAt = frameAt
+    this.frameIdAt = frameIdAt
+    this.isFrameV5 = isFrameV5
     this.isOwned = isOwned
     this.v4 = undefined
     this.v4WithId = undefined
@@ -108,33 +124,47 @@ export class Publication {
   }
 
   /**
-   * A message as a client sent it. `isWhole`: nothing in the packet is for the broker alone, so that receivers of the
-   * same protocol may get these very bytes. `expiryAt` is the offset of the Message Expiry Interval in `properties`.
+   * A message as a client sent it: `bytes` from `payloadAt` to `end`. Its properties are `properties`, or the
+   * `propertiesBefore` bytes before the payload. `expiryAt` is the offset of the Message Expiry Interval in them, or
+   * -1. `frameAt` is where its packet begins when nothing in it is for the broker alone,
+   * so that receivers of the same protocol may get these very bytes, else -1; `frameIdAt` counts from there.
    */
-  static fromFrame(
-    fields: PublicationFields,
-    frame: Frame,
+  static received(
+    route: TopicBytes,
+    qos: QoS,
+    retain: boolean,
+    client: string,
+    source: Receiver,
+    bytes: Uint8Array,
+    payloadAt: number,
+    end: number,
     properties: Uint8Array | undefined,
+    propertiesBefore: number,
     expiryAt: number,
-    isWhole: boolean,
+    expiresAtMs: number,
+    frameAt: number,
+    frameIdAt: number,
+    isV5: boolean,
   ): Publication {
-    const { bytes, start, payloadAt, end, isV5 } = frame
-    const made = new Publication(fields, bytes, payloadAt, end, properties, expiryAt, false)
-    if (isWhole) {
-      const idAt = frame.topicAt + 2 + fields.route.topicBytes.length - start
-      const propertiesAt = payloadAt - (properties?.length ?? 0) - start
-      const form = {
-        bytes: bytes.subarray(start, end),
-        idAt,
-        expiryAt: expiryAt === -1 ? -1 : propertiesAt + expiryAt,
-      }
-      if (isV5) {
-        if (fields.qos > 0) made.v5WithId = form
-        else made.v5 = form
-      } else if (fields.qos > 0) made.v4WithId = form
-      else made.v4 = form
-    }
-    return made
+    return new Publication(
+      route,
+      qos,
+      retain,
+      client,
+      source,
+      expiresAtMs,
+      undefined,
+      bytes,
+      payloadAt,
+      end,
+      properties,
+      propertiesBefore,
+      expiryAt,
+      frameAt,
+      frameIdAt,
+      isV5,
+      false,
+    )
   }
 
   /** A message of the house, or one that was restored. The bytes are kept, not copied. */
@@ -144,7 +174,25 @@ export class Publication {
     properties?: Uint8Array,
     expiryAt = -1,
   ): Publication {
-    return new Publication(fields, payload, 0, payload.length, properties, expiryAt, true)
+    return new Publication(
+      fields.route,
+      fields.qos,
+      fields.retain,
+      fields.client,
+      fields.source,
+      fields.expiresAtMs ?? 0,
+      fields.chain,
+      payload,
+      0,
+      payload.length,
+      properties,
+      0,
+      expiryAt,
+      -1,
+      0,
+      false,
+      true,
+    )
   }
 
   static fromStored(message: StoredMessage, route: TopicBytes, retain: boolean): Publication {
@@ -168,13 +216,17 @@ export class Publication {
 
   /** MQTT 5 properties to forward as they stand on the wire, without their length. */
   get forwardedProperties(): Uint8Array | undefined {
+    if (this.propertiesBefore > 0) {
+      this.properties = this.bytes.subarray(this.payloadAt - this.propertiesBefore, this.payloadAt)
+      this.propertiesBefore = 0
+    }
     return this.properties
   }
 
   /** Bytes that it holds in memory while it waits somewhere, about. */
   get size(): number {
     return (
-      this.end - this.payloadAt + this.route.topicBytes.length + (this.properties?.length ?? 0) + overheadBytes
+      this.end - this.payloadAt + this.route.topicBytes.length + (this.forwardedProperties?.length ?? 0) + overheadBytes
     )
   }
 
@@ -182,10 +234,12 @@ export class Publication {
   own(): this {
     if (this.isOwned) return this
     this.isOwned = true
+    const properties = this.forwardedProperties
+    if (properties !== undefined) this.properties = Uint8Array.prototype.slice.call(properties)
     this.bytes = Uint8Array.prototype.slice.call(this.bytes, this.payloadAt, this.end)
     this.end -= this.payloadAt
     this.payloadAt = 0
-    if (this.properties !== undefined) this.properties = Uint8Array.prototype.slice.call(this.properties)
+    this.frameAt = -1
     this.v4 = undefined
     this.v4WithId = undefined
     this.v5 = undefined
@@ -193,14 +247,31 @@ export class Publication {
     return this
   }
 
+  /**
+   * Bytes of the packet as it came, when a receiver may get it so; 0 when it must be written anew.
+   * To be copied with `copyFrame`, which is cheaper than a form for a short message to one receiver.
+   */
+  frameSize(isV5: boolean, hasId: boolean): number {
+    if (this.frameAt === -1 || this.isFrameV5 !== isV5 || this.qos > 0 !== hasId) return 0
+    return this.end - this.frameAt
+  }
+
+  /** Copies the packet as it came. @returns where its packet identifier stands in it */
+  copyFrame(to: Uint8Array, at: number): number {
+    const { bytes, end } = this
+    // for some forty bytes a loop costs less than a view and a call
+    for (let from = this.frameAt, target = at; from < end; from++, target++) to[target] = bytes[from] as number
+    return this.frameIdAt
+  }
+
   /** How it is written for MQTT 5 or below, with or without a packet identifier. Made once each. */
   form(isV5: boolean, hasId: boolean): Form {
     if (isV5) {
-      if (hasId) return (this.v5WithId ??= this.encode(true, true, none, 0, false))
-      return (this.v5 ??= this.encode(true, false, none, 0, false))
+      if (hasId) return (this.v5WithId ??= this.plainForm(true, true))
+      return (this.v5 ??= this.plainForm(true, false))
     }
-    if (hasId) return (this.v4WithId ??= this.encode(false, true, none, 0, false))
-    return (this.v4 ??= this.encode(false, false, none, 0, false))
+    if (hasId) return (this.v4WithId ??= this.plainForm(false, true))
+    return (this.v4 ??= this.plainForm(false, false))
   }
 
   /**
@@ -214,8 +285,19 @@ export class Publication {
   /** For the store; `own`s it. */
   toStored(): StoredMessage {
     this.own()
-    const { topic, payload, qos, properties, expiresAtMs, client } = this
+    const { topic, payload, qos, forwardedProperties: properties, expiresAtMs, client } = this
     return { topic, payload, qos, properties, expiresAtMs, client }
+  }
+
+  private plainForm(isV5: boolean, hasId: boolean): Form {
+    const frameSize = this.frameSize(isV5, hasId)
+    if (frameSize === 0) return this.encode(isV5, hasId, none, 0, false)
+    const propertiesAt = this.payloadAt - (this.forwardedProperties?.length ?? 0) - this.frameAt
+    return {
+      bytes: this.bytes.subarray(this.frameAt, this.end),
+      idAt: this.frameIdAt,
+      expiryAt: this.expiryAt === -1 ? -1 : propertiesAt + this.expiryAt,
+    }
   }
 
   private encode(
@@ -227,9 +309,10 @@ export class Publication {
   ): Form {
     const { topicBytes } = this.route
     const topicLength = isKnown ? 0 : topicBytes.length
+    const properties = isV5 ? this.forwardedProperties : undefined
     let propertiesLength = 0
     if (isV5) {
-      propertiesLength = (this.properties?.length ?? 0) + (alias === 0 ? 0 : 3)
+      propertiesLength = (properties?.length ?? 0) + (alias === 0 ? 0 : 3)
       for (const identifier of identifiers) propertiesLength += 1 + varintSize(identifier)
     }
     const length =
@@ -249,10 +332,10 @@ export class Publication {
     let expiryAt = -1
     if (isV5) {
       at = putVarint(bytes, at, propertiesLength)
-      if (this.properties !== undefined) {
+      if (properties !== undefined) {
         if (this.expiryAt !== -1) expiryAt = at + this.expiryAt
-        bytes.set(this.properties, at)
-        at += this.properties.length
+        bytes.set(properties, at)
+        at += properties.length
       }
       if (alias !== 0) {
         bytes[at++] = topicAliasId

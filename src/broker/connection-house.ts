@@ -1,0 +1,33 @@
+import type { Aedes } from 'aedes'
+import type { Counters } from '../core/counters.ts'
+import type { Connection, Ending } from './connection.ts'
+import type { Doorkeeper } from './doorkeeper.ts'
+import type { Reception } from './reception.ts'
+import type { Router } from './router.ts'
+import type { SessionHouse } from './session-house.ts'
+
+/** What all connections share. */
+export interface ConnectionHouse extends SessionHouse {
+  readonly router: Router
+  readonly publisher: Pick<Aedes, 'publish'>
+  readonly doorkeeper: Doorkeeper
+  readonly reception: Reception
+  readonly counters: Counters
+  /** Seconds since the start. */
+  readonly seconds: number
+  /** The number of the present turn of the event loop, of those in which something was read. */
+  currentTurn(): number
+  /** Calls `resume` when the present turn is over. */
+  nextTurn(connection: Connection): void
+  /** Calls `release` when the store has kept the batch that takes records now. */
+  wake(connection: Connection): void
+  /** Runs something when the batch that takes records now is kept. */
+  whenKept(run: () => void): void
+  /** Calls `relieve` when there is memory again, or after a while. */
+  withhold(connection: Connection): void
+  /** Pumps the sessions that `pumpSoon` was called for. */
+  pumpAll(): void
+  ended(connection: Connection, ending: Ending): void
+  /** An error of our own while a packet was handled. */
+  failed(connection: Connection, error: unknown): void
+}

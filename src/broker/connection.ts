@@ -1,0 +1,502 @@
+import type { Duplex } from 'node:stream'
+import { limits } from '../core/limits.ts'
+import type { QoS } from '../core/message.ts'
+import type { ConnectionHouse } from './connection-house.ts'
+import type { Guest } from './doorkeeper.ts'
+import { type FrameTaker, FrameReader } from './frame-reader.ts'
+import { HeldAnswers, packAck } from './held-answers.ts'
+import { MessageRate } from './message-rate.ts'
+import { Output } from './output.ts'
+import { handlePacket } from './packet-handlers.ts'
+import type { Publication } from './publication.ts'
+import { PublishReader } from './publish-reader.ts'
+import type { Session, SessionClient } from './session.ts'
+import { TopicAliases } from './topic-aliases.ts'
+import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
+import type { ProtocolLevel } from './wire/packet-types.ts'
+import type { Properties } from './wire/properties.ts'
+import { ConnectError, ProtocolError } from './wire/protocol-error.ts'
+import { reasonCode, reasonName } from './wire/reason-codes.ts'
+import type { Will } from './wire/connect.ts'
+
+/** Up to here a packet is copied into the slab of each receiver; a larger payload is shared by reference. */
+const copiedBytesMax = 16 * 1024
+
+/** Up to here a packet is copied byte by byte: a call costs more. */
+const loopedBytesMax = 48
+
+/** How long a client may take to read our last words. */
+const lingerMs = 2_000
+
+/** Why a connection is not read, as bits. */
+export const pauseReason = { turn: 1, halt: 2, rate: 4 } as const
+
+/** What CONNECT settled. */
+export interface Agreement {
+  readonly guest: Guest
+  readonly session: Session
+  readonly level: ProtocolLevel
+  readonly will: Will | undefined
+  /** Seconds after which a silent client is taken for gone; 0 for never. */
+  readonly keepAliveSeconds: number
+  /** Messages of QoS 1 and 2 that the client takes before it answers. */
+  readonly receiveMaximum: number
+  /** Messages of QoS 2 and unanswered ones of QoS 1 that we said we take; MQTT 5 only. */
+  readonly ourReceiveMaximum: number
+  /** Bytes of a packet that the client takes. */
+  readonly maximumPacketSize: number
+  /** Topic aliases that the client takes. */
+  readonly topicAliasMaximum: number
+  readonly requestsProblemInformation: boolean
+}
+
+/** How a connection comes to its end. */
+export interface Ending {
+  /** What we tell a client of MQTT 5, unless it has gone. */
+  readonly reasonCode?: number
+  /** For the log, and the Reason String. */
+  readonly reason: string
+  /** The client took leave with DISCONNECT: no will. */
+  readonly isRegular?: boolean
+}
+
+/**
+ * One client's connection: its packets on one side, its session on the other. It reads no faster than its turn
+ * allows, and writes once a turn. Whatever goes wrong with it ends it, and nothing else.
+ */
+export class Connection implements SessionClient, FrameTaker {
+  readonly address: string
+  level: ProtocolLevel | 0 = 0
+  readonly output: Output
+  readonly house: ConnectionHouse
+  readonly #stream: Duplex
+  readonly #reader = new FrameReader(this)
+  #publishReader: PublishReader | undefined
+  #agreement: Agreement | undefined
+  #aliases: TopicAliases | undefined
+  #held: HeldAnswers | undefined
+  #rate: MessageRate | undefined
+  #isReady = false
+  #isHalted = false
+  /** Whether memory is short, and acknowledgements wait for that too. */
+  #isWithheld = false
+  #isClosed = false
+  /** Why reading is paused, as bits. */
+  #pauses = 0
+  /** When a byte came last, or the connection before CONNECT, in seconds of the house's clock. */
+  #heardAt: number
+  #turn = -1
+  #turnBytes = 0
+  #messages = 0
+  #chargedBytes = 0
+
+  constructor(stream: Duplex, address: string, house: ConnectionHouse) {
+    this.#stream = stream
+    this.address = address
+    this.house = house
+    this.#heardAt = house.seconds
+    this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
+    stream.on('data', (chunk: Buffer) => this.#receive(chunk))
+    stream.on('end', () => this.close({ reason: 'the client closed the connection' }))
+    stream.on('close', () => this.close({ reason: 'the connection was lost' }))
+    stream.on('error', () => {}) // 'close' follows
+  }
+
+  get isReady(): boolean {
+    return this.#isReady
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  get isV5(): boolean {
+    return this.level === 5
+  }
+
+  get agreement(): Agreement | undefined {
+    return this.#agreement
+  }
+
+  get session(): Session {
+    return (this.#agreement as Agreement).session
+  }
+
+  get receiveMaximum(): number {
+    return this.#agreement?.receiveMaximum ?? 0
+  }
+
+  get hasRoom(): boolean {
+    return this.output.hasRoom
+  }
+
+  get packetBytesMax(): number {
+    return this.#agreement === undefined ? limits.connectPacketBytesMax : limits.packetBytesMax
+  }
+
+  get isStrictLength(): boolean {
+    return this.level === 5
+  }
+
+  get takesFrames(): boolean {
+    return !this.#isHalted && !this.#isClosed
+  }
+
+  /** Answers that wait for the store. */
+  get heldAnswers(): number {
+    return this.#held?.count ?? 0
+  }
+
+  // --- what comes
+
+  frame(bytes: Buffer, start: number, at: number, end: number, first: number): void {
+    if (this.#agreement !== undefined && first >> 4 === 3) {
+      this.#messages++
+      ;(this.#publishReader as PublishReader).read(bytes, start, at, end, first)
+    } else handlePacket(this, bytes, at, end, first)
+  }
+
+  tooLarge(bytes: number): never {
+    const isFirst = this.#agreement === undefined
+    this.house.counters.add(isFirst ? 'connectPacketBytesMax' : 'packetBytesMax')
+    throw new ProtocolError(
+      reasonCode.packetTooLarge,
+      `packet is too large: ${bytes} bytes, of at most ${this.packetBytesMax}`,
+    )
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#isClosed) return
+    if (this.#agreement !== undefined) this.#heardAt = this.house.seconds
+    this.#work(chunk)
+    this.#takeTurn(chunk.length)
+  }
+
+  #work(chunk: Buffer | undefined): void {
+    try {
+      if (chunk === undefined) this.#reader.resume()
+      else this.#reader.push(chunk)
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.house.pumpAll()
+    if (this.#reader.held !== this.#chargedBytes) this.#chargeHeld()
+  }
+
+  /** After its share of bytes a connection waits until the others have had theirs. */
+  #takeTurn(bytes: number): void {
+    const turn = this.house.currentTurn()
+    if (this.#turn !== turn) {
+      this.#turn = turn
+      this.#turnBytes = 0
+    }
+    this.#turnBytes += bytes
+    if (this.#turnBytes > limits.turnBytesMax) {
+      this.pause(pauseReason.turn)
+      this.house.nextTurn(this)
+    }
+    if (limits.messageRateMax > 0 && this.#messages > 0) {
+      this.#rate ??= new MessageRate()
+      const pauseMs = this.#rate.take(this.#messages, performance.now())
+      if (pauseMs > 0) {
+        this.house.counters.add('messageRateMax')
+        this.pause(pauseReason.rate)
+        setTimeout(() => this.resume(pauseReason.rate), pauseMs).unref()
+      }
+    }
+    this.#messages = 0
+  }
+
+  /** Memory for packets that have come in part counts like all that waits. */
+  #chargeHeld(): void {
+    const held = this.#isClosed ? 0 : this.#reader.held
+    this.house.budget.add(held - this.#chargedBytes)
+    this.#chargedBytes = held
+    if (held > copiedBytesMax && this.house.budget.isPressing && !this.#isClosed) {
+      this.house.counters.add('memoryBytesMax')
+      this.close({ reasonCode: reasonCode.serverBusy, reason: 'no memory is left for a packet of this size' })
+    }
+  }
+
+  pause(reason: number): void {
+    if (this.#pauses === 0) this.#stream.pause()
+    this.#pauses |= reason
+  }
+
+  resume(reason: number): void {
+    if ((this.#pauses & reason) === 0) return
+    this.#pauses &= ~reason
+    if (this.#pauses !== 0 || this.#isClosed) return
+    this.#heardAt = this.house.seconds // keep alive rests while we do not read
+    this.#stream.resume()
+  }
+
+  /** Takes no more packets until `proceed`: the answer to CONNECT waits for something. */
+  halt(): void {
+    this.#isHalted = true
+    this.pause(pauseReason.halt)
+  }
+
+  proceed(): void {
+    this.#isHalted = false
+    if (this.#isClosed) return
+    this.#work(undefined)
+    this.resume(pauseReason.halt)
+  }
+
+  /** Called once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
+  checkTime(): void {
+    const silent = this.house.seconds - this.#heardAt
+    if (this.#agreement === undefined) {
+      if (silent * 1_000 < limits.connectTimeoutMs || this.#isHalted) return
+      this.house.counters.add('connectTimeoutMs')
+      this.close({ reason: 'no CONNECT came in time' })
+    } else if (
+      this.#agreement.keepAliveSeconds > 0 &&
+      this.#pauses === 0 &&
+      silent > this.#agreement.keepAliveSeconds * 1.5
+    )
+      this.close({ reasonCode: reasonCode.keepAliveTimeout, reason: 'nothing came within its keep alive' })
+  }
+
+  // --- what goes
+
+  /** CONNECT is accepted; `ready` follows. */
+  agree(agreement: Agreement): void {
+    this.#agreement = agreement
+    this.level = agreement.level
+    this.#publishReader = new PublishReader(this, this.house)
+    if (agreement.topicAliasMaximum > 0)
+      this.#aliases = new TopicAliases(Math.min(agreement.topicAliasMaximum, limits.topicAliasesMax))
+  }
+
+  /** Sends CONNACK; from now on messages may follow. */
+  ready(isSessionPresent: boolean, properties: Properties): void {
+    this.output.write(
+      encodeConnack(this.level as ProtocolLevel, {
+        isSessionPresent,
+        reasonCode: reasonCode.success,
+        properties,
+      }),
+    )
+    this.#isReady = true
+    this.session.pump()
+  }
+
+  send(
+    publication: Publication,
+    qos: QoS,
+    flags: number,
+    identifiers: readonly number[],
+    packetId: number,
+  ): boolean {
+    const { maximumPacketSize } = this.#agreement as Agreement
+    const isV5 = this.level === 5
+    const isPlain = !isV5 || (identifiers.length === 0 && this.#aliases === undefined)
+    if (isPlain && publication.expiresAtMs === 0) {
+      const size = publication.frameSize(isV5, qos > 0)
+      if (size > 0 && size <= loopedBytesMax && size <= maximumPacketSize) {
+        const at = this.output.reserve(size)
+        const { bytes } = this.output
+        const idAt = at + publication.copyFrame(bytes, at)
+        bytes[at] = 0x30 | (qos << 1) | flags
+        if (qos > 0) {
+          bytes[idAt] = packetId >> 8
+          bytes[idAt + 1] = packetId
+        }
+        this.#checkOutput()
+        return true
+      }
+    }
+    return this.#sendForm(publication, qos, flags, identifiers, packetId, isPlain, maximumPacketSize)
+  }
+
+  #sendForm(
+    publication: Publication,
+    qos: QoS,
+    flags: number,
+    identifiers: readonly number[],
+    packetId: number,
+    isPlain: boolean,
+    maximumPacketSize: number,
+  ): boolean {
+    let expirySeconds = 0
+    if (publication.expiresAtMs !== 0) {
+      expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
+      if (expirySeconds <= 0) return false // [MQTT-3.3.2-5]
+    }
+    const isV5 = this.level === 5
+    const alias = isPlain ? undefined : this.#aliases?.aliasOf(publication.topic)
+    const form = isPlain
+      ? publication.form(isV5, qos > 0)
+      : publication.formFor(qos > 0, identifiers, alias?.alias ?? 0, alias?.isKnown === true)
+    const size = form.bytes.length
+    if (size > maximumPacketSize) {
+      if (alias?.isKnown === false) this.#aliases?.forget(publication.topic)
+      return false // [MQTT-3.1.2-24], [MQTT-3.1.2-25]
+    }
+    const isShared = size >= copiedBytesMax
+    const copied = isShared ? size - publication.payloadLength : size
+    const at = this.output.reserve(copied)
+    const { bytes } = this.output
+    bytes.set(isShared ? form.bytes.subarray(0, copied) : form.bytes, at)
+    bytes[at] = 0x30 | (qos << 1) | flags
+    if (qos > 0) {
+      bytes[at + form.idAt] = packetId >> 8
+      bytes[at + form.idAt + 1] = packetId
+    }
+    if (isV5 && form.expiryAt !== -1) putU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
+    if (isShared) this.output.writeShared(form.bytes.subarray(copied))
+    this.#checkOutput()
+    return true
+  }
+
+  /** A client that does not read what is sent to it is let go. */
+  #checkOutput(): void {
+    if (this.output.waiting <= limits.outputBytesMax || this.#isClosed) return
+    // one packet may be larger than the bound: then it alone waits
+    if (!this.output.isBehind) return
+    this.house.counters.add('outputBytesMax')
+    this.close({
+      reasonCode: reasonCode.quotaExceeded,
+      reason: `it reads too slowly: ${this.output.waiting} bytes wait for it`,
+    })
+  }
+
+  sendPubrel(packetId: number): void {
+    this.#writeAck(0x62, packetId, 0)
+  }
+
+  /**
+   * Sends PUBACK, PUBREC, PUBREL or PUBCOMP when what it promises is kept; `isRecorded`: something was written down for it.
+   */
+  acknowledge(first: number, packetId: number, code: number, isRecorded: boolean): void {
+    const { ledger, budget } = this.house
+    if (!isRecorded && this.#held === undefined && !budget.isPressing) {
+      this.#writeAck(first, packetId, code)
+      return
+    }
+    if (budget.isPressing && !this.#isWithheld) {
+      this.#isWithheld = true
+      this.house.withhold(this)
+    }
+    this.#hold(isRecorded ? ledger.open : 0, packAck(first, packetId, code))
+  }
+
+  /** Sends any other answer in its order. */
+  answer(packet: Uint8Array, isRecorded: boolean): void {
+    if (isRecorded || this.#held !== undefined) this.#hold(isRecorded ? this.house.ledger.open : 0, packet)
+    else this.output.write(packet)
+  }
+
+  /** There is memory again, or the publisher has waited long enough. */
+  relieve(): void {
+    this.#isWithheld = false
+    this.release()
+  }
+
+  /** Sends what waited for the store. */
+  release(): void {
+    const held = this.#held
+    if (held !== undefined && !this.#isClosed && !this.#isWithheld) {
+      const { kept } = this.house.ledger
+      for (let next = held.next(kept); next !== undefined; next = held.next(kept)) {
+        if (typeof next === 'number')
+          this.#writeAck(Math.floor(next / 0x100_0000), (next >>> 8) & 0xffff, next & 0xff)
+        else this.output.write(next)
+      }
+      if (held.count === 0) this.#held = undefined
+      else this.house.wake(this)
+    }
+    if (this.#isReady) this.session.pump()
+  }
+
+  pumpWhenKept(): void {
+    this.house.wake(this)
+  }
+
+  #hold(batch: number, answer: number | Uint8Array): void {
+    this.#held ??= new HeldAnswers()
+    this.#held.push(batch, answer)
+    this.house.wake(this)
+  }
+
+  #writeAck(first: number, packetId: number, code: number): void {
+    const hasCode = this.level === 5 && code !== 0
+    const at = this.output.reserve(hasCode ? 5 : 4)
+    const { bytes } = this.output
+    bytes[at] = first
+    bytes[at + 1] = hasCode ? 3 : 2
+    bytes[at + 2] = packetId >> 8
+    bytes[at + 3] = packetId
+    if (hasCode) bytes[at + 4] = code
+  }
+
+  // --- the end
+
+  #fail(error: unknown): void {
+    if (error instanceof ConnectError) {
+      this.refuse(error.answerLevel, error.reasonCode, error.message)
+    } else if (error instanceof ProtocolError) {
+      this.close({ reasonCode: error.reasonCode, reason: error.message })
+    } else {
+      this.house.failed(this, error)
+      this.close({ reasonCode: reasonCode.unspecifiedError, reason: 'an error of our own' })
+    }
+  }
+
+  /** Answers CONNECT with a refusal, and closes. `level` 0: no protocol that we could answer in. */
+  refuse(level: ProtocolLevel | 0, code: number, reason: string): void {
+    if (this.#isClosed) return
+    if (level !== 0) {
+      const properties = level === 5 ? { reasonString: reason } : {}
+      this.output.write(encodeConnack(level, { isSessionPresent: false, reasonCode: code, properties }))
+    }
+    this.close({ reason })
+  }
+
+  /** Ends the connection, once: says why where the protocol has words for it, and gives everything back. */
+  close(ending: Ending): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#isReady = false
+    const agreement = this.#agreement
+    if (agreement?.level === 5 && ending.reasonCode !== undefined && !this.output.isBehind)
+      this.output.write(this.#farewell(agreement, ending.reasonCode, ending.reason))
+    this.#reader.discard()
+    this.#chargeHeld()
+    if (this.output.isBehind || this.#stream.destroyed) {
+      this.output.discard()
+      this.#stream.destroy()
+    } else {
+      this.output.end()
+      this.#stream.resume() // what still comes is not looked at
+      setTimeout(() => this.#stream.destroy(), lingerMs).unref()
+    }
+    this.house.ended(this, ending)
+  }
+
+  #farewell(agreement: Agreement, code: number, reason: string): Uint8Array {
+    const withReason = encodeDisconnect(code, { reasonString: reason })
+    // [MQTT-3.14.2-3]: no larger than the client takes
+    return withReason.length <= agreement.maximumPacketSize ? withReason : encodeDisconnect(code)
+  }
+
+  /** For the log. */
+  toFields(ending?: Ending): Record<string, unknown> {
+    return {
+      client: this.#agreement?.session.clientId,
+      address: this.address,
+      ...(ending === undefined ? {} : { reason: ending.reason }),
+      ...(ending?.reasonCode === undefined ? {} : { code: reasonName(ending.reasonCode) }),
+    }
+  }
+}
+
+
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
+}

@@ -1,0 +1,178 @@
+import type { Aedes } from 'aedes'
+import type { Counters } from '../core/counters.ts'
+import type { LimitName } from '../core/limits.ts'
+import type { Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
+import { type Connection, type Ending, pauseReason } from './connection.ts'
+import type { ConnectionHouse } from './connection-house.ts'
+import type { Doorkeeper } from './doorkeeper.ts'
+import type { Journal } from './journal/journal.ts'
+import { cut } from './log-fields.ts'
+import { MemoryBudget } from './memory-budget.ts'
+import type { Reception } from './reception.ts'
+import type { RetainedStore } from './retained-store.ts'
+import type { Router } from './router.ts'
+import type { Session } from './session.ts'
+
+/** How long publishers wait for their acknowledgements at most when memory is short: it may stay so. */
+const withheldMsMax = 1_000
+
+export interface HouseParts {
+  readonly aedes: Aedes
+  readonly router: Router
+  readonly retained: RetainedStore
+  readonly ledger: Journal
+  readonly doorkeeper: Doorkeeper
+  readonly counters: Counters
+  readonly log: Logger
+  readonly onEnded: (connection: Connection, ending: Ending) => void
+}
+
+/** What connections and sessions share: the clock, whose turn it is, and who waits for what. */
+export class House implements ConnectionHouse {
+  readonly hub: Aedes
+  readonly publisher: Aedes
+  readonly router: Router
+  readonly retained: RetainedStore
+  readonly ledger: Journal
+  readonly doorkeeper: Doorkeeper
+  readonly counters: Counters
+  readonly budget: MemoryBudget
+  seconds = 0
+  #turn = 0
+  #isTurnArmed = false
+  #reception: Reception | undefined
+  readonly #parts: HouseParts
+  readonly #repeats = new Repeats()
+  #waitingForTurn: Connection[] = []
+  #waitingForStore = new Set<Connection>()
+  readonly #withheld = new Set<Connection>()
+  #afterKept: { readonly batch: number; readonly run: () => void }[] = []
+  readonly #toPump = new Set<Session>()
+  #withheldTimer: NodeJS.Timeout | undefined
+
+  constructor(parts: HouseParts) {
+    this.#parts = parts
+    this.hub = parts.aedes
+    this.publisher = parts.aedes
+    this.router = parts.router
+    this.retained = parts.retained
+    this.ledger = parts.ledger
+    this.doorkeeper = parts.doorkeeper
+    this.counters = parts.counters
+    this.budget = new MemoryBudget(
+      () => this.#pressed(),
+      () => this.#relieve(),
+    )
+    parts.ledger.onKept = () => this.#kept()
+  }
+
+  get reception(): Reception {
+    return this.#reception as Reception
+  }
+
+  set reception(reception: Reception) {
+    this.#reception = reception
+  }
+
+  currentTurn(): number {
+    if (!this.#isTurnArmed) {
+      this.#isTurnArmed = true
+      setImmediate(this.#endTurn)
+    }
+    return this.#turn
+  }
+
+  nextTurn(connection: Connection): void {
+    this.#waitingForTurn.push(connection)
+  }
+
+  wake(connection: Connection): void {
+    this.#waitingForStore.add(connection)
+  }
+
+  whenKept(run: () => void): void {
+    this.#afterKept.push({ batch: this.ledger.open, run })
+  }
+
+  withhold(connection: Connection): void {
+    this.#withheld.add(connection)
+    this.#withheldTimer ??= setTimeout(() => this.#relieve(), withheldMsMax).unref()
+  }
+
+  pumpSoon(session: Session): void {
+    this.#toPump.add(session)
+  }
+
+  pumpAll(): void {
+    if (this.#toPump.size === 0) return
+    for (const session of this.#toPump) {
+      this.#toPump.delete(session)
+      session.pump()
+    }
+  }
+
+  dropped(session: Session, bound: LimitName): void {
+    this.counters.add(bound)
+    this.counters.add('messages.dropped')
+    const repeats = this.#repeats.admit(`dropped ${session.clientId}`)
+    if (repeats !== undefined)
+      this.#parts.log.warn(
+        cut({ client: session.clientId, bound, waiting: session.queuedMessages, ...repeats }),
+        'messages dropped: too many wait for a client',
+      )
+  }
+
+  ended(connection: Connection, ending: Ending): void {
+    this.#waitingForStore.delete(connection)
+    this.#withheld.delete(connection)
+    this.#parts.onEnded(connection, ending)
+    this.pumpAll()
+  }
+
+  failed(connection: Connection, error: unknown): void {
+    this.counters.add('connections.failed')
+    this.#parts.log.error({ err: error, ...cut(connection.toFields()) }, 'packet could not be handled')
+  }
+
+  readonly #endTurn = (): void => {
+    this.#isTurnArmed = false
+    this.#turn++
+    if (this.#waitingForTurn.length === 0) return
+    const due = this.#waitingForTurn
+    this.#waitingForTurn = []
+    for (const connection of due) connection.resume(pauseReason.turn)
+  }
+
+  #kept(): void {
+    const { kept } = this.ledger
+    if (this.#afterKept.length > 0) {
+      const due = this.#afterKept
+      this.#afterKept = due.filter(({ batch }) => batch > kept)
+      for (const { batch, run } of due) if (batch <= kept) run()
+    }
+    const waiting = this.#waitingForStore
+    if (waiting.size === 0) return
+    this.#waitingForStore = new Set()
+    for (const connection of waiting) connection.release()
+    this.pumpAll()
+  }
+
+  #pressed(): void {
+    this.counters.add('memoryBytesMax')
+    const repeats = this.#repeats.admit('memory')
+    if (repeats !== undefined)
+      this.#parts.log.warn(
+        { bytes: this.budget.bytes, ...repeats },
+        'memory is short: publishers wait, and sessions without a client take nothing',
+      )
+  }
+
+  #relieve(): void {
+    clearTimeout(this.#withheldTimer)
+    this.#withheldTimer = undefined
+    const waiting = [...this.#withheld]
+    this.#withheld.clear()
+    for (const connection of waiting) connection.relieve()
+  }
+}

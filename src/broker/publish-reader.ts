@@ -1,0 +1,254 @@
+import { isUtf8 } from 'node:buffer'
+import type { PublishPacket } from 'aedes'
+import { limits } from '../core/limits.ts'
+import type { QoS } from '../core/message.ts'
+import type { ConnectionHouse } from './connection-house.ts'
+import type { Connection } from './connection.ts'
+import { Publication } from './publication.ts'
+import type { Route } from './router.ts'
+import type { Session } from './session.ts'
+import { ProtocolError } from './wire/protocol-error.ts'
+import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
+import { reasonCode } from './wire/reason-codes.ts'
+
+/** @NOTE aedes wants a payload and does not look into it: it is read from the publication. */
+const placeholder = Buffer.from([0])
+
+/** What `scanPublishProperties` found; one for all, for it is read at once. */
+const found = new PublishProperties()
+
+/** The result of the last publish: aedes and all that it calls are done when `publish` returns. */
+let failure: Error | undefined
+const noteFailure = (error?: Error | null): void => {
+  failure = error ?? undefined
+}
+
+/**
+ * Reads the PUBLISH packets of one connection and hands them to the hub. The way that most bytes of a broker take: it
+ * makes no packet object, and looks a topic up only when it is another one than the last.
+ */
+export class PublishReader {
+  readonly #connection: Connection
+  readonly #house: ConnectionHouse
+  readonly #session: Session
+  readonly #clientId: string
+  readonly #isV5: boolean
+  readonly #ourReceiveMaximum: number
+  /** The last topic; this client may publish to it. */
+  #route: Route | undefined
+  /** Routes by the client's topic aliases, which live as long as the connection [MQTT-3.3.2-7]. */
+  #aliases: (Route | undefined)[] | undefined
+
+  constructor(connection: Connection, house: ConnectionHouse) {
+    this.#connection = connection
+    this.#house = house
+    this.#session = connection.session
+    this.#clientId = connection.session.clientId
+    this.#isV5 = connection.isV5
+    this.#ourReceiveMaximum = connection.agreement?.ourReceiveMaximum ?? 0
+  }
+
+  /** One PUBLISH packet. @throws ProtocolError what ends the connection */
+  read(bytes: Buffer, start: number, at: number, end: number, first: number): void {
+    const qos = ((first >> 1) & 3) as QoS
+    if (qos > 2) throw malformed('QoS 3') // [MQTT-3.3.1-4]
+    if (qos === 0 && (first & 8) !== 0) throw malformed('DUP with QoS 0') // [MQTT-3.3.1-2]
+    const topicAt = at + 2
+    const topicEnd = at + 2 <= end ? topicAt + (((bytes[at] as number) << 8) | (bytes[at + 1] as number)) : end + 1
+    const hasId = qos > 0
+    let cursor = hasId ? topicEnd + 2 : topicEnd
+    if (cursor > end) throw malformed('it is shorter than its topic')
+    const id = hasId ? ((bytes[topicEnd] as number) << 8) | (bytes[topicEnd + 1] as number) : 0
+    if (hasId && id === 0) throw new ProtocolError(reasonCode.protocolError, 'PUBLISH: the packet identifier is 0') // [MQTT-2.2.1-3]
+    let properties: Uint8Array | undefined
+    let propertiesBefore = 0
+    let expiryAt = -1
+    let expiresAtMs = 0
+    let alias = 0
+    if (this.#isV5) {
+      const propertiesAt = lengthEnd(bytes, cursor, end)
+      const length = lengthValue
+      cursor = propertiesAt + length
+      if (cursor > end) throw malformed('it is shorter than its properties')
+      if (length > 0) {
+        scanPublishProperties(bytes, propertiesAt, cursor, found)
+        alias = found.topicAlias
+        propertiesBefore = length
+        if (found.messageExpiryInterval !== -1) {
+          expiryAt = found.expiryAt - propertiesAt
+          // 0 seconds: it expires at once, for whom it cannot be sent to now
+          expiresAtMs = Date.now() + Math.max(found.messageExpiryInterval * 1_000, 1)
+        }
+        if (alias !== 0) {
+          properties = without(bytes, propertiesAt, cursor, found.aliasAt, found.aliasEnd)
+          propertiesBefore = 0
+          if (expiryAt !== -1 && found.aliasAt < found.expiryAt) expiryAt -= found.aliasEnd - found.aliasAt
+        }
+      }
+    }
+    const route =
+      alias === 0 ? this.#routeFor(bytes, topicAt, topicEnd) : this.#aliased(alias, bytes, topicAt, topicEnd)
+    if (qos > 0 && this.#isV5) this.#checkFlow(qos, id)
+    if (route === undefined) return this.#refused(qos, id)
+    const before = this.#house.ledger.recorded
+    if (qos === 2 && !this.#session.takeReceived(id)) {
+      this.#connection.acknowledge(0x50, id, 0, true) // again [MQTT-4.3.3-10]
+      return
+    }
+    const publication = Publication.received(
+      route,
+      qos,
+      (first & 1) === 1,
+      this.#clientId,
+      this.#session,
+      bytes,
+      cursor,
+      end,
+      properties,
+      propertiesBefore,
+      expiryAt,
+      expiresAtMs,
+      alias === 0 ? start : -1,
+      topicEnd - start,
+      this.#isV5,
+    )
+    const packet = {
+      cmd: 'publish',
+      topic: route.topic,
+      payload: placeholder,
+      qos,
+      retain: (first & 1) === 1,
+      dup: false,
+      clientId: this.#clientId,
+      properties: publication,
+    }
+    this.#house.publisher.publish(packet as unknown as PublishPacket, noteFailure)
+    if (qos === 0) return
+    const code = failure === undefined ? 0 : reasonCode.unspecifiedError
+    if (code !== 0 && qos === 2) this.#session.releaseReceived(id)
+    this.#connection.acknowledge(
+      qos === 1 ? 0x40 : 0x50,
+      id,
+      code,
+      this.#house.ledger.recorded !== before,
+    )
+  }
+
+  /** The route of a topic name; undefined when this client may not publish to it, which has been told. */
+  #routeFor(bytes: Buffer, topicAt: number, topicEnd: number): Route | undefined {
+    const last = this.#route
+    if (
+      last !== undefined &&
+      this.#house.router.isCurrent(last) &&
+      isSame(last.topicBytes, bytes, topicAt, topicEnd)
+    )
+      return last
+    const route = this.#house.router.routeOfBytes(bytes, topicAt, topicEnd)
+    if (route.problem !== undefined && isForbidden(bytes, topicAt, topicEnd))
+      throw new ProtocolError(reasonCode.topicNameInvalid, `PUBLISH: ${route.problem}`) // [MQTT-3.3.2-2]
+    const guest = this.#connection.agreement?.guest
+    if (guest === undefined || this.#house.doorkeeper.mayPublish(guest, route.topic) !== undefined)
+      return undefined
+    this.#route = route
+    return route
+  }
+
+  #aliased(alias: number, bytes: Buffer, topicAt: number, topicEnd: number): Route | undefined {
+    if (alias > limits.topicAliasesMax)
+      throw new ProtocolError(
+        reasonCode.topicAliasInvalid,
+        `PUBLISH: the topic alias ${alias} is greater than ${limits.topicAliasesMax}`,
+      ) // [MQTT-3.3.2-9]
+    this.#aliases ??= []
+    if (topicAt < topicEnd) {
+      const route = this.#routeFor(bytes, topicAt, topicEnd)
+      this.#aliases[alias] = route
+      return route
+    }
+    const known = this.#aliases[alias]
+    if (known === undefined)
+      throw new ProtocolError(reasonCode.protocolError, `PUBLISH: nothing is known of the topic alias ${alias}`)
+    if (this.#house.router.isCurrent(known)) return known
+    const { topicBytes } = known
+    const route = this.#routeFor(topicBytes as Buffer, 0, topicBytes.length)
+    this.#aliases[alias] = route
+    return route
+  }
+
+  /** [MQTT-3.3.4-9]: a client sends no more than we said that we take. */
+  #checkFlow(qos: QoS, id: number): void {
+    const open = this.#session.receivedCount + this.#connection.heldAnswers
+    if (open < this.#ourReceiveMaximum) return
+    if (qos === 2 && this.#session.hasReceived(id)) return
+    throw new ProtocolError(
+      reasonCode.receiveMaximumExceeded,
+      `PUBLISH: more than ${this.#ourReceiveMaximum} messages have no answer yet`,
+    )
+  }
+
+  /**
+   * What a client may not publish is not published. MQTT 5 has a reason code for it; before that the sender must be
+   * told that it was taken, or it sends it forever [MQTT-3.3.5-2].
+   */
+  #refused(qos: QoS, id: number): void {
+    if (qos === 0) return
+    if (qos === 2 && !this.#isV5) this.#session.takeReceived(id)
+    const code = this.#isV5 ? reasonCode.notAuthorized : 0
+    this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, qos === 2 && !this.#isV5)
+  }
+}
+
+let lengthValue = 0
+
+/** Reads the length of the properties into `lengthValue`. @returns where they begin */
+function lengthEnd(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end) throw malformed('it has no length of properties')
+  lengthValue = bytes[at] as number
+  if (lengthValue < 128) return at + 1
+  lengthValue &= 127
+  let next = at + 1
+  for (let shift = 7; shift <= 21; shift += 7) {
+    if (next >= end) throw malformed('its length of properties is cut off')
+    const byte = bytes[next++] as number
+    lengthValue |= (byte & 127) << shift
+    if (byte > 127) continue
+    if (byte === 0) throw malformed('its length of properties has needless bytes') // [MQTT-1.5.5-1]
+    return next
+  }
+  throw malformed('its length of properties has more than four bytes')
+}
+
+/** The properties without the topic alias, which is between the client and us. */
+function without(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  from: number,
+  to: number,
+): Uint8Array | undefined {
+  const length = end - start - (to - from)
+  if (length === 0) return undefined
+  const rest = new Uint8Array(length)
+  rest.set(bytes.subarray(start, from))
+  rest.set(bytes.subarray(to, end), from - start)
+  return rest
+}
+
+function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+  const { length } = topicBytes
+  if (length !== to - from) return false
+  // the end of a topic differs more often than its beginning
+  for (let index = length - 1; index >= 0; index--) if (topicBytes[index] !== bytes[from + index]) return false
+  return true
+}
+
+/** Whether no client may ever send it; the other problems are bounds of ours. */
+function isForbidden(bytes: Buffer, from: number, to: number): boolean {
+  if (from === to) return true
+  const topic = bytes.subarray(from, to)
+  return topic.includes(0) || topic.includes('+') || topic.includes('#') || !isUtf8(topic)
+}
+
+function malformed(what: string): ProtocolError {
+  return new ProtocolError(reasonCode.malformedPacket, `PUBLISH: ${what}`)
+}

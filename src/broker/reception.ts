@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { limits } from '../core/limits.ts'
+import { topicProblem } from '../core/topics.ts'
+import type { Agreement, Connection } from './connection.ts'
+import type { ConnectionHouse } from './connection-house.ts'
+import type { Guest } from './doorkeeper.ts'
+import { type Evictions, fightMessage } from './evictions.ts'
+import type { Sessions } from './sessions.ts'
+import type { Connect } from './wire/connect.ts'
+import type { Properties } from './wire/properties.ts'
+import { reasonCode } from './wire/reason-codes.ts'
+
+/** Without a Receive Maximum of the client's own, and in protocols that know none [MQTT-3.1.2-20]. */
+const receiveMaximumDefault = 65_535
+const never = 0xffff_ffff
+
+export interface ReceptionParts {
+  readonly house: ConnectionHouse
+  readonly sessions: Sessions
+  readonly evictions: Evictions
+  readonly isOwnAddress: (address: string) => boolean
+  readonly tellFight: (fields: object, message: string) => void
+  readonly welcome: (connection: Connection) => void
+}
+
+/** Answers CONNECT: who may come in, on which terms, with which session. */
+export class Reception {
+  readonly #parts: ReceptionParts
+
+  constructor(parts: ReceptionParts) {
+    this.#parts = parts
+  }
+
+  /** The first packet of a connection. */
+  receive(connection: Connection, connect: Connect): void {
+    const { house, sessions, evictions } = this.#parts
+    const { level } = connect
+    if (connect.properties.authenticationMethod !== undefined) {
+      const reason = `the authentication method "${connect.properties.authenticationMethod}" is not known here`
+      return connection.refuse(level, reasonCode.badAuthenticationMethod, reason) // [MQTT-4.12.0-1]
+    }
+    const isAssigned = connect.clientId === ''
+    const clientId = isAssigned ? `auto-${randomBytes(8).toString('hex')}` : connect.clientId // [MQTT-3.1.3-6]
+    const guest: Guest = {
+      clientId,
+      address: connection.address,
+      username: connect.username,
+      password: connect.password,
+      isLocal: this.#parts.isOwnAddress(connection.address),
+    }
+    const verdict = house.doorkeeper.mayConnect(guest)
+    if (!verdict.isAllowed) return connection.refuse(level, verdict.reasonCode, verdict.reason)
+    const { password: _, ...known } = guest
+    if (connect.will !== undefined) {
+      const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
+      if (problem !== undefined)
+        return connection.refuse(level, reasonCode.notAuthorized, `its will: ${problem.reason}`)
+    }
+    const keepAliveMax = limits.keepAliveSecondsMax
+    const isTooLong =
+      keepAliveMax < 65_535 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)
+    if (isTooLong && level < 5) {
+      // before MQTT 5 there is no way to tell it another one
+      const reason = `its keep alive is ${connect.keepAlive || 'off'}, and at most ${keepAliveMax} s here`
+      house.counters.add('keepAliveSecondsMax')
+      house.doorkeeper.logRefusal({ client: clientId, address: guest.address, reason })
+      return connection.refuse(level, reasonCode.clientIdentifierNotValid, reason)
+    }
+    const other = sessions.connectionOf(clientId)
+    const takeover =
+      other === undefined
+        ? undefined
+        : evictions.note(clientId, connection.address, other.address, performance.now())
+    const proceed = (): void => this.#admit(connection, connect, known, isAssigned, isTooLong)
+    if (takeover === undefined || takeover.delayMs === 0) return proceed()
+    if (takeover.fields !== undefined) this.#parts.tellFight(takeover.fields, fightMessage)
+    connection.halt()
+    setTimeout(() => {
+      if (!connection.isClosed) proceed()
+    }, takeover.delayMs).unref()
+  }
+
+  #admit(
+    connection: Connection,
+    connect: Connect,
+    guest: Guest,
+    isAssigned: boolean,
+    isKeepAliveOurs: boolean,
+  ): void {
+    const { house, sessions } = this.#parts
+    const { level, properties, cleanStart } = connect
+    // before MQTT 5 a session lasts as long as the connection, or for good [MQTT-3.1.2-23]
+    const wanted = level === 5 ? (properties.sessionExpiryInterval ?? 0) : cleanStart ? 0 : never
+    const expirySeconds = Math.min(wanted, limits.sessionExpirySecondsMax)
+    const before = house.ledger.recorded
+    const { session, isPresent } = sessions.open(guest.clientId, cleanStart, expirySeconds)
+    const keepAliveSeconds = isKeepAliveOurs ? limits.keepAliveSecondsMax : connect.keepAlive
+    const agreement: Agreement = {
+      guest,
+      session,
+      level,
+      will: connect.will,
+      keepAliveSeconds,
+      receiveMaximum: Math.min(
+        properties.receiveMaximum ?? receiveMaximumDefault,
+        limits.inflightMessagesMax,
+      ),
+      ourReceiveMaximum: limits.inflightMessagesMax,
+      maximumPacketSize: properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
+      topicAliasMaximum: properties.topicAliasMaximum ?? 0,
+      requestsProblemInformation: properties.requestProblemInformation ?? true,
+    }
+    connection.agree(agreement)
+    sessions.attach(session, connection, connect.will)
+    this.#parts.welcome(connection)
+    const answer = this.#answerTo(connect, guest.clientId, isAssigned, isKeepAliveOurs, expirySeconds)
+    if (house.ledger.recorded === before) {
+      connection.ready(isPresent, answer)
+      connection.proceed()
+      return
+    }
+    // CONNACK leaves when the session is kept, and nothing goes before it
+    connection.halt()
+    house.whenKept(() => {
+      if (connection.isClosed) return
+      connection.ready(isPresent, answer)
+      connection.proceed()
+    })
+  }
+
+  /** The terms that differ from what the client asked for, and those that it must know [MQTT-3.2.2]. */
+  #answerTo(
+    { level, properties }: Connect,
+    clientId: string,
+    isAssigned: boolean,
+    isKeepAliveOurs: boolean,
+    expirySeconds: number,
+  ): Properties {
+    if (level < 5) return {}
+    const responses = `responses/${clientId}`
+    const mayAnswer = properties.requestResponseInformation === true && topicProblem(responses) === undefined
+    return {
+      ...(expirySeconds === (properties.sessionExpiryInterval ?? 0)
+        ? {}
+        : { sessionExpiryInterval: expirySeconds }),
+      ...(limits.inflightMessagesMax === receiveMaximumDefault
+        ? {}
+        : { receiveMaximum: limits.inflightMessagesMax }),
+      maximumPacketSize: limits.packetBytesMax,
+      topicAliasMaximum: limits.topicAliasesMax,
+      ...(isAssigned ? { assignedClientIdentifier: clientId } : {}),
+      ...(isKeepAliveOurs ? { serverKeepAlive: limits.keepAliveSecondsMax } : {}),
+      ...(mayAnswer ? { responseInformation: responses } : {}),
+    }
+  }
+}

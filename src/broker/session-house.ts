@@ -1,0 +1,18 @@
+import type { Aedes } from 'aedes'
+import type { LimitName } from '../core/limits.ts'
+import type { Ledger } from './journal/ledger.ts'
+import type { MemoryBudget } from './memory-budget.ts'
+import type { RetainedStore } from './retained-store.ts'
+import type { Session } from './session.ts'
+
+/** What all sessions share. */
+export interface SessionHouse {
+  readonly hub: Pick<Aedes, 'subscribe' | 'unsubscribe'>
+  readonly ledger: Ledger
+  readonly retained: RetainedStore
+  readonly budget: MemoryBudget
+  /** A message that waited for a session was dropped, for this bound was reached. */
+  dropped(session: Session, bound: LimitName): void
+  /** Calls the session's `pump` at the end of what is being done now, once. */
+  pumpSoon(session: Session): void
+}

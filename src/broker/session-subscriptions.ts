@@ -1,0 +1,84 @@
+import type { SubscriptionRecord } from './journal/records.ts'
+import { deliveryFor, type SubscribedDelivery } from './router.ts'
+import type { SessionHouse } from './session-house.ts'
+import type { Receiver } from './subscription.ts'
+import { parseShared } from './wire/shared.ts'
+
+interface Entry {
+  readonly record: SubscriptionRecord
+  readonly delivery: SubscribedDelivery
+}
+
+/** The subscriptions of one session, by their filter as it stands in SUBSCRIBE. */
+export class SessionSubscriptions {
+  readonly #session: Receiver & { readonly number: number }
+  readonly #house: SessionHouse
+  #entries: Map<string, Entry> | undefined
+
+  constructor(session: Receiver & { readonly number: number }, house: SessionHouse) {
+    this.#session = session
+    this.#house = house
+  }
+
+  get count(): number {
+    return this.#entries?.size ?? 0
+  }
+
+  has(filter: string): boolean {
+    return this.#entries?.has(filter) === true
+  }
+
+  /** Adds a subscription, or takes the place of the one with the same filter [MQTT-3.8.4-3]. Its filter is valid. */
+  put(record: SubscriptionRecord): void {
+    this.restore(record)
+    if (this.#session.number !== 0) this.#house.ledger.putSubscription(this.#session.number, record)
+  }
+
+  /** Adds one that is in the store already. */
+  restore(record: SubscriptionRecord): void {
+    this.#leave(record.filter)
+    const shared = parseShared(record.filter)
+    const { share, filter } =
+      shared === undefined || shared === 'invalid'
+        ? { share: undefined, filter: record.filter }
+        : shared
+    const { qos, noLocal, retainAsPublished, identifier } = record
+    const delivery = deliveryFor({
+      receiver: this.#session,
+      filter,
+      qos,
+      noLocal,
+      retainAsPublished,
+      identifier,
+      share,
+    })
+    this.#entries ??= new Map()
+    this.#entries.set(record.filter, { record, delivery })
+    this.#house.hub.subscribe(filter, delivery, () => {})
+  }
+
+  /** @returns whether there was one */
+  delete(filter: string): boolean {
+    if (!this.#leave(filter)) return false
+    if (this.#session.number !== 0)
+      this.#house.ledger.deleteSubscription(this.#session.number, filter)
+    return true
+  }
+
+  /** Ends all of them; the store forgets them with the session. */
+  clear(): void {
+    for (const filter of [...(this.#entries?.keys() ?? [])]) this.#leave(filter)
+  }
+
+  *records(): Iterable<SubscriptionRecord> {
+    for (const { record } of this.#entries?.values() ?? []) yield record
+  }
+
+  #leave(filter: string): boolean {
+    const entry = this.#entries?.get(filter)
+    if (entry === undefined) return false
+    this.#entries?.delete(filter)
+    this.#house.hub.unsubscribe(entry.delivery.subscription.filter, entry.delivery, () => {})
+    return true
+  }
+}

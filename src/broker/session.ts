@@ -1,0 +1,402 @@
+import { Fifo } from '../core/fifo.ts'
+import { limits } from '../core/limits.ts'
+import type { QoS } from '../core/message.ts'
+import { Inflight, waits } from './inflight.ts'
+import type { DeliveryRecord, SubscriptionRecord } from './journal/records.ts'
+import { Outgoing } from './outgoing.ts'
+import type { Publication } from './publication.ts'
+import { RetainedFeed } from './retained-feed.ts'
+import type { SessionHouse } from './session-house.ts'
+import type { Receiver, Target } from './subscription.ts'
+import { SessionSubscriptions } from './session-subscriptions.ts'
+
+/** The client's side of a session, while it is connected. */
+export interface SessionClient {
+  /** Whether CONNACK has left: before that nothing else may. */
+  readonly isReady: boolean
+  /** Receive Maximum: messages of QoS 1 and 2 that it takes before it answers. */
+  readonly receiveMaximum: number
+  /** Whether what can wait may be written now; if not, `pump` is called when there is room. */
+  readonly hasRoom: boolean
+  /**
+   * Writes a PUBLISH. `flags` are RETAIN (1) and DUP (8).
+   * @returns false when it is not to be sent to this client: it has expired, or is larger than the client takes
+   */
+  send(
+    publication: Publication,
+    qos: QoS,
+    flags: number,
+    identifiers: readonly number[],
+    packetId: number,
+  ): boolean
+  sendPubrel(packetId: number): void
+  /** Calls the session's `pump` when the batch that takes records now is kept. */
+  pumpWhenKept(): void
+}
+
+/** A durable message of QoS 2 whose packet identifier is being stored; only then may it leave. */
+interface Awaited {
+  readonly id: number
+  readonly batch: number
+}
+
+/**
+ * What a client and the broker remember of each other [MQTT-4.1.0-1]: subscriptions, messages that wait for the client
+ * or for its answers, and the identifiers of messages that it has not released. It outlives the connection when it is
+ * to; then all of it is in the ledger too.
+ */
+export class Session implements Receiver {
+  readonly clientId: string
+  /** Under which it is stored; 0 when it ends with its connection. */
+  readonly number: number
+  readonly subscriptions: SessionSubscriptions
+  /** Session Expiry Interval, in seconds. */
+  expirySeconds = 0
+  /** When its connection ended, ms since 1970; 0 while there is one. */
+  disconnectedAtMs = 0
+  readonly #house: SessionHouse
+  readonly #inflight = new Inflight<Outgoing>()
+  #client: SessionClient | undefined
+  #queue: Fifo<Outgoing> | undefined
+  #queueBytes = 0
+  /** Messages that this connection has been sent and has not answered. */
+  #unanswered = 0
+  /** Identifiers to be sent again to this connection, the oldest first. */
+  #redeliveries: Fifo<number> | undefined
+  #awaited: Fifo<Awaited> | undefined
+  #feed: RetainedFeed | undefined
+  /** Packet identifiers of QoS 2 messages from the client that it has not released. */
+  #received: Set<number> | undefined
+  #nextOrder = 1
+  #hasEnded = false
+
+  constructor(clientId: string, number: number, house: SessionHouse) {
+    this.clientId = clientId
+    this.number = number
+    this.#house = house
+    this.subscriptions = new SessionSubscriptions(this, house)
+  }
+
+  get isLive(): boolean {
+    return this.#client?.isReady === true
+  }
+
+  get isDurable(): boolean {
+    return this.number !== 0
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+
+  get queuedMessages(): number {
+    return this.#queue?.size ?? 0
+  }
+
+  /** Messages of QoS 2 from the client that it has not released. */
+  get receivedCount(): number {
+    return this.#received?.size ?? 0
+  }
+
+  /** Takes a client. Nothing is sent before it is ready and `pump` is called. */
+  attach(client: SessionClient): void {
+    this.#client = client
+    this.disconnectedAtMs = 0
+    this.#unanswered = 0
+    const ids = this.#inflight.count === 0 ? [] : this.#inflight.ids()
+    this.#redeliveries = undefined
+    this.#awaited = undefined
+    if (ids.length === 0) return
+    this.#redeliveries = new Fifo()
+    for (const id of ids) this.#redeliveries.push(id)
+  }
+
+  detach(): void {
+    this.#client = undefined
+    this.#feed = undefined
+  }
+
+  deliver(publication: Publication, qos: QoS, retain: boolean, target: Target): void {
+    const client = this.#client
+    if (qos === 0) {
+      // [MQTT-3.1.2-5]: QoS 0 need not be kept for a client that is away
+      if (client?.isReady) client.send(publication, 0, retain ? 1 : 0, target.identifiers, 0)
+    } else if (this.number !== 0) this.#deliverDurably(publication, qos, retain, target)
+    else if (client !== undefined) this.#deliverBriefly(client, publication, qos, retain, target)
+  }
+
+  /** Sends what waits, as far as the client's window and its socket allow. */
+  pump(): void {
+    const client = this.#client
+    if (client === undefined || !client.isReady) return
+    if (this.#awaited !== undefined) this.#sendAwaited(client, this.#awaited)
+    if (this.#redeliveries !== undefined && !this.#redeliver(client, this.#redeliveries)) return
+    const queue = this.#queue
+    while (queue !== undefined && queue.size > 0) {
+      if (!this.#mayTakeMore(client)) return
+      const item = queue.shift() as Outgoing
+      this.#queueBytes -= item.bytes
+      this.#sendQueued(client, item)
+    }
+    this.#queue = undefined
+    while (this.#feed !== undefined && this.#mayTakeMore(client)) {
+      if (!this.#feed.deliverNext()) this.#feed = undefined
+    }
+  }
+
+  /** PUBACK [MQTT-4.3.2-5]. */
+  acknowledged(id: number): void {
+    if (this.#inflight.stateOf(id) === waits.puback) this.#finish(id)
+  }
+
+  /**
+   * PUBREC [MQTT-4.3.3-8]. @returns whether the identifier is known; then PUBREL is due, unless `isRefused`
+   */
+  received(id: number, isRefused: boolean): boolean {
+    const state = this.#inflight.stateOf(id)
+    if (state !== waits.pubrec && state !== waits.pubcomp) return false
+    if (isRefused) {
+      this.#finish(id) // [MQTT-4.4.0-2]: a refusal ends the delivery
+      return true
+    }
+    if (state === waits.pubcomp) return true
+    this.#inflight.move(id, waits.pubrec, waits.pubcomp)
+    const item = this.#inflight.itemOf(id)
+    if (this.number !== 0 && item !== undefined) this.#record(item, id, true, false)
+    return true
+  }
+
+  /** PUBCOMP. */
+  completed(id: number): void {
+    if (this.#inflight.stateOf(id) === waits.pubcomp) this.#finish(id)
+  }
+
+  /** A QoS 2 message from the client. @returns false when it has come before, and must not be published again */
+  takeReceived(id: number): boolean {
+    this.#received ??= new Set()
+    if (this.#received.has(id)) return false
+    this.#received.add(id)
+    if (this.number !== 0) this.#house.ledger.putReceivedId(this.number, id)
+    return true
+  }
+
+  hasReceived(id: number): boolean {
+    return this.#received?.has(id) === true
+  }
+
+  /** PUBREL. @returns whether the identifier was known */
+  releaseReceived(id: number): boolean {
+    if (this.#received?.delete(id) !== true) return false
+    if (this.number !== 0) this.#house.ledger.deleteReceivedId(this.number, id)
+    return true
+  }
+
+  /** Sends the retained messages of a new subscription, as fast as the client takes them. */
+  feedRetained(subscription: SubscriptionRecord): void {
+    this.#feed ??= new RetainedFeed(this, this.#house.retained)
+    this.#feed.add(subscription)
+  }
+
+  /** Ends for good: nothing of it is left, here or in the store. */
+  end(): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
+    this.detach()
+    this.subscriptions.clear()
+    const { budget } = this.#house
+    const left: Outgoing[] = []
+    for (const id of this.#inflight.ids()) {
+      const state = this.#inflight.stateOf(id)
+      const item = this.#inflight.free(id)
+      if (item === undefined) continue
+      if (this.number !== 0) this.#forget(item)
+      if (state === waits.puback) left.push(item) // one of QoS 2 that was sent is not sent to another [MQTT-4.8.2-5]
+      else item.release(budget)
+    }
+    for (let item = this.#queue?.shift(); item !== undefined; item = this.#queue?.shift()) {
+      if (this.number !== 0) this.#forget(item)
+      left.push(item)
+    }
+    if (this.number !== 0) this.#house.ledger.deleteSession(this.number)
+    for (const { target, publication, qos } of left) target.share?.redistribute(publication, qos)
+    for (const item of left) item.release(budget)
+  }
+
+  /** Takes a delivery back from the store, in order. */
+  restore(
+    publication: Publication,
+    order: number,
+    { qos, retain, packetId, isReleased, identifiers }: DeliveryRecord,
+  ): void {
+    const target: Target = {
+      receiver: this,
+      qos,
+      noLocal: false,
+      retainAsPublished: true,
+      identifiers,
+      share: undefined,
+    }
+    this.#nextOrder = Math.max(this.#nextOrder, order + 1)
+    const item = new Outgoing(publication, qos, retain, target, order, this.#house.budget)
+    if (packetId === 0) this.#enqueue(item)
+    else {
+      const state = qos === 1 ? waits.puback : isReleased ? waits.pubcomp : waits.pubrec
+      this.#inflight.retake(packetId, state, item)
+    }
+  }
+
+  restoreReceived(ids: readonly number[]): void {
+    if (ids.length > 0) this.#received = new Set(ids)
+  }
+
+  #deliverBriefly(
+    client: SessionClient,
+    publication: Publication,
+    qos: 1 | 2,
+    retain: boolean,
+    target: Target,
+  ): void {
+    if (this.#queue !== undefined || !client.isReady || !this.#mayTakeMore(client)) {
+      if (this.#makeRoom(publication))
+        this.#enqueue(new Outgoing(publication, qos, retain, target, 0, this.#house.budget))
+      return
+    }
+    // nothing to send again: the session ends with its connection; a share may have to give it to another
+    const item =
+      target.share === undefined
+        ? undefined
+        : new Outgoing(publication, qos, retain, target, 0, this.#house.budget)
+    const id = this.#inflight.take(qos === 1 ? waits.puback : waits.pubrec, item)
+    this.#unanswered++
+    if (!client.send(publication, qos, retain ? 1 : 0, target.identifiers, id)) this.#finish(id)
+  }
+
+  #deliverDurably(publication: Publication, qos: 1 | 2, retain: boolean, target: Target): void {
+    const { budget } = this.#house
+    if (this.#client === undefined && budget.isPressing) {
+      this.#house.dropped(this, 'memoryBytesMax')
+      return
+    }
+    const client = this.#client
+    const isNow = this.#queue === undefined && client?.isReady === true && this.#mayTakeMore(client)
+    if (!isNow && !this.#makeRoom(publication)) return
+    const item = new Outgoing(publication, qos, retain, target, this.#nextOrder++, budget)
+    if (!isNow || client === undefined) {
+      this.#record(item, 0, false, true)
+      this.#enqueue(item)
+      return
+    }
+    const id = this.#inflight.take(qos === 1 ? waits.puback : waits.pubrec, item)
+    this.#unanswered++
+    this.#record(item, id, false, true)
+    this.#sendFirst(client, item, id)
+  }
+
+  /** Whether the client's window and its socket have room for one more. */
+  #mayTakeMore(client: SessionClient): boolean {
+    return this.#unanswered < client.receiveMaximum && client.hasRoom
+  }
+
+  #sendQueued(client: SessionClient, item: Outgoing): void {
+    const id = this.#inflight.take(item.qos === 1 ? waits.puback : waits.pubrec, item)
+    this.#unanswered++
+    if (this.number !== 0) this.#record(item, id, false, false)
+    this.#sendFirst(client, item, id)
+  }
+
+  #sendFirst(client: SessionClient, item: Outgoing, id: number): void {
+    const { ledger } = this.#house
+    if (item.qos === 2 && this.number !== 0 && ledger.kept < ledger.open) {
+      this.#awaited ??= new Fifo()
+      this.#awaited.push({ id, batch: ledger.open })
+      client.pumpWhenKept()
+      return
+    }
+    this.#sendItem(client, item, id, 0)
+  }
+
+  #sendItem(client: SessionClient, item: Outgoing, id: number, dup: number): void {
+    const { publication, qos, retain, target } = item
+    if (!client.send(publication, qos, dup | (retain ? 1 : 0), target.identifiers, id)) this.#finish(id)
+  }
+
+  #sendAwaited(client: SessionClient, awaited: Fifo<Awaited>): void {
+    const { kept } = this.#house.ledger
+    for (let next = awaited.peek(); next !== undefined && next.batch <= kept; next = awaited.peek()) {
+      awaited.shift()
+      const item = this.#inflight.itemOf(next.id)
+      if (item !== undefined) this.#sendItem(client, item, next.id, 0)
+    }
+    if (awaited.size === 0) this.#awaited = undefined
+  }
+
+  /** [MQTT-4.4.0-1]: what was not answered is sent again, with its identifier, in its order. @returns whether it is done */
+  #redeliver(client: SessionClient, redeliveries: Fifo<number>): boolean {
+    while (redeliveries.size > 0) {
+      if (!this.#mayTakeMore(client)) return false
+      const id = redeliveries.shift() as number
+      const state = this.#inflight.stateOf(id)
+      if (state === waits.nothing) continue // answered without being asked again
+      this.#unanswered++
+      const item = this.#inflight.itemOf(id)
+      if (state === waits.pubcomp) client.sendPubrel(id)
+      else if (item !== undefined) this.#sendItem(client, item, id, 8)
+    }
+    this.#redeliveries = undefined
+    return true
+  }
+
+  #finish(id: number): void {
+    const item = this.#inflight.free(id)
+    if (this.#unanswered > 0) this.#unanswered--
+    if (item !== undefined) {
+      if (this.number !== 0) this.#forget(item)
+      item.release(this.#house.budget)
+    }
+    if (this.#queue !== undefined || this.#redeliveries !== undefined || this.#feed !== undefined)
+      this.#house.pumpSoon(this)
+  }
+
+  #enqueue(item: Outgoing): void {
+    this.#queue ??= new Fifo()
+    this.#queue.push(item)
+    this.#queueBytes += item.bytes
+  }
+
+  /** Drops the oldest that wait, until there is room. @returns false when there can be none */
+  #makeRoom({ route, payloadLength }: Publication): boolean {
+    const bytes = route.topicBytes.length + payloadLength
+    if (bytes > limits.sessionQueueBytesMax) {
+      this.#house.dropped(this, 'sessionQueueBytesMax')
+      return false
+    }
+    const queue = this.#queue
+    while (queue !== undefined && queue.size > 0) {
+      const isTooMany = queue.size >= limits.sessionQueueMessagesMax
+      if (!isTooMany && this.#queueBytes + bytes <= limits.sessionQueueBytesMax) break
+      const oldest = queue.shift() as Outgoing
+      this.#queueBytes -= oldest.bytes
+      if (this.number !== 0) this.#forget(oldest)
+      oldest.release(this.#house.budget)
+      this.#house.dropped(this, isTooMany ? 'sessionQueueMessagesMax' : 'sessionQueueBytesMax')
+    }
+    return true
+  }
+
+  #record(item: Outgoing, packetId: number, isReleased: boolean, isNew: boolean): void {
+    const { ledger } = this.#house
+    const { publication, qos, retain, target } = item
+    let { body } = publication
+    if (body === undefined || body.references === 0) {
+      body = ledger.putBody(publication.toStored())
+      publication.body = body
+    }
+    const record = { qos, retain, packetId, isReleased, identifiers: target.identifiers }
+    ledger.putDelivery(this.number, item.order, body, record, isNew)
+  }
+
+  #forget(item: Outgoing): void {
+    const { body } = item.publication
+    if (body !== undefined) this.#house.ledger.deleteDelivery(this.number, item.order, body)
+  }
+}
