@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { Aedes, type AuthenticateError, type Client, type Subscription } from 'aedes'
 import type { Counters } from '../core/counters.ts'
 import { errnoOf, reasonOf } from '../core/errors.ts'
-import { limits } from '../core/limits.ts'
+import { limitDefaults, limits } from '../core/limits.ts'
 import { PacketGuard } from '../core/packet-guard.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -56,9 +56,9 @@ export class Broker {
     const aedes = new Aedes({
       persistence: store.persistence,
       connectTimeout: limits.connectTimeoutMs,
-      drainTimeout: limits.drainTimeoutMs,
-      maxTopicLevels: limits.topicLevelsMax,
-      queueLimit: limits.earlyPacketsMax,
+      drainTimeout: 5_000,
+      maxTopicLevels: limitDefaults.topicLevelsMax,
+      queueLimit: 1_000,
     })
     const broker = new Broker(aedes, store, options)
     broker.#install()

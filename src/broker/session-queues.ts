@@ -4,6 +4,7 @@ import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 
 const shownMax = 200
+const allQueuesBytesMax = 128 * 1024 * 1024
 /** How the store's keys begin under which messages wait: `outgoing:CLIENT:…`. */
 const prefix = 'outgoing:'
 
@@ -14,7 +15,7 @@ interface Queue {
 
 /**
  * How much waits for the clients of persistent sessions. At most `sessionQueueMessagesMax` messages and
- * `sessionQueueBytesMax` bytes for one client, `sessionQueuesBytesMax` for all; one past it is not kept for that client.
+ * `sessionQueueBytesMax` bytes for one client, 128 MiB for all; one past it is not kept for that client.
  */
 export class SessionQueues {
   readonly #log: Logger
@@ -73,7 +74,7 @@ export class SessionQueues {
     const { messages, bytes } = this.#queues.get(clientId) ?? { messages: 0, bytes: 0 }
     if (messages >= limits.sessionQueueMessagesMax) return 'sessionQueueMessagesMax'
     if (bytes + more > limits.sessionQueueBytesMax) return 'sessionQueueBytesMax'
-    return this.#bytes + more > limits.sessionQueuesBytesMax ? 'sessionQueuesBytesMax' : undefined
+    return this.#bytes + more > allQueuesBytesMax ? 'memoryBytesMax' : undefined
   }
 
   #count(clientId: string, bytes: number): void {

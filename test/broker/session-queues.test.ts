@@ -30,15 +30,15 @@ test('as many messages as are allowed wait for a client, and one more is not kep
 
 test('bytes are bounded for one client and for all together', () => {
   const { counters, queues } = world()
-  const { sessionQueueBytesMax, sessionQueuesBytesMax } = limits
+  const { sessionQueueBytesMax, memoryBytesMax } = limits
   assert.equal(queues.admits('0', sessionQueueBytesMax), true)
   assert.equal(queues.admits('0', 1), false)
   assert.equal(counters.get('sessionQueueBytesMax'), 1)
-  const clients = sessionQueuesBytesMax / sessionQueueBytesMax
+  const clients = memoryBytesMax / sessionQueueBytesMax
   for (let index = 1; index < clients; index++)
     assert.equal(queues.admits(`${index}`, sessionQueueBytesMax), true)
   assert.equal(queues.admits('one more', 1), false)
-  assert.equal(counters.get('sessionQueuesBytesMax'), 1)
+  assert.equal(counters.get('memoryBytesMax'), 1)
   queues.forget('1')
   assert.equal(queues.admits('one more', sessionQueueBytesMax), true)
 })
