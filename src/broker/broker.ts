@@ -20,6 +20,9 @@ import { openStateStore, type StateStore } from './state-store.ts'
 /** Characters of a field that a log line shows. */
 const shownMax = 200
 
+/** Of MQTT 3.1.1, for the reason codes of MQTT 5. */
+const returnCodes = { 133: 2, 134: 4, 135: 5 } as const
+
 /** CONNACK return code 1 [MQTT-3.1.2-2]: what a client of MQTT 5 gets. */
 const unacceptableProtocol = 1
 
@@ -130,7 +133,9 @@ export class Broker {
       counters.add('clients.refused')
       this.#logRefusal({ client: client.id, address: peer, reason: verdict.reason, remedy: verdict.remedy })
       done(
-        Object.assign(new Error(verdict.reason), { returnCode: verdict.returnCode }) as AuthenticateError,
+        Object.assign(new Error(verdict.reason), {
+          returnCode: returnCodes[verdict.reasonCode],
+        }) as AuthenticateError,
         false,
       )
     }
