@@ -325,7 +325,7 @@ export class Daemon {
   }
 
   #status(): DaemonStatus {
-    const { addresses = [], pending = [], link, clients } = this.#broker?.state ?? {}
+    const { addresses = [], pending = [], link, ...amounts } = this.#broker?.state ?? {}
     return statusOf({
       version: version(),
       host: this.#parts.lan.identity.host,
@@ -333,7 +333,7 @@ export class Daemon {
       settings: this.#settings,
       addresses,
       pending,
-      ...(clients === undefined ? {} : { clients }),
+      amounts,
       ...(link === undefined ? {} : { link: linkInWords(link) }),
       board: this.#pins,
       lastReload: this.#lastReload,
