@@ -7,6 +7,7 @@ import { reloadOutcome, statusOf } from './control/status.ts'
 import { TraceHub } from './control/trace-hub.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
+import { setLimits } from './core/limits.ts'
 import { commandWords, isOutput } from './core/pin.ts'
 import { readPinOrder } from './core/pin-order.ts'
 import type { BrokerDoor, DoorState, ServiceManager } from './core/ports.ts'
@@ -141,6 +142,7 @@ export class Daemon {
     const { log, lan, manager, onReady } = this.#parts
     const { name, dataDir, pins, sensors: sensed, rules } = this.#settings
     const statusTopic = `damselfly/${name}/status`
+    setLimits(this.#settings.limits)
 
     const broker = await brokerDoor({
       settings: this.#settings,
@@ -278,6 +280,7 @@ export class Daemon {
     const before = this.#settings
     this.#settings = next
     log.level = next.logLevel
+    setLimits(next.limits)
     try {
       await this.#broker?.apply(next)
     } catch (error) {
@@ -322,7 +325,7 @@ export class Daemon {
   }
 
   #status(): DaemonStatus {
-    const { addresses = [], pending = [], link, clients } = this.#broker?.state ?? {}
+    const { addresses = [], pending = [], link, ...amounts } = this.#broker?.state ?? {}
     return statusOf({
       version: version(),
       host: this.#parts.lan.identity.host,
@@ -330,7 +333,7 @@ export class Daemon {
       settings: this.#settings,
       addresses,
       pending,
-      ...(clients === undefined ? {} : { clients }),
+      amounts,
       ...(link === undefined ? {} : { link: linkInWords(link) }),
       board: this.#pins,
       lastReload: this.#lastReload,

@@ -26,8 +26,8 @@ export type Verdict =
   | { readonly isAllowed: true }
   | {
       readonly isAllowed: false
-      /** CONNACK return code of MQTT 3.1.1, table 3.1: 2 identifier rejected, 4 bad user name or password, 5 not authorized. */
-      readonly returnCode: 2 | 4 | 5
+      /** Of MQTT 5, table 3-1: 0x85 client identifier not valid, 0x86 bad user name or password, 0x87 not authorized. */
+      readonly reasonCode: 0x85 | 0x86 | 0x87
       readonly reason: string
       /** What the owner can do about it. */
       readonly remedy: string
@@ -40,11 +40,11 @@ export type Verdict =
 export function judge(access: Access, applicant: Applicant): Verdict {
   if (applicant.clientId === ownClientId) {
     const reason = `the client id ${ownClientId} stands for our own rules and pins`
-    return { isAllowed: false, returnCode: 2, reason, remedy: 'give the client another id' }
+    return { isAllowed: false, reasonCode: 0x85, reason, remedy: 'give the client another id' }
   }
   if (access.name !== undefined && applicant.clientId === `damselfly-${access.name}`) {
     const reason = `a second Damselfly has the name ${access.name} too: their topics would be the same`
-    return { isAllowed: false, returnCode: 2, reason, remedy: 'set another NAME in its .env' }
+    return { isAllowed: false, reasonCode: 0x85, reason, remedy: 'set another NAME in its .env' }
   }
   if (applicant.username === undefined) return judgeAnonymous(access, applicant.isLocal)
   if (access.credentials === undefined) {
@@ -58,7 +58,7 @@ export function judge(access: Access, applicant: Applicant): Verdict {
   if (isRight === 1) return { isAllowed: true }
   return {
     isAllowed: false,
-    returnCode: 4,
+    reasonCode: 0x86,
     reason: 'wrong user name or password',
     remedy: useCredentials,
   }
@@ -67,7 +67,7 @@ export function judge(access: Access, applicant: Applicant): Verdict {
 function judgeAnonymous(access: Access, isLocal: boolean): Verdict {
   if (access.allowAnonymous === 'everyone' || (access.allowAnonymous === 'local' && isLocal))
     return { isAllowed: true }
-  return { isAllowed: false, returnCode: 5, reason: 'no user name given', remedy: remedyFor(access) }
+  return { isAllowed: false, reasonCode: 0x87, reason: 'no user name given', remedy: remedyFor(access) }
 }
 
 /** What the owner does so that clients on the LAN get in. */

@@ -17,7 +17,6 @@ export interface PubOptions extends MqttOptions {
   readonly nullMessage?: boolean
 }
 
-const bytesMax = limits.clientOutgoingBytesMax
 /** So much of standard input may be on its way before the broker's answer is awaited. */
 const linesMax = 1_000
 const lineBytesMax = 1024 * 1024
@@ -77,7 +76,7 @@ async function wholeOf(input: Readable, name: string): Promise<Buffer> {
   try {
     for await (const chunk of input) {
       bytes += chunk.length
-      if (bytes > bytesMax) throw tooLong(name)
+      if (bytes > limits.clientOutgoingBytesMax) throw tooLong(name)
       chunks.push(chunk)
     }
   } catch (cause) {
@@ -101,7 +100,7 @@ async function* linesOf(input: Readable): AsyncGenerator<Buffer> {
     }
     begun.push(chunk.subarray(start))
     bytes += chunk.length - start
-    if (bytes > bytesMax) throw tooLong('a line')
+    if (bytes > limits.clientOutgoingBytesMax) throw tooLong('a line')
   }
   if (bytes > 0) yield Buffer.concat(begun)
 }
@@ -109,6 +108,6 @@ async function* linesOf(input: Readable): AsyncGenerator<Buffer> {
 function tooLong(what: string): DamselflyError {
   return new DamselflyError(
     'VALUE_INVALID',
-    `${what} is longer than ${bytesMax} bytes, which is too much for one message`,
+    `${what} is longer than ${limits.clientOutgoingBytesMax} bytes, which is too much for one message`,
   )
 }

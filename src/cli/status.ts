@@ -34,7 +34,7 @@ export async function status(options: { readonly json?: boolean }): Promise<void
 
 /** The status in lines for a person. */
 export function statusLines(status: DaemonStatus): string[] {
-  const { version, name, pid, startedAt, link, clients, lastReload } = status
+  const { version, name, pid, startedAt, link, lastReload } = status
   const upMs = Math.max(0, Date.now() - Date.parse(startedAt))
   const rows: [string, string][] =
     link === undefined
@@ -43,7 +43,7 @@ export function statusLines(status: DaemonStatus): string[] {
           ...status.pending.map((reason): [string, string] => ['', `(${reason})`]),
         ]
       : [['broker', link]]
-  if (clients !== undefined) rows.push(['clients', `${clients} connected`])
+  rows.push(...broker(status))
   rows.push(['rules', rules(status)], ['pins', pins(status)])
   if (status.sensors > 0) rows.push(['sensors', String(status.sensors)])
   rows.push(['memory', `${Math.round(status.memoryBytes / 2 ** 20)} MiB`])
@@ -68,6 +68,19 @@ function listening({ addresses, port }: DaemonStatus): string {
     address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
   )
   return open.join('  ') || 'nowhere'
+}
+
+function broker({ clients, sessions, queuedMessages, retainedMessages }: DaemonStatus): [string, string][] {
+  const rows: [string, string][] = []
+  if (clients !== undefined) rows.push(['clients', `${clients} connected`])
+  const waiting = queuedMessages === undefined ? '' : `, ${messages(queuedMessages)} waiting in them`
+  if (sessions !== undefined) rows.push(['sessions', `${sessions}${waiting}`])
+  if (retainedMessages !== undefined) rows.push(['retained', messages(retainedMessages)])
+  return rows
+}
+
+function messages(count: number): string {
+  return count === 1 ? '1 message' : `${count} messages`
 }
 
 function rules({ rules: { enabled, disabled } }: DaemonStatus): string {

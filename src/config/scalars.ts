@@ -1,10 +1,13 @@
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { AllowAnonymous } from '../core/bind.ts'
+import type { Durability } from '../core/durability.ts'
+import type { LimitName } from '../core/limits.ts'
 import { nearest } from '../core/nearest.ts'
 import { Secret } from '../core/secret.ts'
 import { bindOf, readBind } from './bind-list.ts'
 import { readBrokerUrl } from './broker-url.ts'
+import { limitKeys } from './limit-keys.ts'
 import type { ProblemList } from './problem-list.ts'
 import type { LogLevel, Settings } from './settings.ts'
 import type { Environment, Variable, VariableName, Variables } from './variables.ts'
@@ -55,6 +58,11 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
   const credentials = readCredentials(variables)
   const remote = read('BROKER_URL', (variable) => readBrokerUrl(variable, credentials), undefined)
   if (remote !== undefined) warnOfIdle(variables, warnings)
+  const limits: Partial<Record<LimitName, number>> = {}
+  for (const { key, limit, read: amount } of limitKeys) {
+    const value = read<number | undefined>(key, (variable) => amount(variable, warnings), undefined)
+    if (value !== undefined) limits[limit] = value
+  }
   return {
     name: read('NAME', readName, defaultName()),
     remote,
@@ -73,12 +81,19 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
       oneOf<Settings['logFormat']>({ pretty: 'pretty', json: 'json' }),
       request.isTerminal ? 'pretty' : 'json',
     ),
+    durability: read(
+      'DURABILITY',
+      oneOf<Durability>({ power: 'power', crash: 'crash', memory: 'memory' }),
+      'power',
+    ),
+    limits,
   }
 }
 
 /** What is about the broker of our own says nothing when there is none. */
 function warnOfIdle(variables: Variables, warnings: ProblemList): void {
-  for (const name of ['BIND', 'PORT', 'ALLOW_ANONYMOUS'] as const) {
+  const bounds = limitKeys.filter(({ isForAttached }) => isForAttached !== true).map(({ key }) => key)
+  for (const name of ['BIND', 'PORT', 'ALLOW_ANONYMOUS', 'DURABILITY', ...bounds] as const) {
     const variable = variables.get(name)
     if (variable === undefined) continue
     warnings.add({

@@ -1,4 +1,6 @@
 import type { AllowAnonymous, Bind } from '../core/bind.ts'
+import type { Durability } from '../core/durability.ts'
+import type { LimitName } from '../core/limits.ts'
 import type { Pin, Sensor } from '../core/pin.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
 import type { Rule } from '../core/rule.ts'
@@ -29,6 +31,9 @@ export interface Settings {
   readonly pwmDir: string | undefined
   readonly logLevel: LogLevel
   readonly logFormat: 'pretty' | 'json'
+  readonly durability: Durability
+  /** The bounds that are set; the others have their defaults. */
+  readonly limits: Readonly<Partial<Record<LimitName, number>>>
   readonly pins: readonly Pin[]
   readonly sensors: readonly Sensor[]
   readonly rules: readonly Rule[]

@@ -26,6 +26,21 @@ export const variableNames = [
   'PWM_DIR',
   'LOG_LEVEL',
   'LOG_FORMAT',
+  'DURABILITY',
+  'MAX_CONNECTIONS',
+  'MAX_PACKET_SIZE',
+  'MAX_INFLIGHT_MESSAGES',
+  'MAX_QUEUED_MESSAGES',
+  'MAX_QUEUED_BYTES',
+  'MAX_KEEPALIVE',
+  'MAX_TOPIC_LEVELS',
+  'PERSISTENT_CLIENT_EXPIRATION',
+  'MAX_RETAINED_MESSAGES',
+  'MAX_RETAINED_BYTES',
+  'CONNECT_TIMEOUT',
+  'MAX_OUTPUT_BYTES',
+  'MAX_MESSAGE_RATE',
+  'MEMORY_LIMIT',
 ] as const
 
 export type VariableName = (typeof variableNames)[number]

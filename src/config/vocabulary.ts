@@ -1,4 +1,4 @@
-import { limits } from '../core/limits.ts'
+import { limitDefaults } from '../core/limits.ts'
 import { formatDuration } from '../core/units.ts'
 
 /**
@@ -197,7 +197,7 @@ export const inputPinKeys = {
     default: 'as-is',
   },
   debounce: {
-    description: `How long the level must be stable: 30ms. At most ${formatDuration(limits.pinDebounceMsMax)}.`,
+    description: `How long the level must be stable: 30ms. At most ${formatDuration(limitDefaults.pinDebounceMsMax)}.`,
     ...like('duration'),
   },
   publish: { description: 'The topic that gets on or off at each change.', ...like('topic') },
@@ -220,7 +220,7 @@ export const sensorKeys = {
     pattern: '^(cpu|w1:[0-9a-fA-F]{2}-[0-9a-fA-F]{1,12}|/.*)$',
   },
   every: {
-    description: `How often it is read: 30s. At least ${formatDuration(limits.sensorEveryMsMin)}; 1m unless told.`,
+    description: `How often it is read: 30s. At least ${formatDuration(limitDefaults.sensorEveryMsMin)}; 1m unless told.`,
     ...like('duration'),
   },
   publish: { description: 'A topic that gets each value.', ...like('topic') },
@@ -247,7 +247,7 @@ export const ruleKeys = {
     anyOf: [ref('filter'), { type: 'array', minItems: 1, items: ref('filter') }],
   },
   every: {
-    description: `Fires again and again: 5s. At least ${formatDuration(limits.everyMsMin)}.`,
+    description: `Fires again and again: 5s. At least ${formatDuration(limitDefaults.everyMsMin)}.`,
     ...like('duration'),
   },
   at: {
@@ -267,7 +267,7 @@ export const ruleKeys = {
     anyOf: [{ type: 'string', minLength: 1 }, { type: 'object' }],
   },
   after: {
-    description: `With on: fires when a topic has had no message for this long: 10m. At least ${formatDuration(limits.everyMsMin)}.`,
+    description: `With on: fires when a topic has had no message for this long: 10m. At least ${formatDuration(limitDefaults.everyMsMin)}.`,
     ...like('duration'),
   },
   do: {

@@ -100,6 +100,11 @@ export interface DaemonStatus {
   readonly link?: string
   /** Clients that are connected; absent where the broker is another one. */
   readonly clients?: number
+  /** Sessions that are kept, whether their client is connected or not; absent where the broker is another one. */
+  readonly sessions?: number
+  /** Messages that wait in them. */
+  readonly queuedMessages?: number
+  readonly retainedMessages?: number
   /** Rules that run, and rules that are there with `enabled: false`. */
   readonly rules: { readonly enabled: number; readonly disabled: number }
   /** How many are read. */

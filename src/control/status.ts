@@ -4,9 +4,13 @@ import { formatPlace, type Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { DaemonStatus, ReloadOutcome } from './protocol.ts'
 
+export type BrokerAmounts = Pick<DaemonStatus, 'clients' | 'sessions' | 'queuedMessages' | 'retainedMessages'>
+
 /** What the status is made of: the house as its parts tell of it. */
 export interface StatusFacts
-  extends Pick<DaemonStatus, 'version' | 'host' | 'addresses' | 'pending' | 'link' | 'clients' | 'counters'> {
+  extends Pick<DaemonStatus, 'version' | 'host' | 'addresses' | 'pending' | 'link' | 'counters'> {
+  /** How much the broker of our own has; empty where it is another one. */
+  readonly amounts: BrokerAmounts
   readonly startedAt: Date
   readonly settings: {
     readonly name: string
@@ -25,7 +29,7 @@ export interface StatusFacts
 
 /** The status of this process, now. */
 export function statusOf(facts: StatusFacts): DaemonStatus {
-  const { settings, board, counters, link, clients, lastReload } = facts
+  const { settings, board, counters, link, amounts, lastReload } = facts
   const enabled = settings.rules.filter(({ isEnabled }) => isEnabled).length
   const held = board.pins.map(({ name }) => name)
   return {
@@ -38,7 +42,7 @@ export function statusOf(facts: StatusFacts): DaemonStatus {
     addresses: facts.addresses,
     pending: facts.pending,
     ...(link === undefined ? {} : { link }),
-    ...(clients === undefined ? {} : { clients }),
+    ...amounts,
     sensors: settings.sensors.length,
     rules: { enabled, disabled: settings.rules.length - enabled },
     pins: {

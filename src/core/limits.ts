@@ -1,8 +1,8 @@
 /**
- * Every bound in the house, by name. What can grow has one here, and a counter of the same name
- * (`core/counters.ts`) that says how often it was reached. The defaults suit a Raspberry Pi.
+ * Every bound in the house, by name, as it holds unless the settings say otherwise. What can grow has one here, and a
+ * counter of the same name (`core/counters.ts`) that says how often it was reached. The values suit a Raspberry Pi.
  */
-export const limits = {
+export const limitDefaults = {
   /** Clients connected at once; the next one is turned away. */
   connectionsMax: 10_240,
   /** Bytes of one MQTT packet, fixed header included, once a client is connected. */
@@ -154,6 +154,8 @@ export const limits = {
   blinkMsMin: 20,
   /** Failures remembered, so that the same one is not logged again and again. */
   repeatsRemembered: 1_000,
+  /** Client ids whose takeovers are remembered, so that a fight for one is seen; the one that was quiet longest goes. */
+  takeoversRemembered: 1_000,
 
   /** Messages that wait in one registration of the library; beyond it the oldest is dropped. */
   clientQueueMessagesMax: 10_000,
@@ -171,4 +173,14 @@ export const limits = {
   clientConnectionsMax: 8,
 } as const
 
-export type LimitName = keyof typeof limits
+export type LimitName = keyof typeof limitDefaults
+
+const current: Record<LimitName, number> = { ...limitDefaults }
+
+/** Every bound as it is now: a reload may change it, so read it where it is used and keep no copy. */
+export const limits: Readonly<Record<LimitName, number>> = current
+
+/** Changes these bounds for the whole process, and puts all others back to their defaults. At the start and at a reload. */
+export function setLimits(changes: Readonly<Partial<Record<LimitName, number>>>): void {
+  Object.assign(current, limitDefaults, changes)
+}

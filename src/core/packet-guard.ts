@@ -6,7 +6,7 @@ import { limits } from './limits.ts'
  * only [MQTT-2.2] and keeps nothing, so an oversized packet is found before anybody buffers it.
  */
 export class PacketGuard {
-  #bytesMax: number = limits.connectPacketBytesMax
+  #isFirst = true
   /** Bytes of the current packet that are still to come; meaningless while a header is read. */
   #rest = 0
   #isInHeader = true
@@ -16,7 +16,7 @@ export class PacketGuard {
 
   /** Whether the packet that is being looked at is the connection's first. */
   get isFirst(): boolean {
-    return this.#bytesMax === limits.connectPacketBytesMax
+    return this.#isFirst
   }
 
   /** @returns the declared size in bytes of a packet that is too large, else undefined */
@@ -45,8 +45,8 @@ export class PacketGuard {
     const isMore = (byte & 0x80) !== 0
     if (isMore && this.#headerBytes < 5) return undefined // [MQTT-1.5.5-1] at most four length bytes
     const size = this.#headerBytes + this.#length
-    if (isMore || size > this.#bytesMax) return size
-    this.#bytesMax = limits.packetBytesMax
+    if (isMore || size > (this.#isFirst ? limits.connectPacketBytesMax : limits.packetBytesMax)) return size
+    this.#isFirst = false
     if (this.#length === 0) this.#begin()
     else {
       this.#rest = this.#length

@@ -81,6 +81,11 @@ export interface DoorState {
   readonly pending: readonly string[]
   /** How many clients are connected to our own broker. */
   readonly clients?: number
+  /** Sessions that our own broker keeps, whether their client is connected or not. */
+  readonly sessions?: number
+  /** Messages that wait in them. */
+  readonly queuedMessages?: number
+  readonly retainedMessages?: number
   /** There when the broker is elsewhere. */
   readonly link?: LinkState
 }

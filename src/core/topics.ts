@@ -1,22 +1,30 @@
-import { limits } from './limits.ts'
+import { limitDefaults, limits } from './limits.ts'
 
 /**
  * What is wrong with a topic name, or undefined when a message may carry it.
  * [MQTT-4.7.3-1] at least one character, [MQTT-4.7.3-2] no U+0000, at most `topicBytesMax` bytes, which is less than [MQTT-4.7.3-3] allows,
  * [MQTT-4.7.1-1] no wildcard.
+ * @param levelsMax `limits.topicLevelsMax` for what a client says; unless told, what we ourselves may say at all times
  */
-export function topicProblem(topic: string): string | undefined {
+export function topicProblem(
+  topic: string,
+  levelsMax: number = limitDefaults.topicLevelsMax,
+): string | undefined {
   if (topic.includes('+') || topic.includes('#'))
     return 'a topic to publish to has no wildcards (+ and # are for filters)'
-  return commonProblem(topic)
+  return commonProblem(topic, levelsMax)
 }
 
 /**
  * What is wrong with a topic filter, or undefined when one may subscribe to it.
  * [MQTT-4.7.1-2] `#` stands alone as the last level, [MQTT-4.7.1-3] `+` stands alone in its level.
+ * @param levelsMax as for `topicProblem`
  */
-export function filterProblem(filter: string): string | undefined {
-  const common = commonProblem(filter)
+export function filterProblem(
+  filter: string,
+  levelsMax: number = limitDefaults.topicLevelsMax,
+): string | undefined {
+  const common = commonProblem(filter, levelsMax)
   if (common !== undefined) return common
   const levels = filter.split('/')
   for (const [index, level] of levels.entries()) {
@@ -27,15 +35,22 @@ export function filterProblem(filter: string): string | undefined {
   return undefined
 }
 
-function commonProblem(text: string): string | undefined {
+function commonProblem(text: string, levelsMax: number): string | undefined {
   if (text.length === 0) return 'it is empty'
   if (text.includes('\0')) return 'it contains U+0000'
   if (text.length > limits.topicBytesMax || Buffer.byteLength(text) > limits.topicBytesMax) {
     return `it is longer than ${limits.topicBytesMax} bytes`
   }
-  if (text.split('/').length > limits.topicLevelsMax)
-    return `it has more than ${limits.topicLevelsMax} levels`
+  if (hasMoreLevels(text, levelsMax)) return `it has more than ${levelsMax} levels`
   return undefined
+}
+
+function hasMoreLevels(text: string, levelsMax: number): boolean {
+  let levels = 1
+  for (let at = text.indexOf('/'); at !== -1; at = text.indexOf('/', at + 1)) {
+    if (++levels > levelsMax) return true
+  }
+  return false
 }
 
 /**

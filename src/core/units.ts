@@ -53,6 +53,52 @@ export function parsePulse(text: string): number | undefined {
   return found === null ? undefined : Math.round(Number(found[1]) * (found[2] === 'ms' ? 1e6 : 1e3))
 }
 
+const secondsPerUnit = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800, y: 31_536_000 } as const
+
+/**
+ * Reads a length of time that no timer has to wait for: `2h`, `14d`, `2w`, `1y` (365 days), `1h30m`. Seconds.
+ * @returns undefined when it is none; a bare number has no unit, and is none
+ */
+export function parsePeriod(text: string): number | undefined {
+  const compact = text.replaceAll(' ', '')
+  if (!/^(?:\d{1,10}(?:\.\d{1,6})?[smhdwy])+$/.test(compact)) return undefined
+  let seconds = 0
+  for (const [, amount, unit] of compact.matchAll(/([\d.]+)([smhdwy])/g))
+    seconds += Number(amount) * secondsPerUnit[unit as keyof typeof secondsPerUnit]
+  return Math.round(seconds)
+}
+
+const bytesPerUnit: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+}
+
+/**
+ * Reads a size: `10485760` and `512B` are bytes, `10MB` is ten million of them, `10MiB` ten times 1,048,576; so are `KB`
+ * and `KiB`, `GB` and `GiB`. Bytes.
+ * @returns undefined when it is none, as `10M`, of which nobody can tell which of both it is
+ */
+export function parseBytes(text: string): number | undefined {
+  const [, amount, unit] = /^(\d{1,15}(?:\.\d{1,6})?) ?([kmg]i?b|b|)$/i.exec(text.trim()) ?? []
+  const factor = bytesPerUnit[unit?.toLowerCase() ?? '?']
+  return factor === undefined ? undefined : Math.floor(Number(amount) * factor)
+}
+
+/** A size as people write it, exactly: 10,485,760 → `10MiB`, 1,000 → `1000B`. `parseBytes` reads it. */
+export function formatBytes(bytes: number): string {
+  for (const unit of ['GiB', 'MiB', 'KiB']) {
+    const factor = bytesPerUnit[unit.toLowerCase()] as number
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`
+  }
+  return `${bytes}B`
+}
+
 /** A duration in milliseconds as people write it: 90_000 → `1m30s`. The inverse of `parseDuration`. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0s'

@@ -10,6 +10,9 @@ const kinds: Readonly<Record<keyof Scalars, `restart: ${string}` | 'reload'>> = 
   gpioChip: 'restart: GPIO_CHIP',
   pwmDir: 'restart: PWM_DIR',
   logFormat: 'restart: LOG_FORMAT',
+  // the store keeps what it has promised in one way
+  durability: 'restart: DURABILITY',
+  limits: 'reload',
   logLevel: 'reload',
   remote: 'reload',
   bind: 'reload',

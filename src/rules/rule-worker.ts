@@ -34,7 +34,6 @@ export interface RuleState {
 const bytesPerFiring = 700
 const bytesPerTopic = 450
 
-const behindOthers = `waits behind ${limits.ruleLanesMax} topics`
 const waitsForQuiet = 'debounce: it waits until the topic has been quiet'
 const waitsForSilence = 'after: it fires when the topic falls silent'
 
@@ -263,14 +262,14 @@ export class RuleWorker {
 
   #otherwise(firing: Firing, outcome: Pick<ConditionOutcome, 'why'>): void {
     const isHeldUp = this.#queue.isHeldUp(firing.event.topic)
-    this.#witness.otherwise(firing, isHeldUp ? { why: behindOthers } : outcome)
+    this.#witness.otherwise(firing, isHeldUp ? { why: behindOthers() } : outcome)
     const kept = this.#hasAskingSteps ? firing : withoutMemory(firing)
     this.#push({ ...kept, isElse: true })
   }
 
   #whyLater(topic: string, why?: string): string | undefined {
     if (!this.#queue.isHeldUp(topic)) return why
-    return why === undefined ? behindOthers : `${why}; ${behindOthers}`
+    return why === undefined ? behindOthers() : `${why}; ${behindOthers()}`
   }
 
   #isLoop(firing: Firing): boolean {
@@ -297,4 +296,8 @@ function isElseByCondition({ elseSteps, until, afterMs }: Rule): boolean {
 
 function withoutMemory({ event, chain, traceId }: Firing): Firing {
   return { event, chain, traceId }
+}
+
+function behindOthers(): string {
+  return `waits behind ${limits.ruleLanesMax} topics`
 }

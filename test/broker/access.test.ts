@@ -56,5 +56,5 @@ test('nobody may call himself what our own rules and pins are called', () => {
     { allowAnonymous: 'everyone', credentials },
     { ...right, clientId: 'damselfly', isLocal: true },
   )
-  assert.equal(!verdict.isAllowed && verdict.returnCode, 2)
+  assert.equal(!verdict.isAllowed && verdict.reasonCode, 0x85)
 })

@@ -76,9 +76,7 @@ test('a client that sends too much before its CONNECT is answered is disconnecte
   const { raw, connect } = await brokerWorld(context)
   const socket = await raw()
   const closed = untilClosed(socket)
-  const publishes = Array.from({ length: limits.earlyPacketsMax + 1 }, () =>
-    Buffer.from([0x30, 3, 0, 1, 0x6e]),
-  )
+  const publishes = Array.from({ length: 1_000 + 1 }, () => Buffer.from([0x30, 3, 0, 1, 0x6e]))
   socket.write(Buffer.concat([connectPacket('eager'), ...publishes]))
   await closed
   assert.equal((await connect()).connected, true)

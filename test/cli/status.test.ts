@@ -109,6 +109,12 @@ test('what is out of order stands in the status', () => {
     '  counted    3 clients refused',
     '  limits     reached: connectionsMax 2 (docs/limits.md)',
   ])
+  const amounts = { clients: 1, sessions: 3, queuedMessages: 40, retainedMessages: 1 }
+  assert.deepEqual(statusLines({ ...status, ...amounts }).slice(3, 6), [
+    '  clients    1 connected',
+    '  sessions   3, 40 messages waiting in them',
+    '  retained   1 message',
+  ])
   const link = 'mqtt://hub:1883 (not connected: nothing listens there)'
   assert.deepEqual(statusLines({ ...status, addresses: [], pending: [], link }).slice(1, 3), [
     `  broker     ${link}`,

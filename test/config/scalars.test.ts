@@ -34,6 +34,8 @@ test('without any variable every setting has its default', async () => {
     pwmDir: undefined,
     logLevel: 'info',
     logFormat: 'json',
+    durability: 'power',
+    limits: {},
     pins: [],
     sensors: [],
     rules: [],

@@ -30,6 +30,18 @@ test('the status and the pins are answered, each with the protocol', async (cont
   talker.socket.destroy()
 })
 
+test('how much the broker has is told where it tells, and left out where it does not', async (context) => {
+  const amounts = { clients: 1, sessions: 3, queuedMessages: 40, retainedMessages: 5 }
+  for (const given of [amounts, {}]) {
+    const talker = await Talker.to((await startControl(context, { amounts: given })).path)
+    const told = (await talker.ask({ get: 'status' }))['status'] as Record<string, unknown>
+    for (const name of Object.keys(amounts))
+      assert.equal(told[name], (given as Record<string, unknown>)[name], name)
+    assert.equal('sessions' in told, given === amounts)
+    talker.socket.destroy()
+  }
+})
+
 test('whoever has said all it has to say still gets its answers', async (context) => {
   const { path } = await startControl(context)
   const talker = await Talker.to(path)

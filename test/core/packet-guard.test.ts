@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { limits } from '#src/core/limits.js'
+import { limits, setLimits } from '#src/core/limits.js'
 import { PacketGuard } from '#src/core/packet-guard.js'
 
 /** A packet of this size in all, its content zeros. */
@@ -59,4 +59,14 @@ test('packets are told apart wherever the stream is cut', () => {
 
 test('a length of more than four bytes is too large, whatever it says', () => {
   assert.notEqual(new PacketGuard().inspect(Buffer.from([0x10, 0x80, 0x80, 0x80, 0x80, 0x01])), undefined)
+})
+
+test('a bound that is changed while a connection lasts holds from its next packet on', (context) => {
+  context.after(() => setLimits({}))
+  setLimits({ connectPacketBytesMax: 100, packetBytesMax: 100 })
+  const guard = new PacketGuard()
+  assert.equal(guard.inspect(packet(100)), undefined)
+  assert.equal(guard.isFirst, false)
+  setLimits({ packetBytesMax: 50 })
+  assert.equal(guard.inspect(packet(51)), 51)
 })

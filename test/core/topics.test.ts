@@ -81,3 +81,11 @@ test('a topic to publish to has no wildcard and is not empty', () => {
   for (const topic of ['a/+', '#', '', 'a\0']) assert.equal(typeof topicProblem(topic), 'string', topic)
   for (const topic of ['a', '/', '$SYS/x', 'ü/€']) assert.equal(topicProblem(topic), undefined, topic)
 })
+
+test('a client may be held to fewer levels than the house itself', () => {
+  for (const problem of [topicProblem, filterProblem]) {
+    assert.equal(problem('a/b/c', 3), undefined)
+    assert.equal(problem('a/b/c/', 3), 'it has more than 3 levels')
+    assert.equal(problem('a/b/c/'), undefined)
+  }
+})

@@ -91,6 +91,22 @@ test('what only a restart can change is said, and stays as it was', async (conte
   assert.deepEqual(daemon.having('some changes need a restart')[0]?.['settings'], ['NAME'])
 })
 
+test('a bound in .env holds at once, another one after a reload, and its default when the line is gone', async (context) => {
+  const env = 'MAX_CONNECTIONS=1'
+  const daemon = await startDaemon(context, { env })
+  const lines = (bound: string) =>
+    `PORT=${daemon.port}\nBIND=loopback\nNAME=test\nGPIO_CHIP=simulated\n${bound}\n`
+  await daemon.connect()
+  await assert.rejects(daemon.connect())
+  await daemon.write('.env', lines('MAX_CONNECTIONS=2'))
+  await daemon.logged('configuration reloaded')
+  await daemon.connect()
+  await assert.rejects(daemon.connect())
+  await daemon.write('.env', lines(''))
+  await daemon.logged('configuration reloaded', 2)
+  await daemon.connect()
+})
+
 test('a changed port moves the doors', async (context) => {
   const daemon = await startDaemon(context)
   const other = await startDaemon(context) // its port is free once it has stopped

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { DaemonStatus } from '#src/control/protocol.js'
 import { ControlServer } from '#src/control/server.js'
-import { statusOf } from '#src/control/status.js'
+import { type BrokerAmounts, statusOf } from '#src/control/status.js'
 import { TraceHub } from '#src/control/trace-hub.js'
 import { Counters } from '#src/core/counters.js'
 import { readPinOrder } from '#src/core/pin-order.js'
@@ -26,6 +26,7 @@ export class ControlWorld {
   readonly trace: TraceHub
   readonly server: ControlServer
   rules: readonly Rule[] = [rule('lamp on', 'home/lamp/set', [])]
+  amounts: BrokerAmounts = { clients: 0 }
 
   constructor(path: string, board: PinBoard) {
     this.path = path
@@ -54,7 +55,7 @@ export class ControlWorld {
       settings: { name: 'test', port: 1883, rules: this.rules, pins: this.board.pins, sensors: [] },
       addresses: ['127.0.0.1'],
       pending: [],
-      clients: 0,
+      amounts: this.amounts,
       board: this.board,
       lastReload: undefined,
       counters: this.counters.snapshot(),
@@ -64,11 +65,12 @@ export class ControlWorld {
 
 export async function startControl(
   context: TestContext,
-  options: { readonly folder?: string } = {},
+  options: { readonly folder?: string; readonly amounts?: BrokerAmounts } = {},
 ): Promise<ControlWorld> {
   const { board } = await simulatedBoard(context)
   await board.start([output('lamp', 17)])
   const world = new ControlWorld(join(options.folder ?? (await tempFolder(context)), 'control.sock'), board)
+  if (options.amounts !== undefined) world.amounts = options.amounts
   await world.server.open()
   context.after(() => world.server.close())
   return world

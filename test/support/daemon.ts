@@ -75,6 +75,7 @@ export class TestDaemon {
     await new Promise<void>((resolve, reject) => {
       client.once('connect', () => resolve())
       client.once('error', reject)
+      client.once('close', () => reject(new Error('closed before CONNACK')))
     })
     client.on('error', () => {})
     return client

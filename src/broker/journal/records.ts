@@ -1,7 +1,6 @@
 import type { QoS } from '../../core/message.ts'
 
-/** How much of a failure an acknowledged message survives: of the power, of this process, or of neither. */
-export type Durability = 'power' | 'crash' | 'memory'
+export type { Durability } from '../../core/durability.ts'
 
 /** A message as it is kept. */
 export interface StoredMessage {

@@ -14,16 +14,21 @@ export type Access = ASTNode & { op: '.' | '.?' | '[]' | '[?]' }
  * shape of value that it has ever met and never forgets one: a payload of 4,000 brackets leaves 100 MB
  * behind. Its integers are BigInt, and its `matches` backtracks.
  */
-const parser = new Environment({
-  enableOptionalTypes: true,
-  limits: { maxAstNodes: limits.expressionNodesMax },
-})
+let parser: Environment | undefined
+let parserNodesMax = 0
+
+function parserNow(): Environment {
+  if (parser !== undefined && parserNodesMax === limits.expressionNodesMax) return parser
+  parserNodesMax = limits.expressionNodesMax
+  parser = new Environment({ enableOptionalTypes: true, limits: { maxAstNodes: parserNodesMax } })
+  return parser
+}
 
 /** @throws ExpressionError */
 export function parse(source: string): ASTNode {
   if (source.trim() === '') throw new ExpressionError('the expression is empty', 0)
   try {
-    return parser.parse(source).ast
+    return parserNow().parse(source).ast
   } catch (error) {
     if (error instanceof ParseError) {
       const offset = error.range?.start ?? 0
