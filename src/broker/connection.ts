@@ -3,7 +3,7 @@ import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
-import { type FrameTaker, FrameReader } from './frame-reader.ts'
+import { FrameReader, type FrameTaker } from './frame-reader.ts'
 import { HeldAnswers, packAck } from './held-answers.ts'
 import { MessageRate } from './message-rate.ts'
 import { Output } from './output.ts'
@@ -12,12 +12,12 @@ import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
 import { TopicAliases } from './topic-aliases.ts'
+import type { Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
 import type { Properties } from './wire/properties.ts'
 import { ConnectError, ProtocolError } from './wire/protocol-error.ts'
 import { reasonCode, reasonName } from './wire/reason-codes.ts'
-import type { Will } from './wire/connect.ts'
 
 /** Up to here a packet is copied into the slab of each receiver; a larger payload is shared by reference. */
 const copiedBytesMax = 16 * 1024
@@ -492,7 +492,6 @@ export class Connection implements SessionClient, FrameTaker {
     }
   }
 }
-
 
 function putU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24

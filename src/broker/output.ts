@@ -148,9 +148,7 @@ export class Output {
   #pushSlab(): void {
     if (this.#used === 0) return
     this.#segments ??= []
-    this.#segments.push(
-      this.#used === this.bytes.length ? this.bytes : this.bytes.subarray(0, this.#used),
-    )
+    this.#segments.push(this.#used === this.bytes.length ? this.bytes : this.bytes.subarray(0, this.#used))
     this.#segmentBytes += this.#used
     this.#segmentSlabs ??= []
     this.#segmentSlabs.push(this.bytes)

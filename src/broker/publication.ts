@@ -226,7 +226,11 @@ export class Publication {
   /** Bytes that it holds in memory while it waits somewhere, about. */
   get size(): number {
     return (
-      this.end - this.payloadAt + this.route.topicBytes.length + (this.forwardedProperties?.length ?? 0) + overheadBytes
+      this.end -
+      this.payloadAt +
+      this.route.topicBytes.length +
+      (this.forwardedProperties?.length ?? 0) +
+      overheadBytes
     )
   }
 
@@ -260,18 +264,22 @@ export class Publication {
   copyFrame(to: Uint8Array, at: number): number {
     const { bytes, end } = this
     // for some forty bytes a loop costs less than a view and a call
-    for (let from = this.frameAt, target = at; from < end; from++, target++) to[target] = bytes[from] as number
+    for (let from = this.frameAt, target = at; from < end; from++, target++)
+      to[target] = bytes[from] as number
     return this.frameIdAt
   }
 
   /** How it is written for MQTT 5 or below, with or without a packet identifier. Made once each. */
   form(isV5: boolean, hasId: boolean): Form {
+    const made = isV5 ? (hasId ? this.v5WithId : this.v5) : hasId ? this.v4WithId : this.v4
+    if (made !== undefined) return made
+    const form = this.plainForm(isV5, hasId)
     if (isV5) {
-      if (hasId) return (this.v5WithId ??= this.plainForm(true, true))
-      return (this.v5 ??= this.plainForm(true, false))
-    }
-    if (hasId) return (this.v4WithId ??= this.plainForm(false, true))
-    return (this.v4 ??= this.plainForm(false, false))
+      if (hasId) this.v5WithId = form
+      else this.v5 = form
+    } else if (hasId) this.v4WithId = form
+    else this.v4 = form
+    return form
   }
 
   /**

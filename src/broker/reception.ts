@@ -57,8 +57,7 @@ export class Reception {
         return connection.refuse(level, reasonCode.notAuthorized, `its will: ${problem.reason}`)
     }
     const keepAliveMax = limits.keepAliveSecondsMax
-    const isTooLong =
-      keepAliveMax < 65_535 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)
+    const isTooLong = keepAliveMax < 65_535 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)
     if (isTooLong && level < 5) {
       // before MQTT 5 there is no way to tell it another one
       const reason = `its keep alive is ${connect.keepAlive || 'off'}, and at most ${keepAliveMax} s here`

@@ -7,8 +7,8 @@ import { Outgoing } from './outgoing.ts'
 import type { Publication } from './publication.ts'
 import { RetainedFeed } from './retained-feed.ts'
 import type { SessionHouse } from './session-house.ts'
-import type { Receiver, Target } from './subscription.ts'
 import { SessionSubscriptions } from './session-subscriptions.ts'
+import type { Receiver, Target } from './subscription.ts'
 
 /** The client's side of a session, while it is connected. */
 export interface SessionClient {
@@ -210,7 +210,8 @@ export class Session implements Receiver {
       const item = this.#inflight.free(id)
       if (item === undefined) continue
       if (this.number !== 0) this.#forget(item)
-      if (state === waits.puback) left.push(item) // one of QoS 2 that was sent is not sent to another [MQTT-4.8.2-5]
+      if (state === waits.puback)
+        left.push(item) // one of QoS 2 that was sent is not sent to another [MQTT-4.8.2-5]
       else item.release(budget)
     }
     for (let item = this.#queue?.shift(); item !== undefined; item = this.#queue?.shift()) {
