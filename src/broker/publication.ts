@@ -57,8 +57,6 @@ export class Publication {
   body: BodyRef | undefined
   /** Queues and windows that hold it. */
   holders: number
-  /** Whether it is the retained message of its topic now. */
-  isRetained: boolean
   // plain fields, and many arguments: one of these is made for each message
   private bytes: Uint8Array
   private payloadAt: number
@@ -105,7 +103,6 @@ export class Publication {
     this.expiresAtMs = expiresAtMs
     this.chain = chain
     this.holders = 0
-    this.isRetained = false
     this.body = undefined
     this.bytes = bytes
     this.payloadAt = payloadAt
@@ -239,8 +236,8 @@ export class Publication {
     if (this.isOwned) return this
     this.isOwned = true
     const properties = this.forwardedProperties
-    if (properties !== undefined) this.properties = Uint8Array.prototype.slice.call(properties)
-    this.bytes = Uint8Array.prototype.slice.call(this.bytes, this.payloadAt, this.end)
+    if (properties !== undefined) this.properties = copyOf(properties)
+    this.bytes = copyOf(this.payload)
     this.end -= this.payloadAt
     this.payloadAt = 0
     this.frameAt = -1
@@ -288,6 +285,14 @@ export class Publication {
    */
   formFor(hasId: boolean, identifiers: readonly number[], alias: number, isKnown: boolean): Form {
     return this.encode(true, hasId, identifiers, alias, isKnown)
+  }
+
+  /** The same, to be kept for its topic: with bytes of its own, and without what ties it to who published it. */
+  toRetained(route: TopicBytes): Publication {
+    const { qos, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this
+    const fields = { route, qos, retain: true, client, expiresAtMs }
+    if (this.isOwned) return Publication.of(fields, this.payload, properties, expiryAt)
+    return Publication.of(fields, copyOf(this.payload), properties && copyOf(properties), expiryAt)
   }
 
   /** For the store; `own`s it. */
@@ -359,6 +364,11 @@ export class Publication {
     else bytes.set(this.bytes.subarray(this.payloadAt, this.end), at)
     return { bytes, idAt, expiryAt }
   }
+}
+
+/** Of a Buffer a Buffer, but never a part of a larger one, as Buffer's own `slice` is. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes)
 }
 
 const none: readonly number[] = []
