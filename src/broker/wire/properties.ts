@@ -5,7 +5,7 @@ import {
   type PropertyKind,
   propertyTable,
 } from './property-table.ts'
-import { ProtocolError } from './protocol-error.ts'
+import type { ProtocolError } from './protocol-error.ts'
 import type { Reader } from './reader.ts'
 import { reasonCode } from './reason-codes.ts'
 import { putVarint, varintSize } from './varint.ts'
@@ -22,9 +22,9 @@ export function readProperties(reader: Reader, bearer: PropertyBearer): Properti
   const size = reader.varint()
   const packetEnd = reader.end
   if (size > reader.rest) {
-    throw new ProtocolError(
+    throw reader.error(
       reasonCode.malformedPacket,
-      `${bearer}: ${size} bytes of properties in ${reader.rest} that are left`,
+      `${size} bytes of properties where ${reader.rest} are left`,
     )
   }
   const found: Record<string, unknown> = {}
@@ -38,17 +38,17 @@ function readProperty(reader: Reader, bearer: PropertyBearer, found: Record<stri
   const id = reader.varint()
   const property = byId.get(id)
   if (property === undefined || !property.bearers.includes(bearer))
-    throw new ProtocolError(reasonCode.malformedPacket, `${bearer}: it has no property ${id}`)
+    throw reader.error(reasonCode.malformedPacket, `property ${id} does not belong to ${bearer}`)
   const { name } = property
   if (Object.hasOwn(found, name) && property.repeatsIn?.includes(bearer) !== true)
-    throw problem(bearer, property, 'comes twice')
-  const value = readValue(reader, bearer, property)
+    throw problem(reader, property, 'comes twice')
+  const value = readValue(reader, property)
   if (property.repeatsIn === undefined) found[name] = value
   else if (Object.hasOwn(found, name)) (found[name] as unknown[]).push(value)
   else found[name] = [value]
 }
 
-function readValue(reader: Reader, bearer: PropertyBearer, property: Property): unknown {
+function readValue(reader: Reader, property: Property): unknown {
   const { kind } = property
   if (kind === 'pair') return [reader.string(), reader.string()]
   if (kind === 'binary') return reader.binary()
@@ -56,27 +56,27 @@ function readValue(reader: Reader, bearer: PropertyBearer, property: Property): 
   if (kind === 'topic') {
     const topic = reader.string()
     if (topic === '' || topic.includes('+') || topic.includes('#'))
-      throw problem(bearer, property, 'is no topic to publish to') // [MQTT-3.3.2-14], [MQTT-4.7.3-1]
+      throw problem(reader, property, 'is no topic to publish to') // [MQTT-3.3.2-14], [MQTT-4.7.3-1]
     return topic
   }
   if (kind === 'bit' || kind === 'flag') {
     const value = reader.u8()
-    if (value > 1) throw problem(bearer, property, `is ${value}, and may be 0 or 1`)
+    if (value > 1) throw problem(reader, property, `is ${value}, and may be 0 or 1`)
     return kind === 'flag' ? value === 1 : value
   }
   const value = kind === 'u16' ? reader.u16() : kind === 'u32' ? reader.u32() : reader.varint()
   if (value === 0 && property.zeroCode !== undefined)
-    throw problem(bearer, property, 'is 0', property.zeroCode)
+    throw problem(reader, property, 'is 0', property.zeroCode)
   return value
 }
 
 function problem(
-  bearer: PropertyBearer,
+  reader: Reader,
   { id, name }: Property,
   what: string,
   code: number = reasonCode.protocolError,
 ): ProtocolError {
-  return new ProtocolError(code, `${bearer}: property ${id} (${name}) ${what}`)
+  return reader.error(code, `property ${id} (${name}) ${what}`)
 }
 
 /**
