@@ -77,7 +77,7 @@ for (const [name, [packets, decode]] of Object.entries(decoders)) {
           assert.ok([0x81, 0x82, 0x84, 0x85, 0x90].includes(error.reasonCode))
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     )
   })
 }

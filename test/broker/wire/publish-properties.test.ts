@@ -171,7 +171,7 @@ for (const kind of ['publish', 'will'] as const) {
           outcome(() => readAsServer(block, kind)),
         )
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     )
   })
 }

@@ -68,14 +68,14 @@ test('what is strict is what a fatal TextDecoder takes, less U+0000', () => {
       const bytes = Buffer.concat(parts)
       assert.equal(among(bytes, isStrictUtf8), isDecodable(bytes))
     }),
-    { numRuns: 3_000 },
+    { numRuns: 1_500 },
   )
 })
 
 test('every pair of first bytes is judged as a fatal TextDecoder does', () => {
   for (let first = 0; first < 256; first++) {
     for (let second = 0; second < 256; second++) {
-      for (const tail of [[], [0x80], [0x80, 0xbf]]) {
+      for (const tail of [[], [0x80, 0xbf]]) {
         const bytes = Uint8Array.from([first, second, ...tail])
         if (isStrictUtf8(bytes, 0, bytes.length) !== isDecodable(bytes)) assert.fail(`${[...bytes]}`)
       }
