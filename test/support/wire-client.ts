@@ -148,7 +148,7 @@ export interface ConnectFields {
     readonly properties?: Uint8Array
   }
   readonly username?: string
-  readonly password?: string
+  readonly password?: string | Uint8Array
 }
 
 /** CONNECT; MQTT 3.1.1, clean, without keep alive unless told. */
