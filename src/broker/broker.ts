@@ -12,8 +12,8 @@ import { filterProblem, topicProblem } from '../core/topics.ts'
 import { type Access, judge } from './access.ts'
 import { causeOf } from './durable-state.ts'
 import { holdEarlyEnd } from './early-end.ts'
-import { AedesHub } from './hub.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
+import { OldAedesHub } from './old-hub.ts'
 import { allowOvertaking } from './overtaking.ts'
 import { openStateStore, type StateStore } from './state-store.ts'
 
@@ -71,7 +71,7 @@ export class Broker {
     this.#store = store
     this.#options = options
     this.#access = options.access
-    this.hub = new AedesHub(aedes, store.persistence)
+    this.hub = new OldAedesHub(aedes, store.persistence)
     this.#listeners = new Listeners(
       (socket) => this.#accept(socket),
       (error) => options.log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),

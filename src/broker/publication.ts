@@ -174,7 +174,11 @@ export class Publication {
   /** Bytes that it holds in memory while it waits somewhere, about. */
   get size(): number {
     return (
-      this.end - this.payloadAt + this.route.topicBytes.length + (this.properties?.length ?? 0) + overheadBytes
+      this.end -
+      this.payloadAt +
+      this.route.topicBytes.length +
+      (this.properties?.length ?? 0) +
+      overheadBytes
     )
   }
 
@@ -182,10 +186,10 @@ export class Publication {
   own(): this {
     if (this.isOwned) return this
     this.isOwned = true
-    this.bytes = Uint8Array.prototype.slice.call(this.bytes, this.payloadAt, this.end)
+    this.bytes = copyOf(this.payload)
     this.end -= this.payloadAt
     this.payloadAt = 0
-    if (this.properties !== undefined) this.properties = Uint8Array.prototype.slice.call(this.properties)
+    if (this.properties !== undefined) this.properties = copyOf(this.properties)
     this.v4 = undefined
     this.v4WithId = undefined
     this.v5 = undefined
@@ -209,6 +213,13 @@ export class Publication {
    */
   formFor(hasId: boolean, identifiers: readonly number[], alias: number, isKnown: boolean): Form {
     return this.encode(true, hasId, identifiers, alias, isKnown)
+  }
+
+  /** The same, to be kept for its topic: with bytes of its own, and without what ties it to who published it. */
+  toRetained(route: TopicBytes): Publication {
+    const { qos, client, expiresAtMs, properties, expiryAt } = this
+    const fields = { route, qos, retain: true, client, expiresAtMs }
+    return Publication.of(fields, copyOf(this.payload), properties && copyOf(properties), expiryAt)
   }
 
   /** For the store; `own`s it. */
@@ -268,6 +279,11 @@ export class Publication {
     else bytes.set(this.bytes.subarray(this.payloadAt, this.end), at)
     return { bytes, idAt, expiryAt }
   }
+}
+
+/** Of a Buffer a Buffer, but never a part of a larger one, as Buffer's own `slice` is. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes)
 }
 
 const none: readonly number[] = []
