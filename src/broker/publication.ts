@@ -174,11 +174,7 @@ export class Publication {
   /** Bytes that it holds in memory while it waits somewhere, about. */
   get size(): number {
     return (
-      this.end -
-      this.payloadAt +
-      this.route.topicBytes.length +
-      (this.properties?.length ?? 0) +
-      overheadBytes
+      this.end - this.payloadAt + this.route.topicBytes.length + (this.properties?.length ?? 0) + overheadBytes
     )
   }
 
@@ -186,10 +182,10 @@ export class Publication {
   own(): this {
     if (this.isOwned) return this
     this.isOwned = true
-    this.bytes = copyOf(this.payload)
+    this.bytes = Uint8Array.prototype.slice.call(this.bytes, this.payloadAt, this.end)
     this.end -= this.payloadAt
     this.payloadAt = 0
-    if (this.properties !== undefined) this.properties = copyOf(this.properties)
+    if (this.properties !== undefined) this.properties = Uint8Array.prototype.slice.call(this.properties)
     this.v4 = undefined
     this.v4WithId = undefined
     this.v5 = undefined
@@ -216,10 +212,11 @@ export class Publication {
   }
 
   /** The same, to be kept for its topic: with bytes of its own, and without what ties it to who published it. */
-  toRetained(route: TopicBytes): Publication {
-    const { qos, client, expiresAtMs, properties, expiryAt } = this
-    const fields = { route, qos, retain: true, client, expiresAtMs }
-    return Publication.of(fields, copyOf(this.payload), properties && copyOf(properties), expiryAt)
+  toRetained(): Publication {
+    const { route, qos, client, expiresAtMs, expiryAt } = this
+    const payload = Uint8Array.prototype.slice.call(this.bytes, this.payloadAt, this.end)
+    const properties = this.properties && Uint8Array.prototype.slice.call(this.properties)
+    return Publication.of({ route, qos, retain: true, client, expiresAtMs }, payload, properties, expiryAt)
   }
 
   /** For the store; `own`s it. */
@@ -279,11 +276,6 @@ export class Publication {
     else bytes.set(this.bytes.subarray(this.payloadAt, this.end), at)
     return { bytes, idAt, expiryAt }
   }
-}
-
-/** Of a Buffer a Buffer, but never a part of a larger one, as Buffer's own `slice` is. */
-function copyOf(bytes: Uint8Array): Uint8Array {
-  return Uint8Array.prototype.slice.call(bytes)
 }
 
 const none: readonly number[] = []

@@ -79,7 +79,7 @@ export class RetainedStore {
     if (publication === undefined) return stored
     if (publication.payloadLength === 0) this.#clear(publication.topic)
     else if (this.hasRoomFor(publication)) {
-      const kept = publication.toRetained(publication.route)
+      const kept = publication.toRetained()
       this.#keep(kept)
       this.ledger?.putRetained(kept.toStored())
     } else this.noteRefusal(publication)
