@@ -173,9 +173,8 @@ export class RetainedStore {
   }
 
   #keep(publication: Publication): void {
-    const old = this.#tree.get(publication.topic)
+    const old = this.#tree.set(publication.topic, publication)
     if (old !== undefined) this.#forget(old)
-    this.#tree.set(publication.topic, publication)
     this.#count++
     this.#bytes += bytesOf(publication)
     if (publication.expiresAtMs === 0) return
@@ -184,10 +183,9 @@ export class RetainedStore {
   }
 
   #clear(topic: string): void {
-    const old = this.#tree.get(topic)
+    const old = this.#tree.delete(topic)
     if (old === undefined) return
     this.#forget(old)
-    this.#tree.delete(topic)
     this.ledger?.deleteRetained(topic)
   }
 
