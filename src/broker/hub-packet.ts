@@ -5,9 +5,16 @@ const placeholder = Buffer.alloc(0)
 
 /** For `aedes.publish`, which copies `properties` by reference: the message itself rides there, payload included. */
 export function packetOf(publication: Publication): PublishPacket {
-  const { topic, qos, retain } = publication
-  const packet = { cmd: 'publish', topic, payload: placeholder, qos, retain, dup: false } as const
-  return { ...packet, properties: publication as PublishPacket['properties'] & Publication }
+  // one literal: spreading makes it ten times as dear
+  return {
+    cmd: 'publish',
+    topic: publication.topic,
+    payload: placeholder,
+    qos: publication.qos,
+    retain: publication.retain,
+    dup: false,
+    properties: publication as PublishPacket['properties'] & Publication,
+  }
 }
 
 /** The message in a packet of aedes; undefined in those that aedes makes for itself. */

@@ -17,7 +17,8 @@ export class LevelTree<Value> {
     return node.value
   }
 
-  set(path: string, value: Value): void {
+  /** @returns what was there before */
+  set(path: string, value: Value): Value | undefined {
     let node = this.root
     for (const level of path.split('/')) {
       node.children ??= new Map()
@@ -28,24 +29,30 @@ export class LevelTree<Value> {
       }
       node = child
     }
+    const old = node.value
     node.value = value
+    return old
   }
 
-  delete(path: string): void {
+  /** @returns what was there */
+  delete(path: string): Value | undefined {
     const levels = path.split('/')
     const nodes = [this.root]
     for (const level of levels) {
       const child = nodes.at(-1)?.children?.get(level)
-      if (child === undefined) return
+      if (child === undefined) return undefined
       nodes.push(child)
     }
-    ;(nodes.at(-1) as LevelNode<Value>).value = undefined
+    const last = nodes.at(-1) as LevelNode<Value>
+    const old = last.value
+    last.value = undefined
     for (let depth = levels.length; depth > 0; depth--) {
       const { children, value } = nodes[depth] as LevelNode<Value>
-      if (children !== undefined || value !== undefined) return
+      if (children !== undefined || value !== undefined) break
       const parent = nodes[depth - 1] as LevelNode<Value>
       parent.children?.delete(levels[depth - 1] as string)
       if (parent.children?.size === 0) parent.children = undefined
     }
+    return old
   }
 }

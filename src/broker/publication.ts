@@ -288,10 +288,9 @@ export class Publication {
   }
 
   /** The same, to be kept for its topic: with bytes of its own, and without what ties it to who published it. */
-  toRetained(route: TopicBytes): Publication {
-    const { qos, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this
+  toRetained(): Publication {
+    const { route, qos, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this
     const fields = { route, qos, retain: true, client, expiresAtMs }
-    if (this.isOwned) return Publication.of(fields, this.payload, properties, expiryAt)
     return Publication.of(fields, copyOf(this.payload), properties && copyOf(properties), expiryAt)
   }
 

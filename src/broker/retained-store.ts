@@ -79,7 +79,7 @@ export class RetainedStore {
     if (publication === undefined) return stored
     if (publication.payloadLength === 0) this.#clear(publication.topic)
     else if (this.hasRoomFor(publication)) {
-      const kept = publication.toRetained(publication.route)
+      const kept = publication.toRetained()
       this.#keep(kept)
       this.ledger?.putRetained(kept.toStored())
     } else this.noteRefusal(publication)
@@ -173,9 +173,8 @@ export class RetainedStore {
   }
 
   #keep(publication: Publication): void {
-    const old = this.#tree.get(publication.topic)
+    const old = this.#tree.set(publication.topic, publication)
     if (old !== undefined) this.#forget(old)
-    this.#tree.set(publication.topic, publication)
     this.#count++
     this.#bytes += bytesOf(publication)
     if (publication.expiresAtMs === 0) return
@@ -184,10 +183,9 @@ export class RetainedStore {
   }
 
   #clear(topic: string): void {
-    const old = this.#tree.get(topic)
+    const old = this.#tree.delete(topic)
     if (old === undefined) return
     this.#forget(old)
-    this.#tree.delete(topic)
     this.ledger?.deleteRetained(topic)
   }
 

@@ -27,7 +27,6 @@ interface Waiting {
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const utf8Encoder = new TextEncoder()
 const nothing = (): void => {}
 
 /**
@@ -234,14 +233,13 @@ function keyOf(topic: string): string {
 }
 
 function routeOfKey(key: string): Route {
-  if (Buffer.byteLength(key) === key.length) {
-    return new Route(key, utf8Encoder.encode(key), topicProblem(key))
-  }
-  const bytes = Buffer.from(key, 'latin1')
+  const bytes = new Uint8Array(key.length)
+  for (let index = 0; index < key.length; index++) bytes[index] = key.charCodeAt(index)
+  let topic = key
   try {
-    const topic = utf8.decode(bytes)
-    return new Route(topic, utf8Encoder.encode(topic), topicProblem(topic))
+    if (Buffer.byteLength(key) !== key.length) topic = utf8.decode(bytes)
   } catch {
     return new Route(key, bytes, 'it is not UTF-8') // [MQTT-1.5.4-1]
   }
+  return new Route(topic, bytes, topicProblem(topic))
 }

@@ -1,5 +1,5 @@
-import type { SubscriptionRecord } from './journal/records.ts'
 import { deliveryFor, type SubscribedDelivery } from './delivery.ts'
+import type { SubscriptionRecord } from './journal/records.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Receiver } from './subscription.ts'
 import { parseShared } from './wire/shared.ts'
