@@ -1,6 +1,6 @@
 import type { Aedes } from 'aedes'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
-import { type Message, type OutgoingMessage, ownClientId } from '../core/message.ts'
+import { type Message, type OutgoingMessage, ownClientId, type QoS } from '../core/message.ts'
 import type { Hub } from '../core/ports.ts'
 import type { Delivery } from './delivery.ts'
 import { packetOf, publicationOf } from './hub-packet.ts'
@@ -55,7 +55,7 @@ export class AedesHub implements Hub {
     const deliver: Delivery = (packet, done) => {
       const publication = publicationOf(packet)
       // it may have ended since the message went on its way
-      if (isOpen && publication !== undefined) onMessage(messageOf(publication, false))
+      if (isOpen && publication !== undefined) onMessage(new HubMessage(publication, false))
       done()
     }
     const wanted = new Set([filters].flat())
@@ -68,13 +68,34 @@ export class AedesHub implements Hub {
   }
 
   async *retained(filter: string): AsyncIterable<Message> {
-    for await (const publication of this.#retained.messages(filter)) yield messageOf(publication, true)
+    for await (const publication of this.#retained.messages(filter)) yield new HubMessage(publication, true)
   }
 }
 
-/** `isRetained`: to whom was subscribed already a message is like any other [MQTT-3.3.1-9]. */
-function messageOf(publication: Publication, isRetained: boolean): Message {
-  const { topic, qos, client, chain } = publication
-  const { payload } = publication.own()
-  return { topic, payload, qos, retain: isRetained, client, chain: chain ?? noChain }
+/**
+ * What subscribers in the process get. `isRetained`: to whom was subscribed already a message is like any other
+ * [MQTT-3.3.1-9]. Its payload is copied out of the chunk in which it came when somebody first looks at it.
+ */
+class HubMessage implements Message {
+  readonly topic: string
+  readonly qos: QoS
+  readonly retain: boolean
+  readonly client: string
+  readonly chain: readonly string[]
+  readonly #publication: Publication
+  #payload: Uint8Array | undefined
+
+  constructor(publication: Publication, isRetained: boolean) {
+    this.topic = publication.topic
+    this.qos = publication.qos
+    this.retain = isRetained
+    this.client = publication.client
+    this.chain = publication.chain ?? noChain
+    this.#publication = publication
+  }
+
+  get payload(): Uint8Array {
+    this.#payload ??= this.#publication.own().payload
+    return this.#payload
+  }
 }

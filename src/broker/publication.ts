@@ -71,10 +71,8 @@ export class Publication {
   private readonly frameIdAt: number
   private readonly isFrameV5: boolean
   private isOwned: boolean
-  private v4: Form | undefined
-  private v4WithId: Form | undefined
-  private v5: Form | undefined
-  private v5WithId: Form | undefined
+  /** Below MQTT 5 without and with a packet identifier, then of MQTT 5; there once one has been made. */
+  private forms: (Form | undefined)[] | undefined
 
   private constructor(
     route: TopicBytes,
@@ -114,10 +112,7 @@ export class Publication {
     this.frameIdAt = frameIdAt
     this.isFrameV5 = isFrameV5
     this.isOwned = isOwned
-    this.v4 = undefined
-    this.v4WithId = undefined
-    this.v5 = undefined
-    this.v5WithId = undefined
+    this.forms = undefined
   }
 
   /**
@@ -241,10 +236,7 @@ export class Publication {
     this.end -= this.payloadAt
     this.payloadAt = 0
     this.frameAt = -1
-    this.v4 = undefined
-    this.v4WithId = undefined
-    this.v5 = undefined
-    this.v5WithId = undefined
+    this.forms = undefined
     return this
   }
 
@@ -268,14 +260,12 @@ export class Publication {
 
   /** How it is written for MQTT 5 or below, with or without a packet identifier. Made once each. */
   form(isV5: boolean, hasId: boolean): Form {
-    const made = isV5 ? (hasId ? this.v5WithId : this.v5) : hasId ? this.v4WithId : this.v4
+    this.forms ??= [undefined, undefined, undefined, undefined]
+    const index = (isV5 ? 2 : 0) + (hasId ? 1 : 0)
+    const made = this.forms[index]
     if (made !== undefined) return made
     const form = this.plainForm(isV5, hasId)
-    if (isV5) {
-      if (hasId) this.v5WithId = form
-      else this.v5 = form
-    } else if (hasId) this.v4WithId = form
-    else this.v4 = form
+    this.forms[index] = form
     return form
   }
 
