@@ -2,30 +2,47 @@ import { crc32 } from 'node:zlib'
 
 /** Above it the native checksum is faster than the loop, call included. */
 const loopBytesMax = 96
-const scratchBytes = 64 * 1024
+const scratchBytes = 8 * 1024
+const viewBytesMax = 512
+/** Up to it a loop is faster than the native conversion, call included. */
+const loopCharsMax = 32
 const table = crcTable()
 
 /** Appends numbers (the higher byte first), texts and bytes to a buffer that is used again and again. */
 export class ByteWriter {
-  bytes = Buffer.allocUnsafe(scratchBytes)
-  /** Where the next byte goes. */
-  at = 0
+  readonly #scratch = Buffer.allocUnsafeSlow(scratchBytes)
+  /** Parts of the scratch from its beginning, by length: to make one costs as much as to fill it. */
+  readonly #views: (Buffer | undefined)[] = []
+  #bytes = this.#scratch
+  #at = 0
 
-  /** Begins anew. What was given out of `bytes` before is no longer valid. */
+  /** Begins anew. What was given out before is no longer valid. */
   reset(): void {
-    if (this.bytes.length > scratchBytes) this.bytes = Buffer.allocUnsafe(scratchBytes)
-    this.at = 0
+    this.#bytes = this.#scratch
+    this.#at = 0
+  }
+
+  /** What has been written, until the next `reset`. */
+  get written(): Buffer {
+    const length = this.#at
+    if (length > viewBytesMax || this.#bytes !== this.#scratch) return this.#bytes.subarray(0, length)
+    let view = this.#views[length]
+    if (view === undefined) {
+      view = this.#scratch.subarray(0, length)
+      this.#views[length] = view
+    }
+    return view
   }
 
   u8(value: number): void {
     this.#reserve(1)
-    this.bytes[this.at++] = value
+    this.#bytes[this.#at++] = value
   }
 
   u16(value: number): void {
     this.#reserve(2)
-    this.bytes[this.at++] = value >>> 8
-    this.bytes[this.at++] = value
+    this.#bytes[this.#at++] = value >>> 8
+    this.#bytes[this.#at++] = value
   }
 
   u32(value: number): void {
@@ -37,49 +54,61 @@ export class ByteWriter {
   u48(value: number): void {
     this.#reserve(6)
     const high = Math.floor(value / 0x1_0000_0000)
-    this.bytes[this.at++] = high >>> 8
-    this.bytes[this.at++] = high
+    this.#bytes[this.#at++] = high >>> 8
+    this.#bytes[this.#at++] = high
     this.#u32(value)
   }
 
   /** At most 65,535 bytes of UTF-8, its length first. */
   text(text: string): void {
-    const lengthAt = this.at
+    const lengthAt = this.#at
     this.u16(0)
     this.bareText(text)
-    const length = this.at - lengthAt - 2
+    const length = this.#at - lengthAt - 2
     if (length > 0xffff) throw new RangeError(`a text of ${length} bytes does not fit into a record`)
-    this.bytes[lengthAt] = length >>> 8
-    this.bytes[lengthAt + 1] = length
+    this.#bytes[lengthAt] = length >>> 8
+    this.#bytes[lengthAt + 1] = length
   }
 
   /** Without its length: what comes last can do without. */
   bareText(text: string): void {
     this.#reserve(text.length * 3) // as much as UTF-8 can take
-    this.at += this.bytes.write(text, this.at)
+    if (text.length > loopCharsMax || !this.#ascii(text)) this.#at += this.#bytes.write(text, this.#at)
   }
 
   /** Their length first. */
   data(data: Uint8Array): void {
     this.u32(data.length)
     this.#reserve(data.length)
-    this.bytes.set(data, this.at)
-    this.at += data.length
+    this.#bytes.set(data, this.#at)
+    this.#at += data.length
+  }
+
+  /** @returns false, and has written nothing, when it is not ASCII */
+  #ascii(text: string): boolean {
+    let to = this.#at
+    for (let i = 0; i < text.length; i++) {
+      const char = text.charCodeAt(i)
+      if (char > 127) return false
+      this.#bytes[to++] = char
+    }
+    this.#at = to
+    return true
   }
 
   #u32(value: number): void {
-    this.bytes[this.at++] = value >>> 24
-    this.bytes[this.at++] = value >>> 16
-    this.bytes[this.at++] = value >>> 8
-    this.bytes[this.at++] = value
+    this.#bytes[this.#at++] = value >>> 24
+    this.#bytes[this.#at++] = value >>> 16
+    this.#bytes[this.#at++] = value >>> 8
+    this.#bytes[this.#at++] = value
   }
 
   #reserve(length: number): void {
-    const needed = this.at + length
-    if (needed <= this.bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(needed + 64, this.bytes.length * 2))
-    larger.set(this.bytes.subarray(0, this.at))
-    this.bytes = larger
+    const needed = this.#at + length
+    if (needed <= this.#bytes.length) return
+    const larger = Buffer.allocUnsafe(Math.max(needed + 64, this.#bytes.length * 2))
+    larger.set(this.#bytes.subarray(0, this.#at))
+    this.#bytes = larger
   }
 }
 
@@ -151,11 +180,11 @@ export class ByteReader {
   }
 }
 
-/** CRC-32 of a part of these bytes, as zlib has it. */
-export function checksum(bytes: Buffer, from: number, end: number): number {
-  if (end - from > loopBytesMax) return crc32(bytes.subarray(from, end))
-  let crc = -1
-  for (let at = from; at < end; at++)
+/** CRC-32 as zlib has it; `before` is that of the bytes before these. */
+export function checksum(bytes: Buffer, before = 0): number {
+  if (bytes.length > loopBytesMax) return crc32(bytes, before)
+  let crc = ~before
+  for (let at = 0; at < bytes.length; at++)
     crc = (table[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8)
   return ~crc >>> 0
 }

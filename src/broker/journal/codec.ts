@@ -42,136 +42,135 @@ export type StoredRecord =
 
 /**
  * Encodes one record after the other. Call one of the `…Key` methods, then, for a record that is written, the method of
- * its value; `key` and `value` are valid until the next call. A value is: version, fields, CRC-32 of the key and of all that.
+ * its value; `key` and `value` are valid until the next call of the same kind. A value is: version, fields, CRC-32 of the key and of all that.
  */
 export class RecordEncoder {
-  readonly #out = new ByteWriter()
-  #valueAt = 0
+  readonly #key = new ByteWriter()
+  readonly #value = new ByteWriter()
 
   get key(): Buffer {
-    return this.#out.bytes.subarray(0, this.#valueAt)
+    return this.#key.written
   }
 
   get value(): Buffer {
-    return this.#out.bytes.subarray(this.#valueAt, this.#out.at)
+    return this.#value.written
   }
 
   numbersKey(): void {
     this.#begin(tag.numbers)
-    this.#endKey()
   }
 
   retainedKey(topic: string): void {
     this.#begin(tag.retained)
-    this.#out.bareText(topic)
-    this.#endKey()
+    this.#key.bareText(topic)
   }
 
   bodyKey(number: number): void {
     this.#begin(tag.body)
-    this.#out.u48(number)
-    this.#endKey()
+    this.#key.u48(number)
   }
 
   /** Before all of the session's keys, and after all of those of sessions with a lower number. */
   sessionPrefix(session: number): void {
     this.#begin(tag.session)
-    this.#out.u48(session)
-    this.#endKey()
+    this.#key.u48(session)
   }
 
   sessionKey(session: number): void {
     this.#beginOf(session, kind.session)
-    this.#endKey()
   }
 
   subscriptionKey(session: number, filter: string): void {
     this.#beginOf(session, kind.subscription)
-    this.#out.bareText(filter)
-    this.#endKey()
+    this.#key.bareText(filter)
   }
 
   deliveryKey(session: number, order: number): void {
     this.#beginOf(session, kind.delivery)
-    this.#out.u48(order)
-    this.#endKey()
+    this.#key.u48(order)
   }
 
   receivedIdKey(session: number, packetId: number): void {
     this.#beginOf(session, kind.receivedId)
-    this.#out.u16(packetId)
-    this.#endKey()
+    this.#key.u16(packetId)
   }
 
   numbers(next: NextNumbers): void {
-    this.#out.u48(next.session)
-    this.#out.u48(next.body)
+    this.#beginValue()
+    this.#value.u48(next.session)
+    this.#value.u48(next.body)
     this.#endValue()
   }
 
   retained(message: StoredMessage): void {
-    putMessage(this.#out, message)
+    this.#beginValue()
+    putMessage(this.#value, message)
     this.#endValue()
   }
 
   body(message: StoredMessage): void {
-    this.#out.text(message.topic)
-    putMessage(this.#out, message)
+    this.#beginValue()
+    this.#value.text(message.topic)
+    putMessage(this.#value, message)
     this.#endValue()
   }
 
   session(session: SessionRecord): void {
+    this.#beginValue()
     const { clientId, expirySeconds, disconnectedAtMs, will } = session
-    this.#out.text(clientId)
-    this.#out.u32(expirySeconds)
-    this.#out.u48(disconnectedAtMs)
-    this.#out.u8(will === undefined ? 0 : will.retain ? 2 : 1)
+    this.#value.text(clientId)
+    this.#value.u32(expirySeconds)
+    this.#value.u48(disconnectedAtMs)
+    this.#value.u8(will === undefined ? 0 : will.retain ? 2 : 1)
     if (will !== undefined) {
-      this.#out.u32(will.delaySeconds)
-      this.#out.text(will.message.topic)
-      putMessage(this.#out, will.message)
+      this.#value.u32(will.delaySeconds)
+      this.#value.text(will.message.topic)
+      putMessage(this.#value, will.message)
     }
     this.#endValue()
   }
 
   subscription(subscription: SubscriptionRecord): void {
+    this.#beginValue()
     const { qos, noLocal, retainAsPublished, retainHandling, identifier } = subscription
-    this.#out.u8(qos | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0) | (retainHandling << 4)) // as in SUBSCRIBE
-    this.#out.u32(identifier)
+    this.#value.u8(qos | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0) | (retainHandling << 4)) // as in SUBSCRIBE
+    this.#value.u32(identifier)
     this.#endValue()
   }
 
   delivery(body: number, delivery: DeliveryRecord): void {
+    this.#beginValue()
     const { qos, retain, packetId, isReleased, identifiers } = delivery
-    this.#out.u8(qos | (retain ? 4 : 0) | (isReleased ? 8 : 0))
-    this.#out.u16(packetId)
-    this.#out.u48(body)
-    for (let i = 0; i < identifiers.length; i++) this.#out.u32(identifiers[i] as number)
+    this.#value.u8(qos | (retain ? 4 : 0) | (isReleased ? 8 : 0))
+    this.#value.u16(packetId)
+    this.#value.u48(body)
+    for (let i = 0; i < identifiers.length; i++) this.#value.u32(identifiers[i] as number)
     this.#endValue()
   }
 
   receivedId(): void {
+    this.#beginValue()
     this.#endValue()
   }
 
   #begin(first: number): void {
-    this.#out.reset()
-    this.#out.u8(first)
+    this.#key.reset()
+    this.#key.u8(first)
   }
 
   #beginOf(session: number, what: number): void {
     this.#begin(tag.session)
-    this.#out.u48(session)
-    this.#out.u8(what)
+    this.#key.u48(session)
+    this.#key.u8(what)
   }
 
-  #endKey(): void {
-    this.#valueAt = this.#out.at
-    this.#out.u8(formatVersion)
+  #beginValue(): void {
+    this.#value.reset()
+    this.#value.u8(formatVersion)
   }
 
   #endValue(): void {
-    this.#out.u32(checksum(this.#out.bytes, 0, this.#out.at))
+    this.#value.u32(checksum(this.#value.written, checksum(this.#key.written)))
   }
 }
 
@@ -182,8 +181,7 @@ export class RecordEncoder {
 export function decodeRecord(key: Buffer, value: Buffer): StoredRecord | 'damaged' | 'newer' {
   const end = value.length - 4
   if (end < 1) return 'damaged'
-  const bytes = Buffer.concat([key, value])
-  if (checksum(bytes, 0, bytes.length - 4) !== value.readUInt32BE(end)) return 'damaged'
+  if (checksum(value.subarray(0, end), checksum(key)) !== value.readUInt32BE(end)) return 'damaged'
   if ((value[0] as number) > formatVersion) return 'newer'
   const keyReader = new ByteReader(key)
   const reader = new ByteReader(value, 1, end)

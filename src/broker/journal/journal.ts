@@ -50,6 +50,8 @@ export class Journal implements Ledger {
   #reservedTo: NextNumbers
   #batch: Batch
   #recorded = 0
+  /** Of the last batch that has records. */
+  #lastNumber = 0
   #kept = 0
   #isClosing = false
   #running: Promise<void> | undefined
@@ -190,7 +192,7 @@ export class Journal implements Ledger {
   /** Resolves when all that is recorded now is kept, or when it could not be written and is to be tried again. */
   async flush(): Promise<void> {
     if (this.#running === undefined || this.#writing?.isSick === true) return
-    const number = this.#batch.number
+    const number = this.#lastNumber
     await new Promise<void>((resolve) => this.#flushes.push({ number, resolve }))
   }
 
@@ -208,6 +210,7 @@ export class Journal implements Ledger {
   #record(): boolean {
     if (this.#writing === undefined) return false
     this.#recorded++
+    this.#lastNumber = this.#batch.number
     if (!this.#isClosing) this.#running ??= this.#run(this.#writing)
     return true
   }

@@ -74,9 +74,9 @@ export async function openStore(dataDir: string, log: Logger): Promise<OpenStore
  */
 export async function lockStore(dataDir: string, log: Logger): Promise<Level | undefined> {
   const path = storePath(dataDir)
-  const level = newLevel(path)
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o750 })
+    const level = newLevel(path)
     await level.open({ createIfMissing: !(await hasData(path)) })
     return level
   } catch (cause) {
