@@ -4,11 +4,12 @@ import type { Publication } from './publication.ts'
 /** Levels of topics looked at before `next` returns in vain. */
 const stepsMax = 1_000
 
-/** The children of a node, and the level of the filter for which they are. */
+type Node = LevelNode<Publication>
+
+/** Nodes, and the level of the filter from which on they are to be followed. */
 interface Walk {
-  readonly children: IterableIterator<[level: string, node: LevelNode<Publication>]>
+  readonly nodes: Iterator<Node, undefined>
   readonly depth: number
-  readonly isTop: boolean
 }
 
 /**
@@ -18,7 +19,7 @@ interface Walk {
 export class RetainedCursor {
   readonly #levels: readonly string[]
   readonly #walks: Walk[] = []
-  #first: LevelNode<Publication> | undefined
+  #first: Node | undefined
 
   constructor(tree: LevelTree<Publication>, filter: string) {
     this.#levels = filter.split('/')
@@ -35,16 +36,16 @@ export class RetainedCursor {
     const root = this.#first
     if (root !== undefined) {
       this.#first = undefined
-      const found = this.#enter(root, 0, true)
+      const found = this.#follow(root, 0, true)
       if (found !== undefined) return found
     }
     for (let steps = 0; steps < stepsMax; steps++) {
       const walk = this.#walks.at(-1)
       if (walk === undefined) return undefined
-      const step = walk.children.next()
+      const step = walk.nodes.next()
       if (step.done) this.#walks.pop()
-      else if (!walk.isTop || !step.value[0].startsWith('$')) {
-        const found = this.#enter(step.value[1], walk.depth, false) // [MQTT-4.7.2-1] hides the others
+      else {
+        const found = this.#follow(step.value, walk.depth, false)
         if (found !== undefined) return found
       }
     }
@@ -52,15 +53,16 @@ export class RetainedCursor {
   }
 
   /** Follows the filter from one of its levels on, up to a wildcard. @returns the message of where that led */
-  #enter(from: LevelNode<Publication>, fromDepth: number, isRoot: boolean): Publication | undefined {
+  #follow(from: Node, fromDepth: number, isRoot: boolean): Publication | undefined {
     let node = from
     for (let depth = fromDepth; depth < this.#levels.length; depth++) {
       const level = this.#levels[depth] as string
       const { children } = node
       if (level === '+' || level === '#') {
-        const isTop = isRoot && depth === 0
-        const below = level === '#' ? depth : depth + 1
-        if (children !== undefined) this.#walks.push({ children: children.entries(), depth: below, isTop })
+        if (children !== undefined) {
+          const nodes = isRoot && depth === 0 ? visible(children) : children.values()
+          this.#walks.push({ nodes, depth: level === '#' ? depth : depth + 1 })
+        }
         return level === '#' ? current(node) : undefined // # also matches the level above it [MQTT-4.7.1-2]
       }
       const child = children?.get(level)
@@ -71,7 +73,13 @@ export class RetainedCursor {
   }
 }
 
-function current({ value }: LevelNode<Publication>): Publication | undefined {
+/** Those that a leading wildcard sees [MQTT-4.7.2-1]. */
+function* visible(children: ReadonlyMap<string, Node>): Generator<Node, undefined> {
+  for (const [level, node] of children) if (!level.startsWith('$')) yield node
+  return undefined
+}
+
+function current({ value }: Node): Publication | undefined {
   return value === undefined || isExpired(value) ? undefined : value
 }
 

@@ -2,8 +2,6 @@ import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Route } from './route.ts'
 
-const none: readonly never[] = []
-
 /** What a route costs beside its topic and its targets, its place in the cache included: measured with Node 20. */
 const overheadBytes = 400
 
@@ -61,11 +59,7 @@ export class RouteCache {
       }
       this.#routes.delete(key)
       this.#bytes -= route.size
-      // who remembers it asks anew, and holds nobody who is gone
-      route.generation = 0
-      route.targets = none
-      route.shares = none
-      route.listeners = none
+      route.clear()
       return this.#counters.add('routeBytesMax')
     }
   }

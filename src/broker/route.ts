@@ -2,6 +2,8 @@ import type { Delivery, Destination } from './delivery.ts'
 import type { TopicBytes } from './publication.ts'
 import type { ShareGroup } from './share-group.ts'
 
+const none: readonly never[] = []
+
 /** Where the messages of one topic go to. Kept up to date by the router alone, which knows whether it is. */
 export class Route implements TopicBytes {
   readonly topic: string
@@ -25,12 +27,20 @@ export class Route implements TopicBytes {
     this.topic = topic
     this.topicBytes = topicBytes
     this.problem = problem
-    this.targets = []
-    this.shares = []
-    this.listeners = []
+    this.targets = none
+    this.shares = none
+    this.listeners = none
     this.generation = 0
     this.wasUsed = false
     this.size = 0
+  }
+
+  /** Holds nobody any more; who remembers the route asks anew. */
+  clear(): void {
+    this.generation = 0
+    this.targets = none
+    this.shares = none
+    this.listeners = none
   }
 
   /** Whether anybody gets its messages. */

@@ -27,6 +27,7 @@ interface Waiting {
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const none: readonly never[] = []
 const nothing = (): void => {}
 
 /**
@@ -140,10 +141,14 @@ export class Router {
   }
 
   #fill(route: Route): void {
+    route.clear()
+    route.generation = this.#generation
+    const values = this.#tree.match(route.topic)
+    if (values.length === 0) return // an array for each of so many topics would cost
     const targets: Destination[] = []
     const shares: ShareGroup[] = []
     const listeners: Delivery[] = []
-    for (const value of this.#tree.match(route.topic)) {
+    for (const value of values) {
       if (value instanceof ShareGroup) shares.push(value)
       else if (!isSubscribed(value)) {
         if (!listeners.includes(value)) listeners.push(value) // several of its filters match
@@ -155,9 +160,8 @@ export class Router {
     }
     this.#places.clear()
     route.targets = targets
-    route.shares = shares
-    route.listeners = listeners
-    route.generation = this.#generation
+    route.shares = shares.length === 0 ? none : shares
+    route.listeners = listeners.length === 0 ? none : listeners
   }
 
   /** Says that another set of subscribers matches this filter. */
