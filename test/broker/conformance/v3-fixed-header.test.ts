@@ -23,7 +23,10 @@ import {
   varint,
 } from '../../support/conformance.js'
 
-/** Packets a client may send, right but for the flags: [title, packet, its right flags]. */
+/**
+ * Packets a client may send, right but for the flags: [title, packet, its right flags].
+ * mosquitto does not look at those of PUBACK, PUBREC, PUBCOMP and PINGREQ.
+ */
 const flagged: readonly (readonly [string, Buffer, number])[] = [
   ['CONNECT [MQTT-2.2.2-1] [MQTT-2.2.2-2]', connectBytes(), 0],
   ['PUBACK [MQTT-2.2.2-1] [MQTT-2.2.2-2]', puback(1), 0],
@@ -36,7 +39,10 @@ const flagged: readonly (readonly [string, Buffer, number])[] = [
   ['DISCONNECT [MQTT-3.14.1-1]', bytes([0xe0, 0]), 0],
 ]
 
-/** Packets that close the connection after CONNECT, by their titles. */
+/**
+ * Packets that close the connection after CONNECT, by their titles. mosquitto ignores SUBACK, UNSUBACK and PINGRESP
+ * and bytes that are too many, and waits for the fifth byte of a remaining length.
+ */
 const violations: Readonly<Record<string, Buffer>> = {
   'a packet of type 0 closes the connection [MQTT-4.8.0-1]': bytes([0x00, 0]),
   'a packet of type 15 closes the connection [MQTT-4.8.0-1]': bytes([0xf0, 0]),
@@ -90,7 +96,6 @@ const violations: Readonly<Record<string, Buffer>> = {
     u16(9),
     'b',
   ),
-  // mosquitto does not look at what follows in these two
   'a PINGREQ with a body closes the connection [MQTT-4.8.0-1]': bytes([0xc0, 1, 0]),
   'a DISCONNECT with a body closes the connection [MQTT-4.8.0-1]': bytes([0xe0, 1, 0]),
 }

@@ -34,6 +34,7 @@ chapter('QoS 1 and 2 from a client, MQTT 3.1.1', {
     }
   },
 
+  // mosquitto closes the connection at the third
   'a PUBLISH of QoS 2 that is sent again before PUBREL is answered, and delivered once [MQTT-4.3.3-2]':
     async (place) => {
       const [watcher, peer] = await watched(place)
@@ -324,21 +325,21 @@ chapter('QoS 1 and 2 to a client, MQTT 3.1.1', {
 alone(
   'all 65,535 ids may be on their way from a client, each message is delivered once [MQTT-4.3.3-2]',
   async (place) => {
-    const all = isOurs ? 65_535 : 2_000 // mosquitto needs minutes for all
+    const all = isOurs ? 65_535 : 2_000 // mosquitto has all of them too, in half a minute
     const [peer, watcher] = await Promise.all([
       place.connect({ clientId: 'all' }),
       place.connect({ clientId: 'watcher' }),
     ])
     await watcher.subscribe('all')
     const ids = Array.from({ length: all }, (_, index) => index + 1)
-    peer.send(...ids.map((id) => publishBytes('all', `${id}`, { qos: 2, id })))
+    peer.send(Buffer.concat(ids.map((id) => publishBytes('all', `${id}`, { qos: 2, id }))))
     for (const id of ids) assert.equal((await peer.take(5)).body.readUInt16BE(0), id)
     // sent again, the first and the last are known
     for (const id of [1, all]) {
       peer.send(publishBytes('all', `${id}`, { qos: 2, id, dup: true }))
       await peer.expect(pubrec(id))
     }
-    peer.send(...ids.map(pubrel))
+    peer.send(Buffer.concat(ids.map(pubrel)))
     for (const id of ids) assert.equal((await peer.take(7)).body.readUInt16BE(0), id)
     for (const id of ids) assert.equal((await watcher.hear()).payload, `${id}`)
     await watcher.expectNothingFrom(peer, 0)
@@ -353,18 +354,21 @@ alone(
     await peer.subscribe('a', 1)
     await publisher.publish('a', 'held', { qos: 1 })
     const held = await peer.hear()
-    const batch = 1_000
+    const ids = Array.from({ length: 1_000 }, (_, index) => index + 1)
+    const batch = Buffer.concat(ids.map((id) => publishBytes('a', '', { qos: 1, id })))
     for (let round = 0; round < 66; round++) {
-      const messages = Array.from({ length: batch }, (_, index) =>
-        publishBytes('a', '', { qos: 1, id: index + 1 }),
-      )
-      publisher.send(...messages)
-      for (let count = 0; count < batch; count++) {
+      publisher.send(batch)
+      let acks: Buffer[] = []
+      for (const number of ids) {
         const { id } = await peer.hear()
-        assert.ok(id !== held.id && id !== 0)
-        peer.send(puback(id))
+        assert.notEqual(id, held.id)
+        assert.notEqual(id, 0)
+        acks.push(puback(id))
+        if (number % 10 !== 0) continue
+        peer.send(Buffer.concat(acks))
+        acks = []
       }
-      for (let count = 0; count < batch; count++) await publisher.take(4)
+      for (const id of ids) assert.equal((await publisher.take(4)).body.readUInt16BE(0), id)
     }
     await peer.expectAlive()
   },

@@ -152,7 +152,7 @@ chapter('PINGREQ and DISCONNECT of MQTT 3.1.1', {
     await peer.expectClosed()
   },
 
-  'what a client sends after DISCONNECT is not obeyed [MQTT-4.8.0-1]': async (place) => {
+  'what a client sends after DISCONNECT is not obeyed': async (place) => {
     const watcher = await place.connect()
     await watcher.subscribe(place.name)
     const peer = await place.connect()

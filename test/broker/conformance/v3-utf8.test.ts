@@ -12,13 +12,13 @@ import {
   unsubscribeBytes,
 } from '../../support/conformance.js'
 
-/** Where a string of UTF-8 stands: what is sent when `text` is there, after a CONNECT or as one. */
-const strings: Readonly<Record<string, (text: Uint8Array) => Buffer>> = {
+/** Where a string of UTF-8 stands: the packet that has `text` there. */
+const strings: Readonly<Record<string, (text: Uint8Array, clientId: string) => Buffer>> = {
   'a client id [MQTT-3.1.3-4]': (text) => rawConnect({ payload: [prefixed(text)] }),
-  'a will topic [MQTT-3.1.3-10]': (text) =>
-    rawConnect({ flags: 6, payload: [prefixed('c'), prefixed(text), prefixed('gone')] }),
-  'a user name [MQTT-3.1.3-11]': (text) =>
-    rawConnect({ flags: 0x82, payload: [prefixed('c'), prefixed(text)] }),
+  'a will topic [MQTT-3.1.3-10]': (text, clientId) =>
+    rawConnect({ flags: 6, payload: [prefixed(clientId), prefixed(text), prefixed('gone')] }),
+  'a user name [MQTT-3.1.3-11]': (text, clientId) =>
+    rawConnect({ flags: 0x82, payload: [prefixed(clientId), prefixed(text)] }),
   'the topic of a PUBLISH [MQTT-3.3.2-1]': (text) => publishBytes(text, 'x'),
   'a filter of a SUBSCRIBE [MQTT-3.8.3-1]': (text) => subscribeBytes(1, ['fine', 0], [text, 0]),
   'a filter of an UNSUBSCRIBE [MQTT-3.10.3-1]': (text) => unsubscribeBytes(1, 'fine', text),
@@ -73,11 +73,14 @@ function refusals(): Record<string, Case> {
   const cases: Record<string, Case> = {}
   for (const [place, send] of Object.entries(strings)) {
     for (const [what, text] of Object.entries(illFormed))
-      cases[`${what} in ${place} closes the connection [MQTT-1.5.3-1]`] = refused(place, send(bytes(text)))
+      cases[`${what} in ${place} closes the connection [MQTT-1.5.3-1]`] = refused(
+        place,
+        send(bytes(text), ''),
+      )
     const withNull = bytes('a', 0, 'b')
     cases[`U+0000 in ${place} closes the connection [MQTT-1.5.3-2] [MQTT-4.7.3-2]`] = refused(
       place,
-      send(withNull),
+      send(withNull, ''),
     )
   }
   return cases
@@ -99,7 +102,7 @@ chapter('UTF-8 of MQTT 3.1.1, the same packets with a plain text', {
       async (place: Place) => {
         const peer = await place.open()
         if (!where.includes('MQTT-3.1.3')) peer.send(connectBytes())
-        peer.send(send(bytes(`${place.name}`)), [0xc0, 0])
+        peer.send(send(bytes(place.name), place.name), [0xc0, 0])
         await peer.take(13)
       },
     ]),

@@ -19,6 +19,7 @@ const endings: Readonly<Record<string, (peer: Peer, place: Place) => unknown>> =
   'the client ends the connection without DISCONNECT': (peer) => peer.end(),
   'the client sends what is no packet': (peer) => peer.send([0xf0, 0]),
   'the client sends a PUBLISH of QoS 3': (peer) => peer.send([0x36, 4, 0, 1, 0x61, 0]),
+  // mosquitto forgets the will
   'the client sends a second CONNECT': (peer, place) => peer.send(connectBytes({ clientId: place.name })),
   'the client sends a DISCONNECT with a reserved flag': (peer) => peer.send([0xe1, 0]),
   'the client sends text that is not UTF-8': (peer) => peer.send(publishBytes(bytes(0xff), 'x')),
