@@ -22,6 +22,9 @@ import { reasonCode, reasonName } from './wire/reason-codes.ts'
 /** Up to here a packet is copied into the slab of each receiver; a larger payload is shared by reference. */
 const copiedBytesMax = 16 * 1024
 
+/** Bytes of a refusal to a client that did not say what it takes. */
+const refusalBytesMax = 1_024
+
 /** Up to here a packet is copied byte by byte: a call costs more. */
 const loopedBytesMax = 48
 
@@ -446,11 +449,14 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   /** Answers CONNECT with a refusal, and closes. `level` 0: no protocol that we could answer in. */
-  refuse(level: ProtocolLevel | 0, code: number, reason: string): void {
+  refuse(level: ProtocolLevel | 0, code: number, reason: string, maximumPacketSize = refusalBytesMax): void {
     if (this.#isClosed) return
     if (level !== 0) {
+      const connack = { isSessionPresent: false, reasonCode: code }
       const properties = level === 5 ? { reasonString: reason } : {}
-      this.output.write(encodeConnack(level, { isSessionPresent: false, reasonCode: code, properties }))
+      const withReason = encodeConnack(level, { ...connack, properties })
+      const isSmall = withReason.length <= maximumPacketSize // [MQTT-3.2.2-19]
+      this.output.write(isSmall ? withReason : encodeConnack(level, connack))
     }
     this.close({ reason })
   }

@@ -94,7 +94,7 @@ export class PublishReader {
     if (route === undefined) return this.#refused(qos, id)
     const before = this.#house.ledger.recorded
     if (qos === 2 && !this.#session.takeReceived(id)) {
-      this.#connection.acknowledge(0x50, id, 0, true) // again [MQTT-4.3.3-10]
+      this.#connection.acknowledge(0x50, id, 0, false) // again [MQTT-4.3.3-10]
       return
     }
     const publication = Publication.received(
@@ -192,9 +192,11 @@ export class PublishReader {
    */
   #refused(qos: QoS, id: number): void {
     if (qos === 0) return
+    const { ledger } = this.#house
+    const before = ledger.recorded
     if (qos === 2 && !this.#isV5) this.#session.takeReceived(id)
     const code = this.#isV5 ? reasonCode.notAuthorized : 0
-    this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, qos === 2 && !this.#isV5)
+    this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, ledger.recorded !== before)
   }
 }
 

@@ -34,7 +34,7 @@ export interface SessionClient {
   pumpWhenKept(): void
 }
 
-/** A durable message of QoS 2 whose packet identifier is being stored; only then may it leave. */
+/** A durable message of QoS 2 whose packet identifier is being stored: only then may it leave. Or one that comes after it. */
 interface Awaited {
   readonly id: number
   readonly batch: number
@@ -307,13 +307,12 @@ export class Session implements Receiver {
 
   #sendFirst(client: SessionClient, item: Outgoing, id: number): void {
     const { ledger } = this.#house
-    if (item.qos === 2 && this.number !== 0 && ledger.kept < ledger.open) {
-      this.#awaited ??= new Fifo()
-      this.#awaited.push({ id, batch: ledger.open })
-      client.pumpWhenKept()
-      return
-    }
-    this.#sendItem(client, item, id, 0)
+    const mustBeKept = item.qos === 2 && this.number !== 0 && ledger.kept < ledger.open
+    if (!mustBeKept && this.#awaited === undefined) return this.#sendItem(client, item, id, 0)
+    // what comes after one that waits does not overtake it
+    this.#awaited ??= new Fifo()
+    this.#awaited.push({ id, batch: mustBeKept ? ledger.open : 0 })
+    client.pumpWhenKept()
   }
 
   #sendItem(client: SessionClient, item: Outgoing, id: number, dup: number): void {
