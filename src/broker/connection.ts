@@ -86,8 +86,8 @@ export class Connection implements SessionClient, FrameTaker {
   #isClosed = false
   /** Why reading is paused, as bits. */
   #pauses = 0
-  /** When a byte came last, or the connection before CONNECT, in seconds of the house's clock. */
-  #heardAt: number
+  /** When a byte came last, or the connection before CONNECT. */
+  #heardAtMs = performance.now()
   #turn = -1
   #turnBytes = 0
   #messages = 0
@@ -97,7 +97,6 @@ export class Connection implements SessionClient, FrameTaker {
     this.#stream = stream
     this.address = address
     this.house = house
-    this.#heardAt = house.seconds
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.close({ reason: 'the client closed the connection' }))
@@ -170,7 +169,7 @@ export class Connection implements SessionClient, FrameTaker {
 
   #receive(chunk: Buffer): void {
     if (this.#isClosed) return
-    if (this.#agreement !== undefined) this.#heardAt = this.house.seconds
+    if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
     this.#takeTurn(chunk.length)
   }
@@ -230,7 +229,7 @@ export class Connection implements SessionClient, FrameTaker {
     if ((this.#pauses & reason) === 0) return
     this.#pauses &= ~reason
     if (this.#pauses !== 0 || this.#isClosed) return
-    this.#heardAt = this.house.seconds // keep alive rests while we do not read
+    this.#heardAtMs = performance.now() // keep alive rests while we do not read
     this.#stream.resume()
   }
 
@@ -247,17 +246,17 @@ export class Connection implements SessionClient, FrameTaker {
     this.resume(pauseReason.halt)
   }
 
-  /** Called once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
-  checkTime(): void {
-    const silent = this.house.seconds - this.#heardAt
+  /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
+  checkTime(nowMs: number): void {
+    const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {
-      if (silent * 1_000 < limits.connectTimeoutMs || this.#isHalted) return
+      if (silentMs < limits.connectTimeoutMs || this.#isHalted) return
       this.house.counters.add('connectTimeoutMs')
       this.close({ reason: 'no CONNECT came in time' })
     } else if (
       this.#agreement.keepAliveSeconds > 0 &&
       this.#pauses === 0 &&
-      silent > this.#agreement.keepAliveSeconds * 1.5
+      silentMs > this.#agreement.keepAliveSeconds * 1_500
     )
       this.close({ reasonCode: reasonCode.keepAliveTimeout, reason: 'nothing came within its keep alive' })
   }

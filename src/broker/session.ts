@@ -328,6 +328,7 @@ export class Session implements Receiver {
       if (item !== undefined) this.#sendItem(client, item, next.id, 0)
     }
     if (awaited.size === 0) this.#awaited = undefined
+    else client.pumpWhenKept()
   }
 
   /** [MQTT-4.4.0-1]: what was not answered is sent again, with its identifier, in its order. @returns whether it is done */

@@ -86,7 +86,7 @@ const refused: readonly (readonly [title: string, hex: string, code: number, ans
     ['level 3 under the name of 4 [MQTT-3.1.2-2]', `${mqtt}03020000000163`, 0x84, 4],
     ['level 4 under the name of 3 [MQTT-3.1.2-2]', `${isdp}04020000000163`, 0x84, 4],
     ['level 2 [MQTT-3.1.2-2]', `${mqtt}02020000000163`, 0x84, 4],
-    ['level 6 [MQTT-3.1.2-2]', `${mqtt}0602000000000163`, 0x84, 5],
+    ['level 6 [MQTT-3.1.2-2]', `${mqtt}0602000000000163`, 0x84, 4],
     ['the level of a bridge [MQTT-3.1.2-2]', `${mqtt}84020000000163`, 0x84, 4],
     ['no level', mqtt, 0x81, 0],
     ['the reserved flag [MQTT-3.1.2-3]', `${mqtt}04030000000163`, 0x81, 4],
