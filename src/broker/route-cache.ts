@@ -19,14 +19,6 @@ export class RouteCache {
     this.#counters = counters
   }
 
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  get count(): number {
-    return this.#routes.size
-  }
-
   get(key: string): Route | undefined {
     return this.#routes.get(key)
   }

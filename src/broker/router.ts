@@ -4,12 +4,11 @@ import { reasonOf } from '../core/errors.ts'
 import { Fifo } from '../core/fifo.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { topicProblem } from '../core/topics.ts'
 import { type Delivery, type Destination, isSubscribed } from './delivery.ts'
 import { FilterTree } from './filter-tree.ts'
 import { publicationOf } from './hub-packet.ts'
 import type { Publication } from './publication.ts'
-import { Route } from './route.ts'
+import { keyOf, Route, routeOfKey } from './route.ts'
 import { RouteCache } from './route-cache.ts'
 import { ShareGroup } from './share-group.ts'
 import type { Receiver } from './subscription.ts'
@@ -26,7 +25,7 @@ interface Waiting {
   readonly done: Done
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const loneSurrogate = /\p{Surrogate}/u
 const none: readonly never[] = []
 const nothing = (): void => {}
 
@@ -116,8 +115,10 @@ export class Router {
     return this.#find(bytes.toString('latin1', start, end))
   }
 
+  /** The same for a topic that is text already. */
   routeOf(topic: string): Route {
-    return this.#find(keyOf(topic))
+    if (!loneSurrogate.test(topic)) return this.#find(keyOf(topic))
+    return new Route(topic, Buffer.from(topic), 'it is not Unicode text') // [MQTT-1.5.4-1]
   }
 
   /** Whether nothing has changed since the route was looked up. */
@@ -229,21 +230,4 @@ export class Router {
     if (repeats !== undefined)
       this.#log.error({ topic: topic.slice(0, 100), reason, err: error, ...repeats }, 'delivery failed')
   }
-}
-
-/** The characters of the topic's UTF-8 bytes; of ASCII the topic itself. */
-function keyOf(topic: string): string {
-  return Buffer.byteLength(topic) === topic.length ? topic : Buffer.from(topic).toString('latin1')
-}
-
-function routeOfKey(key: string): Route {
-  const bytes = new Uint8Array(key.length)
-  for (let index = 0; index < key.length; index++) bytes[index] = key.charCodeAt(index)
-  let topic = key
-  try {
-    if (Buffer.byteLength(key) !== key.length) topic = utf8.decode(bytes)
-  } catch {
-    return new Route(key, bytes, 'it is not UTF-8') // [MQTT-1.5.4-1]
-  }
-  return new Route(topic, bytes, topicProblem(topic))
 }
