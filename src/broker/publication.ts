@@ -174,11 +174,7 @@ export class Publication {
   /** Bytes that it holds in memory while it waits somewhere, about. */
   get size(): number {
     return (
-      this.end -
-      this.payloadAt +
-      this.route.topicBytes.length +
-      (this.properties?.length ?? 0) +
-      overheadBytes
+      this.end - this.payloadAt + this.route.topicBytes.length + (this.properties?.length ?? 0) + overheadBytes
     )
   }
 

@@ -20,7 +20,7 @@ export class Route implements TopicBytes {
   listeners: readonly Delivery[]
   /** The state of the subscriptions that it is of; 0 for none. */
   generation: number
-  /** Whether it was looked up since the cache last looked for what may go. */
+  /** Whether it was used since the cache last came by, in search of what may go. */
   wasUsed: boolean
   /** Bytes that it takes, about. */
   size: number

@@ -121,23 +121,26 @@ export class Router {
     return new Route(topic, Buffer.from(topic), 'it is not Unicode text') // [MQTT-1.5.4-1]
   }
 
-  /** Whether nothing has changed since the route was looked up. */
+  /** Whether nothing has changed since the route was looked up, so that it may be used again: that keeps it in memory. */
   isCurrent(route: Route): boolean {
-    return route.generation === this.#generation
+    if (route.generation !== this.#generation) return false
+    route.wasUsed = true
+    return true
   }
 
   #find(key: string): Route {
-    let route = this.#cache.get(key)
-    if (route === undefined) {
-      route = routeOfKey(key)
-      if (route.problem !== undefined) return route
-      this.#fill(route)
-      this.#cache.add(key, route)
-    } else if (route.generation !== this.#generation) {
-      this.#fill(route)
-      this.#cache.resize(route)
+    const known = this.#cache.get(key)
+    if (known !== undefined) {
+      known.wasUsed = true
+      if (known.generation === this.#generation) return known
+      this.#fill(known)
+      this.#cache.resize(known)
+      return known
     }
-    route.wasUsed = true
+    const route = routeOfKey(key)
+    if (route.problem !== undefined) return route
+    this.#fill(route)
+    this.#cache.add(key, route)
     return route
   }
 
@@ -181,8 +184,8 @@ export class Router {
       if (publication === undefined) this.#tell(packet, this.routeOf(packet.topic))
       else {
         const { route } = publication
-        const current =
-          route instanceof Route && route.generation === this.#generation ? route : this.routeOf(route.topic)
+        const isCurrent = route instanceof Route && route.generation === this.#generation
+        const current = isCurrent ? route : this.routeOf(route.topic)
         this.#deliver(publication, current)
         if (current.listeners.length > 0) this.#tell(packet, current) // last: they may own the bytes
       }

@@ -329,6 +329,17 @@ test('as many routes are remembered as allowed; one more costs one that was not 
   assert.equal(router.routeOf(topic(1)).targets.length, 1)
 })
 
+test('topics that come once do not push out those that come again, also where a connection remembers them', async (context) => {
+  const { router, counters } = await hubWorld(context)
+  const [looked, remembered] = [router.routeOf('looked'), router.routeOf('remembered')]
+  for (let index = 0; counters.get('routeBytesMax') < 20_000; index++) {
+    router.routeOf(`once/${index}`)
+    if (index % 1_000 === 0) router.routeOf('looked')
+    if (index % 1_000 === 0) assert.ok(router.isCurrent(remembered))
+  }
+  assert.equal(router.routeOf('looked'), looked)
+})
+
 test('a route that has gone holds nobody, and who remembers it is not misled', async (context) => {
   const { router, counters, subscribe, aedes } = await hubWorld(context)
   const receiver = new TestReceiver()

@@ -1,4 +1,10 @@
-import type { BodyRef, DeliveryRecord, SessionRecord, StoredMessage, SubscriptionRecord } from './records.ts'
+import type {
+  BodyRef,
+  DeliveryRecord,
+  SessionRecord,
+  StoredMessage,
+  SubscriptionRecord,
+} from './records.ts'
 
 /**
  * What the sessions and the retained messages write down, in batches: whatever is recorded until a batch begins to be
