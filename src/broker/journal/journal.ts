@@ -261,6 +261,7 @@ export class Journal implements Ledger {
       log.info(fields, 'took over the store of an earlier version')
     }
     await level.clear(legacyRange)
+    await level.compactRange(Buffer.of(0), Buffer.of(0xff)) // its tables are compressed, and cannot be checked
   }
 
   #rewrite(legacy: LegacyState): RestoredState {
