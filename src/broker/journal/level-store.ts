@@ -61,13 +61,14 @@ export async function openStore(dataDir: string, log: Logger): Promise<OpenStore
 
 /**
  * Takes the lock of the store in `dataDir/broker`, so that no other process uses the folder, and leaves what is in it.
- * @returns undefined when there is no such folder to be had, or nothing in it to be opened: then nobody else has it either
+ * @returns undefined when there is no such folder to be had, or what is in it cannot be opened
  * @throws DamselflyError `STORE_FAILED` when another process holds it
  */
 export async function lockStore(dataDir: string, log: Logger): Promise<Level | undefined> {
   const path = storePath(dataDir)
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o750 })
+    await refuseDamaged(path)
     const level = await newLevel(path)
     await level.open()
     return level
@@ -92,6 +93,11 @@ function storePath(dataDir: string): string {
   return join(dataDir, 'broker')
 }
 
+async function refuseDamaged(path: string): Promise<void> {
+  const [damaged] = await damagedTables(path)
+  if (damaged !== undefined) throw new Error(`its table ${damaged} is damaged`)
+}
+
 /** @NOTE it begins to open at once */
 async function newLevel(path: string): Promise<Level> {
   const files = await readdir(path).catch((): string[] => [])
@@ -107,8 +113,7 @@ async function newLevel(path: string): Promise<Level> {
 }
 
 async function openAndRead(path: string, log: Logger): Promise<OpenStore> {
-  const [damaged] = await damagedTables(path)
-  if (damaged !== undefined) throw new Error(`its table ${damaged} is damaged`)
+  await refuseDamaged(path)
   const level = await newLevel(path)
   try {
     await level.open()
