@@ -57,7 +57,7 @@ chapter('Message Expiry Interval of MQTT 5.0', {
     await watcher.expectNothingFrom(publisher)
   },
 
-  // mosquitto 2.0.11 sends what waits for room in the window although it expired
+  // mosquitto 2.0.11 sends nothing more
   'what expires while it waits for the client to acknowledge others is not sent [MQTT-3.3.2-5]': async (
     place,
   ) => {
@@ -102,6 +102,7 @@ chapter('Message Expiry Interval of MQTT 5.0', {
       assert.deepEqual(await watcher.take('PUBREL'), { id, code: 0, properties: {} })
     },
 
+  // mosquitto takes it for no interval
   'interval 0 is delivered to who is there, and waits for nobody [MQTT-3.3.2-5]': async (place) => {
     const sleeper = await place.connect(kept(place))
     await sleeper.subscribe(place.name, { qos: 1 })

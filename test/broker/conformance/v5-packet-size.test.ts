@@ -27,6 +27,7 @@ chapter(
       await peer.expectMessage({ payload })
     },
 
+    // mosquitto does not count the fixed header
     'one byte more is told 0x95 [MQTT-3.2.2-15] [MQTT-4.13.1-1]': async (place) => {
       const peer = await place.connect()
       const overhead = publishBytes(place.name, 'x'.repeat(1_000)).length - 1_000
@@ -45,6 +46,7 @@ chapter(
 
 const cases: Record<string, Case> = {}
 
+// mosquitto 2.0.11 takes what it left out for unacknowledged, and its window stays full
 for (const qos of [0, 1, 2] as const satisfies readonly QoS[])
   cases[
     `a message of QoS ${qos} that is too large for a client is not sent to it, others get it, and it counts as delivered [MQTT-3.1.2-24] [MQTT-3.1.2-25]`
@@ -75,6 +77,7 @@ for (const qos of [0, 1, 2] as const satisfies readonly QoS[])
 chapter('Maximum Packet Size of MQTT 5.0, the client’s', {
   ...cases,
 
+  // mosquitto does not send one at the limit
   'it is the whole packet that counts: at the limit sent, one byte past it not [MQTT-3.1.2-24]': async (
     place,
   ) => {
@@ -132,10 +135,7 @@ chapter('Maximum Packet Size of MQTT 5.0, the client’s', {
     async (place) => {
       const maximumPacketSize = 30
       const peer = await place.connect({ properties: { maximumPacketSize } })
-      peer.send(
-        publishBytes('$SYS/broker/x', 'x', { qos: 1, id: 1 }),
-        publishBytes('a', 'x', { qos: 2, id: 2 }),
-      )
+      peer.send(publishBytes('a', 'x', { qos: 1, id: 1 }), publishBytes('a', 'x', { qos: 2, id: 2 }))
       peer.send(ackBytes(0x62, 99), ackBytes(0x50, 98), unsubscribeBytes(3, 'never'))
       peer.send(subscribeBytes(4, [['$share/a/b', 1]]))
       for (const name of ['PUBACK', 'PUBREC', 'PUBCOMP', 'PUBREL', 'UNSUBACK', 'SUBACK'] as const)
