@@ -128,6 +128,7 @@ chapter('SUBSCRIBE of MQTT 5.0', {
     ),
   ),
 
+  // mosquitto 2.0.11 keeps No Local of the first
   'the same filter again replaces the subscription: its QoS, its options, and there is one [MQTT-3.8.4-3]':
     async (place) => {
       const peer = await place.connect()

@@ -30,7 +30,7 @@ chapter('Subscription Identifiers of MQTT 5.0', {
       await peer.subscribe(`${name}/#`, { qos: 1 }, identified(300))
       await peer.subscribe(`${name}/+`, { qos: 2 }, identified(2))
       await peer.subscribe(`${name}/a`, { qos: 0 })
-      await peer.subscribe(`+/a`, { qos: 0 }, identified(70_000))
+      await peer.subscribe(`${name}/a/#`, { qos: 0 }, identified(70_000))
       await peer.publish(`${name}/a`, 'x', { qos: 2 })
       const heard = await peer.everythingFrom(peer)
       assert.deepEqual(identifiers(heard), [2, 300, 70_000])
@@ -85,15 +85,16 @@ chapter('Subscription Identifiers of MQTT 5.0', {
   'retained messages have the identifier of the subscription that asked for them [MQTT-3.3.4-3]': async (
     place,
   ) => {
+    const topic = `${place.name}/a`
     const peer = await place.connect()
-    await peer.subscribe('+', {}, identified(1))
+    await peer.subscribe(`${place.name}/+`, {}, identified(1))
     const other = await place.connect()
-    await other.publish(place.name, 'x', { qos: 1, retain: true })
-    await peer.expectMessage({ topic: place.name, retain: false, properties: identified(1) })
-    await peer.unsubscribe('+')
-    await peer.subscribe(place.name, {}, identified(2))
+    await other.publish(topic, 'x', { qos: 1, retain: true })
+    await peer.expectMessage({ topic, retain: false, properties: identified(1) })
+    await peer.unsubscribe(`${place.name}/+`)
+    await peer.subscribe(topic, {}, identified(2))
     await peer.expectMessage({ retain: true, properties: identified(2) })
-    await other.subscribe(place.name)
+    await other.subscribe(topic)
     await other.expectMessage({ retain: true, properties: {} })
   },
 
