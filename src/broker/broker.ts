@@ -26,6 +26,9 @@ import { reasonCode } from './wire/reason-codes.ts'
 /** @NOTE aedes allows no more than this; `MAX_TOPIC_LEVELS` is ours, and checked before. */
 const aedesTopicLevelsMax = 100
 
+/** How often it is looked whose time is up: a keep alive of 1 s is over after 1.5 s. */
+const tickMs = 500
+
 export interface BrokerOptions {
   readonly dataDir: string
   readonly durability?: Durability
@@ -112,7 +115,7 @@ export class Broker {
       (socket) => this.#accept(socket),
       (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
     )
-    this.#clock = setInterval(() => this.#tick(), 1_000).unref()
+    this.#clock = setInterval(() => this.#tick(), tickMs).unref()
   }
 
   /** The addresses that are being listened on. */
@@ -237,8 +240,8 @@ export class Broker {
   }
 
   #tick(): void {
-    this.#house.seconds++
-    for (const connection of this.#connections) connection.checkTime()
+    const nowMs = performance.now()
+    for (const connection of this.#connections) connection.checkTime(nowMs)
     this.#sessions.tick(Date.now())
   }
 }

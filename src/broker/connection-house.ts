@@ -13,8 +13,6 @@ export interface ConnectionHouse extends SessionHouse {
   readonly doorkeeper: Doorkeeper
   readonly reception: Reception
   readonly counters: Counters
-  /** Seconds since the start. */
-  readonly seconds: number
   /** The number of the present turn of the event loop, of those in which something was read. */
   currentTurn(): number
   /** Calls `resume` when the present turn is over. */

@@ -3,7 +3,7 @@ import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
-import { type FrameTaker, FrameReader } from './frame-reader.ts'
+import { FrameReader, type FrameTaker } from './frame-reader.ts'
 import { HeldAnswers, packAck } from './held-answers.ts'
 import { MessageRate } from './message-rate.ts'
 import { Output } from './output.ts'
@@ -12,15 +12,18 @@ import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
 import { TopicAliases } from './topic-aliases.ts'
+import type { Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
 import type { Properties } from './wire/properties.ts'
 import { ConnectError, ProtocolError } from './wire/protocol-error.ts'
 import { reasonCode, reasonName } from './wire/reason-codes.ts'
-import type { Will } from './wire/connect.ts'
 
 /** Up to here a packet is copied into the slab of each receiver; a larger payload is shared by reference. */
 const copiedBytesMax = 16 * 1024
+
+/** Bytes of a refusal to a client that did not say what it takes. */
+const refusalBytesMax = 1_024
 
 /** Up to here a packet is copied byte by byte: a call costs more. */
 const loopedBytesMax = 48
@@ -83,8 +86,8 @@ export class Connection implements SessionClient, FrameTaker {
   #isClosed = false
   /** Why reading is paused, as bits. */
   #pauses = 0
-  /** When a byte came last, or the connection before CONNECT, in seconds of the house's clock. */
-  #heardAt: number
+  /** When a byte came last, or the connection before CONNECT. */
+  #heardAtMs = performance.now()
   #turn = -1
   #turnBytes = 0
   #messages = 0
@@ -94,7 +97,6 @@ export class Connection implements SessionClient, FrameTaker {
     this.#stream = stream
     this.address = address
     this.house = house
-    this.#heardAt = house.seconds
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.close({ reason: 'the client closed the connection' }))
@@ -167,7 +169,7 @@ export class Connection implements SessionClient, FrameTaker {
 
   #receive(chunk: Buffer): void {
     if (this.#isClosed) return
-    if (this.#agreement !== undefined) this.#heardAt = this.house.seconds
+    if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
     this.#takeTurn(chunk.length)
   }
@@ -227,7 +229,7 @@ export class Connection implements SessionClient, FrameTaker {
     if ((this.#pauses & reason) === 0) return
     this.#pauses &= ~reason
     if (this.#pauses !== 0 || this.#isClosed) return
-    this.#heardAt = this.house.seconds // keep alive rests while we do not read
+    this.#heardAtMs = performance.now() // keep alive rests while we do not read
     this.#stream.resume()
   }
 
@@ -244,17 +246,17 @@ export class Connection implements SessionClient, FrameTaker {
     this.resume(pauseReason.halt)
   }
 
-  /** Called once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
-  checkTime(): void {
-    const silent = this.house.seconds - this.#heardAt
+  /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
+  checkTime(nowMs: number): void {
+    const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {
-      if (silent * 1_000 < limits.connectTimeoutMs || this.#isHalted) return
+      if (silentMs < limits.connectTimeoutMs || this.#isHalted) return
       this.house.counters.add('connectTimeoutMs')
       this.close({ reason: 'no CONNECT came in time' })
     } else if (
       this.#agreement.keepAliveSeconds > 0 &&
       this.#pauses === 0 &&
-      silent > this.#agreement.keepAliveSeconds * 1.5
+      silentMs > this.#agreement.keepAliveSeconds * 1_500
     )
       this.close({ reasonCode: reasonCode.keepAliveTimeout, reason: 'nothing came within its keep alive' })
   }
@@ -446,11 +448,14 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   /** Answers CONNECT with a refusal, and closes. `level` 0: no protocol that we could answer in. */
-  refuse(level: ProtocolLevel | 0, code: number, reason: string): void {
+  refuse(level: ProtocolLevel | 0, code: number, reason: string, maximumPacketSize = refusalBytesMax): void {
     if (this.#isClosed) return
     if (level !== 0) {
+      const connack = { isSessionPresent: false, reasonCode: code }
       const properties = level === 5 ? { reasonString: reason } : {}
-      this.output.write(encodeConnack(level, { isSessionPresent: false, reasonCode: code, properties }))
+      const withReason = encodeConnack(level, { ...connack, properties })
+      const isSmall = withReason.length <= maximumPacketSize // [MQTT-3.2.2-19]
+      this.output.write(isSmall ? withReason : encodeConnack(level, connack))
     }
     this.close({ reason })
   }
@@ -492,7 +497,6 @@ export class Connection implements SessionClient, FrameTaker {
     }
   }
 }
-
 
 function putU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24

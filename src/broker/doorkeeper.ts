@@ -12,6 +12,7 @@ export interface Guest {
   /** As people write it. */
   readonly address: string
   readonly username: string | undefined
+  /** Wanted by `mayConnect` alone: who keeps a guest keeps it without. */
   readonly password?: Uint8Array | undefined
   /** Whether it comes from this machine. */
   readonly isLocal: boolean
@@ -24,7 +25,7 @@ export interface Refusal {
   readonly reason: string
 }
 
-/** Everything that the doorkeeper refuses. */
+/** What was refused, as the log says it. */
 type Refused = 'client refused' | 'publish refused' | 'subscription refused'
 
 const counterOf = {

@@ -38,7 +38,6 @@ export class House implements ConnectionHouse {
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly budget: MemoryBudget
-  seconds = 0
   #turn = 0
   #isTurnArmed = false
   #reception: Reception | undefined

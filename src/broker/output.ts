@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { limits } from '../core/limits.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { releaseSlab, slabBytesMax, takeSlab } from './slabs.ts'
@@ -11,7 +11,7 @@ import { releaseSlab, slabBytesMax, takeSlab } from './slabs.ts'
 export class Output {
   /** The slab to write into; only valid until the next `reserve`. */
   bytes: Uint8Array = noBytes
-  readonly #stream: Duplex
+  readonly #stream: Writable
   readonly #budget: MemoryBudget
   /** Called when what was written has been taken by the kernel, and there may be room for more. */
   readonly #onDrain: () => void
@@ -30,7 +30,7 @@ export class Output {
   /** Bytes that the budget knows of. */
   #charged = 0
 
-  constructor(stream: Duplex, budget: MemoryBudget, onDrain: () => void) {
+  constructor(stream: Writable, budget: MemoryBudget, onDrain: () => void) {
     this.#stream = stream
     this.#budget = budget
     this.#onDrain = onDrain
@@ -148,9 +148,7 @@ export class Output {
   #pushSlab(): void {
     if (this.#used === 0) return
     this.#segments ??= []
-    this.#segments.push(
-      this.#used === this.bytes.length ? this.bytes : this.bytes.subarray(0, this.#used),
-    )
+    this.#segments.push(this.#used === this.bytes.length ? this.bytes : this.bytes.subarray(0, this.#used))
     this.#segmentBytes += this.#used
     this.#segmentSlabs ??= []
     this.#segmentSlabs.push(this.bytes)

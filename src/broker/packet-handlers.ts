@@ -25,7 +25,7 @@ export function handlePacket(
   }
   if (!mayClientSend(first, connection.level as ProtocolLevel))
     throw new ProtocolError(
-      reasonCode.malformedPacket,
+      fromServerOnly.has(type) ? reasonCode.protocolError : reasonCode.malformedPacket,
       `a packet with the first byte 0x${first.toString(16).padStart(2, '0')} is not for a server`,
     )
   switch (type) {
@@ -51,6 +51,9 @@ export function handlePacket(
     }
   }
 }
+
+/** CONNACK, SUBACK, UNSUBACK, PINGRESP. */
+const fromServerOnly: ReadonlySet<number> = new Set([2, 9, 11, 13])
 
 const pingresp = new Uint8Array([0xd0, 0])
 

@@ -57,8 +57,6 @@ export class Publication {
   body: BodyRef | undefined
   /** Queues and windows that hold it. */
   holders: number
-  /** Whether it is the retained message of its topic now. */
-  isRetained: boolean
   // plain fields, and many arguments: one of these is made for each message
   private bytes: Uint8Array
   private payloadAt: number
@@ -73,10 +71,8 @@ export class Publication {
   private readonly frameIdAt: number
   private readonly isFrameV5: boolean
   private isOwned: boolean
-  private v4: Form | undefined
-  private v4WithId: Form | undefined
-  private v5: Form | undefined
-  private v5WithId: Form | undefined
+  /** Below MQTT 5 without and with a packet identifier, then of MQTT 5; there once one has been made. */
+  private forms: (Form | undefined)[] | undefined
 
   private constructor(
     route: TopicBytes,
@@ -105,7 +101,6 @@ export class Publication {
     this.expiresAtMs = expiresAtMs
     this.chain = chain
     this.holders = 0
-    this.isRetained = false
     this.body = undefined
     this.bytes = bytes
     this.payloadAt = payloadAt
@@ -117,10 +112,7 @@ export class Publication {
     this.frameIdAt = frameIdAt
     this.isFrameV5 = isFrameV5
     this.isOwned = isOwned
-    this.v4 = undefined
-    this.v4WithId = undefined
-    this.v5 = undefined
-    this.v5WithId = undefined
+    this.forms = undefined
   }
 
   /**
@@ -226,7 +218,11 @@ export class Publication {
   /** Bytes that it holds in memory while it waits somewhere, about. */
   get size(): number {
     return (
-      this.end - this.payloadAt + this.route.topicBytes.length + (this.forwardedProperties?.length ?? 0) + overheadBytes
+      this.end -
+      this.payloadAt +
+      this.route.topicBytes.length +
+      (this.forwardedProperties?.length ?? 0) +
+      overheadBytes
     )
   }
 
@@ -235,15 +231,12 @@ export class Publication {
     if (this.isOwned) return this
     this.isOwned = true
     const properties = this.forwardedProperties
-    if (properties !== undefined) this.properties = Uint8Array.prototype.slice.call(properties)
-    this.bytes = Uint8Array.prototype.slice.call(this.bytes, this.payloadAt, this.end)
+    if (properties !== undefined) this.properties = copyOf(properties)
+    this.bytes = copyOf(this.payload)
     this.end -= this.payloadAt
     this.payloadAt = 0
     this.frameAt = -1
-    this.v4 = undefined
-    this.v4WithId = undefined
-    this.v5 = undefined
-    this.v5WithId = undefined
+    this.forms = undefined
     return this
   }
 
@@ -260,18 +253,20 @@ export class Publication {
   copyFrame(to: Uint8Array, at: number): number {
     const { bytes, end } = this
     // for some forty bytes a loop costs less than a view and a call
-    for (let from = this.frameAt, target = at; from < end; from++, target++) to[target] = bytes[from] as number
+    for (let from = this.frameAt, target = at; from < end; from++, target++)
+      to[target] = bytes[from] as number
     return this.frameIdAt
   }
 
   /** How it is written for MQTT 5 or below, with or without a packet identifier. Made once each. */
   form(isV5: boolean, hasId: boolean): Form {
-    if (isV5) {
-      if (hasId) return (this.v5WithId ??= this.plainForm(true, true))
-      return (this.v5 ??= this.plainForm(true, false))
-    }
-    if (hasId) return (this.v4WithId ??= this.plainForm(false, true))
-    return (this.v4 ??= this.plainForm(false, false))
+    this.forms ??= [undefined, undefined, undefined, undefined]
+    const index = (isV5 ? 2 : 0) + (hasId ? 1 : 0)
+    const made = this.forms[index]
+    if (made !== undefined) return made
+    const form = this.plainForm(isV5, hasId)
+    this.forms[index] = form
+    return form
   }
 
   /**
@@ -280,6 +275,13 @@ export class Publication {
    */
   formFor(hasId: boolean, identifiers: readonly number[], alias: number, isKnown: boolean): Form {
     return this.encode(true, hasId, identifiers, alias, isKnown)
+  }
+
+  /** The same, to be kept for its topic: with bytes of its own, and without what ties it to who published it. */
+  toRetained(): Publication {
+    const { route, qos, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this
+    const fields = { route, qos, retain: true, client, expiresAtMs }
+    return Publication.of(fields, copyOf(this.payload), properties && copyOf(properties), expiryAt)
   }
 
   /** For the store; `own`s it. */
@@ -351,6 +353,11 @@ export class Publication {
     else bytes.set(this.bytes.subarray(this.payloadAt, this.end), at)
     return { bytes, idAt, expiryAt }
   }
+}
+
+/** Of a Buffer a Buffer, but never a part of a larger one, as Buffer's own `slice` is. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes)
 }
 
 const none: readonly number[] = []

@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import type { PublishPacket } from 'aedes'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
-import type { ConnectionHouse } from './connection-house.ts'
 import type { Connection } from './connection.ts'
+import type { ConnectionHouse } from './connection-house.ts'
 import { Publication } from './publication.ts'
-import type { Route } from './router.ts'
+import type { Route } from './route.ts'
 import type { Session } from './session.ts'
 import { ProtocolError } from './wire/protocol-error.ts'
 import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
@@ -54,12 +54,14 @@ export class PublishReader {
     if (qos > 2) throw malformed('QoS 3') // [MQTT-3.3.1-4]
     if (qos === 0 && (first & 8) !== 0) throw malformed('DUP with QoS 0') // [MQTT-3.3.1-2]
     const topicAt = at + 2
-    const topicEnd = at + 2 <= end ? topicAt + (((bytes[at] as number) << 8) | (bytes[at + 1] as number)) : end + 1
+    const topicEnd =
+      at + 2 <= end ? topicAt + (((bytes[at] as number) << 8) | (bytes[at + 1] as number)) : end + 1
     const hasId = qos > 0
     let cursor = hasId ? topicEnd + 2 : topicEnd
     if (cursor > end) throw malformed('it is shorter than its topic')
     const id = hasId ? ((bytes[topicEnd] as number) << 8) | (bytes[topicEnd + 1] as number) : 0
-    if (hasId && id === 0) throw new ProtocolError(reasonCode.protocolError, 'PUBLISH: the packet identifier is 0') // [MQTT-2.2.1-3]
+    if (hasId && id === 0)
+      throw new ProtocolError(reasonCode.protocolError, 'PUBLISH: the packet identifier is 0') // [MQTT-2.2.1-3]
     let properties: Uint8Array | undefined
     let propertiesBefore = 0
     let expiryAt = -1
@@ -92,7 +94,7 @@ export class PublishReader {
     if (route === undefined) return this.#refused(qos, id)
     const before = this.#house.ledger.recorded
     if (qos === 2 && !this.#session.takeReceived(id)) {
-      this.#connection.acknowledge(0x50, id, 0, true) // again [MQTT-4.3.3-10]
+      this.#connection.acknowledge(0x50, id, 0, false) // again [MQTT-4.3.3-10]
       return
     }
     const publication = Publication.received(
@@ -126,12 +128,7 @@ export class PublishReader {
     if (qos === 0) return
     const code = failure === undefined ? 0 : reasonCode.unspecifiedError
     if (code !== 0 && qos === 2) this.#session.releaseReceived(id)
-    this.#connection.acknowledge(
-      qos === 1 ? 0x40 : 0x50,
-      id,
-      code,
-      this.#house.ledger.recorded !== before,
-    )
+    this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, this.#house.ledger.recorded !== before)
   }
 
   /** The route of a topic name; undefined when this client may not publish to it, which has been told. */
@@ -167,7 +164,10 @@ export class PublishReader {
     }
     const known = this.#aliases[alias]
     if (known === undefined)
-      throw new ProtocolError(reasonCode.protocolError, `PUBLISH: nothing is known of the topic alias ${alias}`)
+      throw new ProtocolError(
+        reasonCode.protocolError,
+        `PUBLISH: nothing is known of the topic alias ${alias}`,
+      )
     if (this.#house.router.isCurrent(known)) return known
     const { topicBytes } = known
     const route = this.#routeFor(topicBytes as Buffer, 0, topicBytes.length)
@@ -192,9 +192,11 @@ export class PublishReader {
    */
   #refused(qos: QoS, id: number): void {
     if (qos === 0) return
+    const { ledger } = this.#house
+    const before = ledger.recorded
     if (qos === 2 && !this.#isV5) this.#session.takeReceived(id)
     const code = this.#isV5 ? reasonCode.notAuthorized : 0
-    this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, qos === 2 && !this.#isV5)
+    this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, ledger.recorded !== before)
   }
 }
 
@@ -238,7 +240,8 @@ function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number, to: num
   const { length } = topicBytes
   if (length !== to - from) return false
   // the end of a topic differs more often than its beginning
-  for (let index = length - 1; index >= 0; index--) if (topicBytes[index] !== bytes[from + index]) return false
+  for (let index = length - 1; index >= 0; index--)
+    if (topicBytes[index] !== bytes[from + index]) return false
   return true
 }
 

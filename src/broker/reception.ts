@@ -35,9 +35,11 @@ export class Reception {
   receive(connection: Connection, connect: Connect): void {
     const { house, sessions, evictions } = this.#parts
     const { level } = connect
+    const refuse = (code: number, reason: string): void =>
+      connection.refuse(level, code, reason, connect.properties.maximumPacketSize)
     if (connect.properties.authenticationMethod !== undefined) {
       const reason = `the authentication method "${connect.properties.authenticationMethod}" is not known here`
-      return connection.refuse(level, reasonCode.badAuthenticationMethod, reason) // [MQTT-4.12.0-1]
+      return refuse(reasonCode.badAuthenticationMethod, reason) // [MQTT-4.12.0-1]
     }
     const isAssigned = connect.clientId === ''
     const clientId = isAssigned ? `auto-${randomBytes(8).toString('hex')}` : connect.clientId // [MQTT-3.1.3-6]
@@ -49,22 +51,21 @@ export class Reception {
       isLocal: this.#parts.isOwnAddress(connection.address),
     }
     const verdict = house.doorkeeper.mayConnect(guest)
-    if (!verdict.isAllowed) return connection.refuse(level, verdict.reasonCode, verdict.reason)
+    if (!verdict.isAllowed) return refuse(verdict.reasonCode, verdict.reason)
     const { password: _, ...known } = guest
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
       if (problem !== undefined)
-        return connection.refuse(level, reasonCode.notAuthorized, `its will: ${problem.reason}`)
+        return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
     }
     const keepAliveMax = limits.keepAliveSecondsMax
-    const isTooLong =
-      keepAliveMax < 65_535 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)
+    const isTooLong = keepAliveMax < 65_535 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)
     if (isTooLong && level < 5) {
       // before MQTT 5 there is no way to tell it another one
       const reason = `its keep alive is ${connect.keepAlive || 'off'}, and at most ${keepAliveMax} s here`
       house.counters.add('keepAliveSecondsMax')
       house.doorkeeper.logRefusal({ client: clientId, address: guest.address, reason })
-      return connection.refuse(level, reasonCode.clientIdentifierNotValid, reason)
+      return refuse(reasonCode.clientIdentifierNotValid, reason)
     }
     const other = sessions.connectionOf(clientId)
     const takeover =

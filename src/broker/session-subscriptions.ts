@@ -1,5 +1,5 @@
+import { deliveryFor, type SubscribedDelivery } from './delivery.ts'
 import type { SubscriptionRecord } from './journal/records.ts'
-import { deliveryFor, type SubscribedDelivery } from './router.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Receiver } from './subscription.ts'
 import { parseShared } from './wire/shared.ts'
@@ -39,9 +39,7 @@ export class SessionSubscriptions {
     this.#leave(record.filter)
     const shared = parseShared(record.filter)
     const { share, filter } =
-      shared === undefined || shared === 'invalid'
-        ? { share: undefined, filter: record.filter }
-        : shared
+      shared === undefined || shared === 'invalid' ? { share: undefined, filter: record.filter } : shared
     const { qos, noLocal, retainAsPublished, identifier } = record
     const delivery = deliveryFor({
       receiver: this.#session,
@@ -60,8 +58,7 @@ export class SessionSubscriptions {
   /** @returns whether there was one */
   delete(filter: string): boolean {
     if (!this.#leave(filter)) return false
-    if (this.#session.number !== 0)
-      this.#house.ledger.deleteSubscription(this.#session.number, filter)
+    if (this.#session.number !== 0) this.#house.ledger.deleteSubscription(this.#session.number, filter)
     return true
   }
 

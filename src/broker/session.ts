@@ -7,8 +7,8 @@ import { Outgoing } from './outgoing.ts'
 import type { Publication } from './publication.ts'
 import { RetainedFeed } from './retained-feed.ts'
 import type { SessionHouse } from './session-house.ts'
-import type { Receiver, Target } from './subscription.ts'
 import { SessionSubscriptions } from './session-subscriptions.ts'
+import type { Receiver, Target } from './subscription.ts'
 
 /** The client's side of a session, while it is connected. */
 export interface SessionClient {
@@ -34,7 +34,7 @@ export interface SessionClient {
   pumpWhenKept(): void
 }
 
-/** A durable message of QoS 2 whose packet identifier is being stored; only then may it leave. */
+/** A durable message of QoS 2 whose packet identifier is being stored: only then may it leave. Or one that comes after it. */
 interface Awaited {
   readonly id: number
   readonly batch: number
@@ -210,7 +210,8 @@ export class Session implements Receiver {
       const item = this.#inflight.free(id)
       if (item === undefined) continue
       if (this.number !== 0) this.#forget(item)
-      if (state === waits.puback) left.push(item) // one of QoS 2 that was sent is not sent to another [MQTT-4.8.2-5]
+      if (state === waits.puback)
+        left.push(item) // one of QoS 2 that was sent is not sent to another [MQTT-4.8.2-5]
       else item.release(budget)
     }
     for (let item = this.#queue?.shift(); item !== undefined; item = this.#queue?.shift()) {
@@ -306,13 +307,12 @@ export class Session implements Receiver {
 
   #sendFirst(client: SessionClient, item: Outgoing, id: number): void {
     const { ledger } = this.#house
-    if (item.qos === 2 && this.number !== 0 && ledger.kept < ledger.open) {
-      this.#awaited ??= new Fifo()
-      this.#awaited.push({ id, batch: ledger.open })
-      client.pumpWhenKept()
-      return
-    }
-    this.#sendItem(client, item, id, 0)
+    const mustBeKept = item.qos === 2 && this.number !== 0 && ledger.kept < ledger.open
+    if (!mustBeKept && this.#awaited === undefined) return this.#sendItem(client, item, id, 0)
+    // what comes after one that waits does not overtake it
+    this.#awaited ??= new Fifo()
+    this.#awaited.push({ id, batch: mustBeKept ? ledger.open : 0 })
+    client.pumpWhenKept()
   }
 
   #sendItem(client: SessionClient, item: Outgoing, id: number, dup: number): void {
@@ -328,6 +328,7 @@ export class Session implements Receiver {
       if (item !== undefined) this.#sendItem(client, item, next.id, 0)
     }
     if (awaited.size === 0) this.#awaited = undefined
+    else client.pumpWhenKept()
   }
 
   /** [MQTT-4.4.0-1]: what was not answered is sent again, with its identifier, in its order. @returns whether it is done */

@@ -8,8 +8,7 @@ export interface Range {
   readonly max: number
 }
 
-const secondsPerDay = 86_400
-const secondsPerYear = 365 * secondsPerDay
+const secondsPerYear = 365 * 86_400
 
 /** What people write for "as much as there is"; other programs say -1. */
 const unlimitedWords: ReadonlySet<string> = new Set([

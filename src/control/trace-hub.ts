@@ -38,6 +38,7 @@ export interface TraceHubOptions {
 export class TraceHub implements Tracer {
   readonly #options: TraceHubOptions
   readonly #watchers = new Set<Watcher>()
+  readonly #followers = new Set<() => void>()
   #rules: { readonly rules: readonly Rule[]; readonly line: Buffer } | undefined
 
   constructor(options: TraceHubOptions) {
@@ -52,8 +53,16 @@ export class TraceHub implements Tracer {
   watch(reader: TraceReader): () => void {
     const watcher: Watcher = { reader, ids: new Set() }
     this.#watchers.add(watcher)
+    if (this.#watchers.size === 1) this.#switched()
     this.#tellRules(watcher)
-    return () => this.#watchers.delete(watcher)
+    return () => {
+      if (this.#watchers.delete(watcher) && this.#watchers.size === 0) this.#switched()
+    }
+  }
+
+  follow(onSwitch: () => void): () => void {
+    this.#followers.add(onSwitch)
+    return () => this.#followers.delete(onSwitch)
   }
 
   tell(event: TraceEvent): void {
@@ -65,6 +74,10 @@ export class TraceHub implements Tracer {
       const isTaken = watcher.reader.offer(line)
       if (isTaken && event.kind === 'message' && event.rules.length > 0) remember(watcher.ids, event.id)
     }
+  }
+
+  #switched(): void {
+    for (const onSwitch of this.#followers) onSwitch()
   }
 
   #answerOf(event: TraceEvent): MessageAnswer | RuleAnswer | StepAnswer {

@@ -38,7 +38,8 @@ export function filterProblem(
 function commonProblem(text: string, levelsMax: number): string | undefined {
   if (text.length === 0) return 'it is empty'
   if (text.includes('\0')) return 'it contains U+0000'
-  if (text.length > limits.topicBytesMax || Buffer.byteLength(text) > limits.topicBytesMax) {
+  // a character is at most three bytes, and a level at least a slash: most texts need not be counted
+  if (text.length * 3 > limits.topicBytesMax && Buffer.byteLength(text) > limits.topicBytesMax) {
     return `it is longer than ${limits.topicBytesMax} bytes`
   }
   if (hasMoreLevels(text, levelsMax)) return `it has more than ${levelsMax} levels`

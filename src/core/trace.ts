@@ -68,7 +68,9 @@ export interface Tracer {
   /** Whether anybody listens. Ask it before anything is worked out for `tell`. */
   readonly isOn: boolean
   tell(event: TraceEvent): void
+  /** Calls `onSwitch` when `isOn` has changed. @returns ends it */
+  follow(onSwitch: () => void): () => void
 }
 
 /** For a house in which nobody listens. */
-export const noTracer: Tracer = { isOn: false, tell() {} }
+export const noTracer: Tracer = { isOn: false, tell() {}, follow: () => () => {} }

@@ -33,6 +33,7 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
   const { dataDir } = settings
   const broker = await Broker.open({
     dataDir,
+    durability: settings.durability,
     access: settings,
     isOwnAddress: ownAddressCheck(),
     log,
@@ -42,7 +43,14 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
   return {
     hub: broker.hub,
     get state() {
-      return { addresses: doors.addresses, pending: doors.pending, clients: broker.clientCount }
+      return {
+        addresses: doors.addresses,
+        pending: doors.pending,
+        clients: broker.clientCount,
+        sessions: broker.sessionCount,
+        queuedMessages: broker.queuedMessages,
+        retainedMessages: broker.retainedMessages,
+      }
     },
     open: ({ bind, port }) => doors.apply(bind, port),
     apply: async (next) => {

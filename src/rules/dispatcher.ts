@@ -34,13 +34,15 @@ interface Route {
 }
 
 /**
- * Brings events to the rules that they match. It subscribes once, to everything (to what the rules ask for, where the
- * broker is elsewhere), and matches by itself: one look into a cache for topics that come again.
+ * Brings events to the rules that they match. It subscribes once, to what the rules ask for (to everything, while
+ * somebody watches a broker of our own), and matches by itself: one look into a cache for topics that come again.
  */
 export class Dispatcher {
   readonly #hub: Hub
   readonly #context: RuleContext
   #filters: ReadonlySet<string> = new Set()
+  /** The rules that it listens for; while others take their place, both. */
+  #heeded: readonly Rule[] = []
   #unlisten = (): void => {}
   #stopFollowing = (): void => {}
   #active: readonly Active[] = []
@@ -64,13 +66,18 @@ export class Dispatcher {
 
   /** Begins to listen. Rules come with `apply`. */
   start(): void {
-    this.#listenTo(this.#filtersOf([]))
+    this.#heed([])
+    const stopFollowing = this.#context.tracer.follow(() => this.#heed(this.#heeded))
     // what was retained may be something else after an outage
     const onRenewed = (): void => {
       for (const slot of this.#context.lasts.slots) void this.#replay.read(slot)
       for (const { worker } of this.#active) void this.#replay.run(worker)
     }
-    this.#stopFollowing = this.#hub.remote?.onRenewed(onRenewed) ?? this.#stopFollowing
+    const stopRenewing = this.#hub.remote?.onRenewed(onRenewed)
+    this.#stopFollowing = () => {
+      stopFollowing()
+      stopRenewing?.()
+    }
   }
 
   /**
@@ -102,7 +109,7 @@ export class Dispatcher {
     this.#active = next
     this.#context.lasts.keepOnly(lastTopics)
     this.#reindex()
-    this.#listenTo(this.#filtersOf(enabled))
+    this.#heed(enabled)
     for (const { worker, stopTimer } of ended) {
       stopTimer()
       this.#replay.forget(worker)
@@ -144,7 +151,7 @@ export class Dispatcher {
   async #listen(rules: readonly Rule[], lastTopics: ReadonlySet<string>): Promise<void> {
     const fresh = this.#context.lasts.want(lastTopics)
     this.#cache.clear()
-    this.#listenTo(new Set([...this.#filters, ...this.#filtersOf(rules)]))
+    this.#heed([...this.#heeded, ...rules])
     await this.#unlessRemote(fresh.map((slot) => this.#replay.read(slot)))
   }
 
@@ -153,17 +160,17 @@ export class Dispatcher {
     if (this.#hub.remote === undefined) await Promise.all(reading)
   }
 
-  #filtersOf(rules: readonly Rule[]): ReadonlySet<string> {
-    return this.#hub.remote === undefined ? everything(rules) : wantedFilters(rules)
-  }
-
-  /** Subscribes to exactly this. */
-  #listenTo(filters: ReadonlySet<string>): void {
+  /** Subscribes to exactly what these rules ask for, and to the rest while somebody watches: a trace shows that too. */
+  #heed(rules: readonly Rule[]): void {
+    this.#heeded = rules
+    const isAll = this.#hub.remote === undefined && this.#context.tracer.isOn
+    const filters = isAll ? everything(rules) : wantedFilters(rules)
     const isSame = filters.size === this.#filters.size && [...filters].every((it) => this.#filters.has(it))
     if (isSame) return
     const before = this.#unlisten
     this.#filters = filters
-    this.#unlisten = this.#hub.subscribe([...filters], (message) => this.#dispatch(message))
+    this.#unlisten =
+      filters.size === 0 ? () => {} : this.#hub.subscribe([...filters], (message) => this.#dispatch(message))
     before()
   }
 

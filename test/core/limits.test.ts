@@ -1,57 +1,93 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { limits } from '#src/core/limits.js'
+import { afterEach, test } from 'node:test'
+import { limitKeys } from '#src/config/limit-keys.js'
+import { type LimitName, limitDefaults, limits, setLimits } from '#src/core/limits.js'
+import { formatDuration } from '#src/core/units.js'
 import { root } from '../support/daemon.js'
 
-const page = readFileSync(join(root, 'docs/limits.md'), 'utf8')
 const source = join(root, 'src')
 const code = readdirSync(source, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts') && file !== 'core/limits.ts')
+  .filter((file) => file.endsWith('.ts') && file !== 'core/limits.ts' && file !== 'config/limit-keys.ts')
   .map((file) => readFileSync(join(source, file), 'utf8'))
   .join('\n')
 
-/** Bounds that are not counted, and why. */
-const uncounted: Readonly<Record<string, string>> = {
-  earlyPacketsMax: 'the broker library ends the connection',
-  connectTimeoutMs: 'the broker library ends the connection',
-  drainTimeoutMs: 'the broker library ends the connection',
-  topicBytesMax: 'counted as publishes.refused and subscriptions.refused',
-  topicLevelsMax: 'counted as publishes.refused and subscriptions.refused',
-  linkInflightMax: 'nothing is lost at it: others wait their turn',
-  lastTopicsMax: 'a mistake in the configuration, which is told',
-  expressionNodesMax: 'a mistake in the configuration, which is told',
-  expressionStepsMax: 'counted as rules.conditionErrors and steps.failed',
-  expressionPatternsRemembered: 'a pattern is compiled again',
-  expressionPatternCharsMax: 'counted as rules.conditionErrors and steps.failed',
-  logTextCharsMax: 'the text shows that it was cut',
-  repeatsRemembered: 'a line more in the log',
-  configBytesMax: 'a mistake in the configuration, which is told',
-  dotenvBytesMax: 'a mistake in the configuration, which is told',
-  configNodesMax: 'a mistake in the configuration, which is told',
-  configDepthMax: 'a mistake in the configuration, which is told',
-  configProblemsMax: 'told with the mistakes',
-  everyMsMin: 'a mistake in the configuration, which is told',
-  tracePayloadBytesMax: 'the trace says how many bytes there were',
-  traceMessagesRemembered: 'a step that ends very late is not shown',
-  blinkMsMin: 'a shorter phase is refused with its command',
-  pinDebounceMsMax: 'a mistake in the configuration, which is told',
-  clientInflightMax: 'nothing is lost at it: others wait their turn',
-  sensorsMax: 'a mistake in the configuration, which is told',
-  sensorEveryMsMin: 'a mistake in the configuration, which is told',
-  sensorReadMsMax: 'counted as sensors.failed',
-  sensorFileBytesMax: 'counted as sensors.failed',
-}
+/** The rows of docs/limits.md, by the name of the bound. */
+const rows = new Map(
+  readFileSync(join(root, 'docs/limits.md'), 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const cells = line.split('|').map((cell) => cell.trim())
+      const name = /^`(\w+)`$/.exec(cells[1] ?? '')?.[1]
+      const [shown = '', key = '', counted = '', atIt = ''] = cells.slice(2)
+      return name === undefined ? [] : [[name, { shown, key, counted, atIt }] as const]
+    }),
+)
 
-for (const name of Object.keys(limits)) {
-  test(`${name} is kept somewhere, explained to owners, and counted under its name or with a reason why not`, () => {
-    assert.ok(code.includes(`limits.${name}`), 'no code keeps it')
-    assert.ok(page.includes(`\`${name}\``), 'docs/limits.md does not tell of it')
-    assert.notEqual(
-      code.includes(`'${name}'`),
-      name in uncounted,
-      'counted, or not counted for a reason: one of both',
-    )
+/** Bounds that no code keeps, or counts, yet. */
+const unkept: ReadonlySet<string> = new Set<LimitName>([
+  'connectTimeoutMs',
+  'keepAliveSecondsMax',
+  'inflightMessagesMax',
+  'topicAliasesMax',
+  'messageRateMax',
+  'turnBytesMax',
+  'subscriptionsMax',
+  'sessionsMax',
+  'sessionExpirySecondsMax',
+  'outputBytesMax',
+  'memoryBytesMax',
+  'routeBytesMax',
+])
+
+const names = Object.keys(limitDefaults) as LimitName[]
+
+afterEach(() => setLimits({}))
+
+for (const name of names) {
+  test(`${name} is kept somewhere, and counted under its name or said not to be`, () => {
+    const isKept = code.includes(`limits.${name}`)
+    const isCounted = code.includes(`'${name}'`)
+    const isRight = isKept && isCounted === (rows.get(name)?.counted === 'yes')
+    assert.equal(isRight, !unkept.has(name), `kept: ${isKept}, counted: ${isCounted}`)
+  })
+
+  test(`docs/limits.md tells what ${name} is, the key that sets it, and what happens at it`, () => {
+    const row = rows.get(name)
+    assert.equal(row?.shown, shown(name))
+    const key = limitKeys.find(({ limit }) => limit === name)?.key
+    assert.equal(row?.key, key === undefined ? '' : `\`${key}\``)
+    assert.match(row?.counted ?? '', /^(yes|no: .+|as `.+`)$/)
+    assert.ok(row?.atIt)
   })
 }
+
+test('docs/limits.md has no bound that is none', () => {
+  assert.deepEqual([...rows.keys()].sort(), [...names].sort())
+})
+
+/** A bound as a person reads it. */
+function shown(name: LimitName): string {
+  const value = limitDefaults[name]
+  if (name === 'messageRateMax') return 'none'
+  if (name === 'sessionExpirySecondsMax') return 'never'
+  if (name.includes('Seconds')) return `${value.toLocaleString('en')} s`
+  if (name.includes('Ms')) return formatDuration(value).replace(/^(\d+)(\D+)$/, '$1 $2')
+  const mebibytes = value / 2 ** 20
+  if (name.includes('Bytes')) return mebibytes >= 1 ? `${mebibytes} MiB` : `${value / 1_024} KiB`
+  return value.toLocaleString('en')
+}
+
+test('what is set holds for whoever reads it next, and all else is as before', () => {
+  setLimits({ connectionsMax: 5 })
+  assert.deepEqual({ ...limits }, { ...limitDefaults, connectionsMax: 5 })
+})
+
+test('what is set no more goes back to its default', () => {
+  setLimits({ connectionsMax: 5, packetBytesMax: 1_024 })
+  setLimits({ packetBytesMax: 2_048 })
+  assert.deepEqual({ ...limits }, { ...limitDefaults, packetBytesMax: 2_048 })
+  setLimits({})
+  assert.deepEqual({ ...limits }, { ...limitDefaults })
+})

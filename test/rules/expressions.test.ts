@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { eventOf } from '#src/core/event.js'
 import { ExpressionError } from '#src/core/expression.js'
-import { limits } from '#src/core/limits.js'
+import { limits, setLimits } from '#src/core/limits.js'
 import { createCompiler } from '#src/rules/expressions.js'
 import { eventWith } from '../support/expression-events.ts'
 
@@ -172,6 +172,15 @@ describe('what is wrong is found at load, with its place:', () => {
     assert.match(refused(`--${Array(half).fill('1').join('+')}`).message, /too long/)
     assert.match(refused('('.repeat(100_000)).message, /nested too deeply/)
     assert.match(refused('!'.repeat(100_000)).message, /nested too deeply/)
+  })
+
+  test('a bound on their parts that is changed holds for the next expression', (context) => {
+    context.after(() => setLimits({}))
+    setLimits({ expressionNodesMax: 3 })
+    assert.equal(value('1 + 2'), 3)
+    assert.match(refused('1 + 2 + 3').message, /at most 3 parts/)
+    setLimits({})
+    assert.equal(value('1 + 2 + 3'), 6)
   })
 })
 

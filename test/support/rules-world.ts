@@ -26,7 +26,11 @@ export async function rulesWorld(
   const log = new MemoryLog()
   const counters = new Counters()
   const told: TraceEvent[] = []
-  const tracer = { isOn: options.isTraced ?? false, tell: (event: TraceEvent) => void told.push(event) }
+  const tracer = {
+    isOn: options.isTraced ?? false,
+    tell: (event: TraceEvent) => void told.push(event),
+    follow: () => () => {},
+  }
   const dispatcher = new Dispatcher({
     hub,
     actions: plainRunner,

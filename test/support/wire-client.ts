@@ -12,7 +12,10 @@ export interface WirePacket {
 /** A client that sends what it is told, byte by byte, and shows what comes back. */
 export class WireClient {
   readonly socket: Socket
-  readonly #packets: WirePacket[] = []
+  #packets: WirePacket[] = []
+  // shifting an array of 65,535 packets, one after the other, takes seconds
+  #taken = 0
+  #wake = () => {}
   #bytes = Buffer.alloc(0)
   isClosed = false
 
@@ -22,6 +25,7 @@ export class WireClient {
     socket.on('error', () => {})
     socket.on('close', () => {
       this.isClosed = true
+      this.#wake()
     })
   }
 
@@ -42,16 +46,21 @@ export class WireClient {
 
   /** The next packet, waited for. */
   async next(): Promise<WirePacket> {
-    await until('a packet', () => {
-      if (this.#packets.length === 0 && this.isClosed) throw new Error('closed instead of a packet')
-      return this.#packets.length > 0
-    })
-    return this.#packets.shift() as WirePacket
+    while (this.#taken === this.#packets.length) {
+      if (this.isClosed) throw new Error('closed instead of a packet')
+      await this.#arrival()
+    }
+    const next = this.#packets[this.#taken++] as WirePacket
+    if (this.#taken === this.#packets.length) {
+      this.#packets = []
+      this.#taken = 0
+    }
+    return next
   }
 
   /** What has come and was not taken. */
   get pending(): readonly WirePacket[] {
-    return this.#packets
+    return this.#packets.slice(this.#taken)
   }
 
   /** Waits until the broker has closed the connection. */
@@ -59,8 +68,20 @@ export class WireClient {
     await until('the connection to be closed', () => this.isClosed)
   }
 
+  /** Waits for bytes or the end of the connection, without polling: tests of thousands of packets would be slow. */
+  #arrival(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('waited 10000 ms in vain: a packet')), 10_000)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
   #take(chunk: Buffer): void {
     this.#bytes = Buffer.concat([this.#bytes, chunk])
+    this.#wake()
     for (;;) {
       let length = 0
       let at = 1
@@ -148,7 +169,7 @@ export interface ConnectFields {
     readonly properties?: Uint8Array
   }
   readonly username?: string
-  readonly password?: string
+  readonly password?: string | Uint8Array
 }
 
 /** CONNECT; MQTT 3.1.1, clean, without keep alive unless told. */

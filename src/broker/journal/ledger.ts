@@ -7,6 +7,10 @@ import type { BodyRef, DeliveryRecord, SessionRecord, StoredMessage, Subscriptio
  *     const before = ledger.recorded
  *     …publish…
  *     if (ledger.recorded !== before) wait until ledger.kept >= ledger.open
+ *
+ * What is given is encoded when its batch is written: it must not be changed after the call, payloads included.
+ * `isNew` says that the store has no such record, or that its deletion has been recorded: one that is deleted again
+ * before it has been written is not written at all, and costs no room while the disk refuses to be written.
  */
 export interface Ledger {
   /** Counts the records so far. */
@@ -16,7 +20,7 @@ export interface Ledger {
   /** Number of the last batch that is kept, as `DURABILITY` understands it. */
   readonly kept: number
 
-  putRetained(message: StoredMessage): void
+  putRetained(message: StoredMessage, isNew?: boolean): void
   deleteRetained(topic: string): void
 
   /** A number for a new session. */
@@ -24,16 +28,17 @@ export interface Ledger {
   putSession(session: SessionRecord): void
   /** With its subscriptions, deliveries and ids. The bodies of its deliveries must have been released before. */
   deleteSession(session: number): void
-  putSubscription(session: number, subscription: SubscriptionRecord): void
+  putSubscription(session: number, subscription: SubscriptionRecord, isNew?: boolean): void
   deleteSubscription(session: number, filter: string): void
 
-  /** Keeps a message body, once however many sessions it goes to. It has no reference yet. */
+  /** Keeps a message body, once however many sessions it goes to. It has no reference yet, and needs one in this turn. */
   putBody(message: StoredMessage): BodyRef
   /** `order` grows within a session. A new delivery adds a reference to the body; with `isNew` false it is changed. */
   putDelivery(session: number, order: number, body: BodyRef, delivery: DeliveryRecord, isNew: boolean): void
   /** Ends a delivery, and its body with the last one. What has not been written yet is not written at all. */
   deleteDelivery(session: number, order: number, body: BodyRef): void
 
+  /** One that is not there yet. */
   putReceivedId(session: number, packetId: number): void
   deleteReceivedId(session: number, packetId: number): void
 }

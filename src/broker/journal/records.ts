@@ -1,6 +1,7 @@
 import type { QoS } from '../../core/message.ts'
 
-export type { Durability } from '../../core/durability.ts'
+/** How much of a failure an acknowledged message survives: of the power, of this process, or of neither. */
+export type Durability = 'power' | 'crash' | 'memory'
 
 /** A message as it is kept. */
 export interface StoredMessage {

@@ -22,15 +22,15 @@ const legal = {
 export function readAck(type: AckType, bytes: Buffer, start: number, end: number, isV5: boolean): number {
   const size = end - start
   if (size < 2 || (size > 2 && !isV5))
-    throw new ProtocolError(reasonCode.malformedPacket, `${legal[type].name}: a body of ${size} bytes`)
+    throw new ProtocolError(reasonCode.malformedPacket, `${titleOf(type)}: a body of ${size} bytes`)
   if (((bytes[start] as number) | (bytes[start + 1] as number)) === 0)
-    throw new ProtocolError(reasonCode.protocolError, `${legal[type].name}: the packet identifier is 0`)
+    throw new ProtocolError(reasonCode.protocolError, `${titleOf(type)}: the packet identifier is 0`)
   if (size === 2) return reasonCode.success
   const code = bytes[start + 2] as number
   const { name, codes } = legal[type]
-  if (!codes.has(code)) throw wrongCode(name, code)
+  if (!codes.has(code)) throw wrongCode(titleOf(type), code)
   if (size > 3) {
-    const reader = new Reader().reset(bytes, start + 3, end)
+    const reader = new Reader().reset(bytes, start + 3, end, titleOf(type))
     readProperties(reader, name)
     reader.finish()
   }
@@ -50,10 +50,10 @@ const farewells = new Set([
 /** DISCONNECT from a client [MQTT-3.14.2-1]; before 5 it has no body. */
 export function decodeDisconnect(bytes: Buffer, start: number, end: number, isV5: boolean): Disconnect {
   if (start === end) return { reasonCode: reasonCode.normalDisconnection, properties: {} }
-  if (!isV5) throw new ProtocolError(reasonCode.malformedPacket, 'DISCONNECT has a body')
-  const reader = new Reader().reset(bytes, start, end)
+  if (!isV5) throw new ProtocolError(reasonCode.malformedPacket, 'DISCONNECT: it has a body')
+  const reader = new Reader().reset(bytes, start, end, 'DISCONNECT')
   const code = reader.u8()
-  if (!farewells.has(code)) throw wrongCode('disconnect', code)
+  if (!farewells.has(code)) throw wrongCode('DISCONNECT', code)
   const properties = reader.rest === 0 ? {} : readProperties(reader, 'disconnect')
   reader.finish()
   return { reasonCode: code, properties }
@@ -66,16 +66,20 @@ export interface Auth {
 
 /** AUTH from a client: it continues or begins again [MQTT-3.15.2-1], and names its method. */
 export function decodeAuth(bytes: Buffer, start: number, end: number): Auth {
-  const reader = new Reader().reset(bytes, start, end)
+  const reader = new Reader().reset(bytes, start, end, 'AUTH')
   const code = start === end ? reasonCode.success : reader.u8()
   if (code !== reasonCode.continueAuthentication && code !== reasonCode.reAuthenticate)
-    throw wrongCode('auth', code)
+    throw wrongCode('AUTH', code)
   const properties = reader.rest === 0 ? {} : readProperties(reader, 'auth')
   reader.finish()
   const { authenticationMethod } = properties
   if (authenticationMethod === undefined)
-    throw new ProtocolError(reasonCode.protocolError, 'auth: it names no Authentication Method')
+    throw reader.error(reasonCode.protocolError, 'it names no Authentication Method')
   return { reasonCode: code, properties: { ...properties, authenticationMethod } }
+}
+
+function titleOf(type: AckType): string {
+  return legal[type].name.toUpperCase()
 }
 
 function wrongCode(packet: string, code: number): ProtocolError {

@@ -60,12 +60,11 @@ function readLevel(reader: Reader): ProtocolLevel {
     throw new ProtocolError(reasonCode.unsupportedProtocolVersion, 'another protocol than MQTT') // [MQTT-3.1.2-1]
   const level = reader.u8()
   if (name === 'MQTT' ? level === 4 || level === 5 : level === 3) return level as ProtocolLevel
-  // [MQTT-3.1.2-2]: an MQTT to come understands 5's answer; all else 3.1.1's, a bridge of mosquitto (131, 132) too
-  const answerLevel = level > 5 && level < 128 ? 5 : 4
+  // [MQTT-3.1.2-2] of 3.1.1 wants its return code 1; MQTT 5 allows any answer
   throw new ConnectError(
     reasonCode.unsupportedProtocolVersion,
     `CONNECT: ${name} has no protocol level ${level}`,
-    answerLevel,
+    4,
   )
 }
 

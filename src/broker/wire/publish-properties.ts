@@ -102,7 +102,8 @@ function scan(
         seen = once(seen, 1 << 0, id)
         if (end - at < 2) throw cutOff(id)
         const alias = ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
-        if (alias === 0) throw new ProtocolError(reasonCode.topicAliasInvalid, 'the Topic Alias is 0') // [MQTT-3.3.2-8]
+        if (alias === 0)
+          throw new ProtocolError(reasonCode.topicAliasInvalid, 'property 35 (Topic Alias) of a message is 0') // [MQTT-3.3.2-8]
         at += 2
         found.topicAlias = alias
         found.aliasAt = idAt
@@ -177,7 +178,7 @@ function cutOff(id: number): ProtocolError {
 }
 
 function unknown(id: number): ProtocolError {
-  return new ProtocolError(reasonCode.malformedPacket, `a message has no property ${id}`)
+  return new ProtocolError(reasonCode.malformedPacket, `property ${id} does not belong to a message`)
 }
 
 function protocolError(id: number, what: string): ProtocolError {

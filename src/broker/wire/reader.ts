@@ -9,12 +9,15 @@ import { asciiEnd, isStrictUtf8 } from './utf8.ts'
 export class Reader {
   #bytes: Buffer = nothing
   #start = 0
+  #packet = ''
   at = 0
   end = 0
 
-  reset(bytes: Buffer, at: number, end: number): this {
+  /** @param packet its name, for messages */
+  reset(bytes: Buffer, at: number, end: number, packet = ''): this {
     this.#bytes = bytes
     this.#start = at
+    this.#packet = packet
     this.at = at
     this.end = end
     return this
@@ -75,23 +78,25 @@ export class Reader {
 
   /** Throws unless all has been read. */
   finish(): void {
-    if (this.at !== this.end) throw this.#malformed(`${this.rest} bytes are left over`)
+    if (this.at !== this.end) throw this.#malformed(`bytes too many at its end: ${this.rest}`)
+  }
+
+  /** What is wrong, with the packet's name and how far it has been read. */
+  error(code: number, what: string): ProtocolError {
+    const name = this.#packet === '' ? '' : `${this.#packet}: `
+    return new ProtocolError(code, `${name}${what} (byte ${this.at - this.#start} of its body)`)
   }
 
   #take(size: number): number {
     const from = this.at
     if (size > this.end - from)
-      throw this.#malformed(`it ends ${size - (this.end - from)} bytes before what it announces`)
+      throw this.#malformed(`bytes that it announces are missing: ${size - (this.end - from)}`)
     this.at = from + size
     return from
   }
 
   #malformed(what: string): ProtocolError {
-    const where = this.at - this.#start
-    return new ProtocolError(
-      reasonCode.malformedPacket,
-      `malformed packet: ${what} (byte ${where} of its body)`,
-    )
+    return this.error(reasonCode.malformedPacket, what)
   }
 }
 

@@ -1,6 +1,5 @@
 import type { QoS } from '../../core/message.ts'
 import { type Properties, readProperties } from './properties.ts'
-import { ProtocolError } from './protocol-error.ts'
 import { Reader } from './reader.ts'
 import { reasonCode } from './reason-codes.ts'
 import { isShared } from './shared.ts'
@@ -28,10 +27,10 @@ export interface Unsubscribe {
 
 /** SUBSCRIBE from a client; `start` to `end` is what follows the fixed header. */
 export function decodeSubscribe(bytes: Buffer, start: number, end: number, isV5: boolean): Subscribe {
-  const reader = new Reader().reset(bytes, start, end)
-  const packetId = readPacketId(reader, 'SUBSCRIBE')
+  const reader = new Reader().reset(bytes, start, end, 'SUBSCRIBE')
+  const packetId = readPacketId(reader)
   const properties: Properties = isV5 ? readProperties(reader, 'subscribe') : {}
-  if (reader.rest === 0) throw protocolError('SUBSCRIBE asks for nothing') // [MQTT-3.8.3-2]
+  if (reader.rest === 0) throw reader.error(reasonCode.protocolError, 'it asks for nothing') // [MQTT-3.8.3-2]
   const requests: SubscribeRequest[] = []
   while (reader.rest > 0) requests.push(readRequest(reader, isV5))
   return { packetId, subscriptionIdentifier: properties.subscriptionIdentifiers?.[0] ?? 0, requests }
@@ -39,18 +38,18 @@ export function decodeSubscribe(bytes: Buffer, start: number, end: number, isV5:
 
 /** UNSUBSCRIBE from a client. */
 export function decodeUnsubscribe(bytes: Buffer, start: number, end: number, isV5: boolean): Unsubscribe {
-  const reader = new Reader().reset(bytes, start, end)
-  const packetId = readPacketId(reader, 'UNSUBSCRIBE')
+  const reader = new Reader().reset(bytes, start, end, 'UNSUBSCRIBE')
+  const packetId = readPacketId(reader)
   if (isV5) readProperties(reader, 'unsubscribe')
-  if (reader.rest === 0) throw protocolError('UNSUBSCRIBE names no filter') // [MQTT-3.10.3-2]
+  if (reader.rest === 0) throw reader.error(reasonCode.protocolError, 'it names no filter') // [MQTT-3.10.3-2]
   const filters: string[] = []
   while (reader.rest > 0) filters.push(reader.string())
   return { packetId, filters }
 }
 
-function readPacketId(reader: Reader, packet: string): number {
+function readPacketId(reader: Reader): number {
   const packetId = reader.u16()
-  if (packetId === 0) throw protocolError(`${packet} has the packet identifier 0`) // [MQTT-2.2.1-3]
+  if (packetId === 0) throw reader.error(reasonCode.protocolError, 'the packet identifier is 0') // [MQTT-2.2.1-3]
   return packetId
 }
 
@@ -58,13 +57,14 @@ function readRequest(reader: Reader, isV5: boolean): SubscribeRequest {
   const filter = reader.string()
   const options = reader.u8()
   if ((options & (isV5 ? 0xc0 : 0xfc)) !== 0)
-    throw new ProtocolError(reasonCode.malformedPacket, 'SUBSCRIBE sets reserved bits in its options') // [MQTT-3.8.3-5]
+    throw reader.error(reasonCode.malformedPacket, 'reserved bits of its options are set') // [MQTT-3.8.3-5]
   const qos = options & 3
-  if (qos === 3) throw protocolError('SUBSCRIBE asks for QoS 3')
+  if (qos === 3) throw reader.error(reasonCode.protocolError, 'it asks for QoS 3')
   const noLocal = (options & 4) !== 0
-  if (noLocal && isShared(filter)) throw protocolError('SUBSCRIBE asks for No Local on a shared subscription') // [MQTT-3.8.3-4]
+  if (noLocal && isShared(filter))
+    throw reader.error(reasonCode.protocolError, 'No Local on a shared subscription') // [MQTT-3.8.3-4]
   const retainHandling = (options >> 4) & 3
-  if (retainHandling === 3) throw protocolError('SUBSCRIBE has the Retain Handling 3')
+  if (retainHandling === 3) throw reader.error(reasonCode.protocolError, 'Retain Handling is 3')
   return {
     filter,
     qos: qos as QoS,
@@ -72,8 +72,4 @@ function readRequest(reader: Reader, isV5: boolean): SubscribeRequest {
     retainAsPublished: (options & 8) !== 0,
     retainHandling: retainHandling as 0 | 1 | 2,
   }
-}
-
-function protocolError(what: string): ProtocolError {
-  return new ProtocolError(reasonCode.protocolError, what)
 }

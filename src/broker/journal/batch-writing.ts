@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Counters } from '../../core/counters.ts'
+import type { Logger } from '../../core/ports.ts'
+import { Repeats } from '../../core/repeats.ts'
+import type { Batch } from './batch.ts'
+import { BatchFilling } from './batch-filling.ts'
+import { RecordEncoder } from './codec.ts'
+import { causeOf, type Level, reopen } from './level-store.ts'
+
+/** How long until a store that could not be written is opened anew. */
+const retryMs = 2_000
+
+export interface BatchWritingParts {
+  readonly level: Level
+  readonly log: Logger
+  readonly counters: Counters
+  /** Called after each write that failed. */
+  readonly onRefused: () => void
+}
+
+/**
+ * Writes batches, one after the other. A disk that refuses one is tried again until it takes it: LevelDB is opened anew
+ * each time, for after a failed write it may lose what is written next.
+ */
+export class BatchWriting {
+  readonly #parts: BatchWritingParts
+  readonly #filling = new BatchFilling()
+  readonly #repeats = new Repeats()
+  readonly #closing = new AbortController()
+  /** Sessions whose records are still to be removed. */
+  readonly #ended: number[] = []
+  #sweeping: Promise<void> | undefined
+  #isSick = false
+
+  constructor(parts: BatchWritingParts) {
+    this.#parts = parts
+  }
+
+  /** Whether the last try failed. */
+  get isSick(): boolean {
+    return this.#isSick
+  }
+
+  /** Tries at once what is to be tried again, and never after that. */
+  giveUp(): void {
+    this.#closing.abort()
+  }
+
+  /**
+   * Resolves when the batch is kept: on the disk with `isSynced`, else with the operating system.
+   * @returns false when it was given up
+   */
+  async write(batch: Batch, isSynced: () => boolean): Promise<boolean> {
+    while (!(await this.#attempt(batch, isSynced()))) {
+      if (this.#closing.signal.aborted) return false
+      await this.#recover()
+    }
+    if (this.#isSick)
+      this.#parts.log.info({ store: this.#parts.level.location }, 'the store is written again')
+    this.#isSick = false
+    if (batch.ended.length > 0) {
+      for (const session of batch.ended) this.#ended.push(session)
+      this.#sweeping ??= this.#sweep()
+    }
+    return true
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#sweeping
+    await this.#parts.level.close()
+  }
+
+  async #attempt(batch: Batch, sync: boolean): Promise<boolean> {
+    const { level, log, counters } = this.#parts
+    try {
+      const target = level.batch()
+      await this.#filling.fill(target, batch)
+      await target.write({ sync })
+      return true
+    } catch (error) {
+      this.#isSick = true
+      counters.add('store.failedWrites')
+      const repeats = this.#repeats.admit('write')
+      if (repeats !== undefined)
+        log.error(
+          { store: level.location, reason: causeOf(error), ...repeats },
+          'the store cannot be written, trying again',
+        )
+      this.#parts.onRefused()
+      return false
+    }
+  }
+
+  /** Waits, and opens the store anew. */
+  async #recover(): Promise<void> {
+    await sleep(retryMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {})
+    await reopen(this.#parts.level).catch(() => {}) // the next write says why
+  }
+
+  /** What goes with sessions that have ended. What is left of them when it fails goes at the next start. */
+  async #sweep(): Promise<void> {
+    const encoder = new RecordEncoder()
+    for (let next = this.#ended.pop(); next !== undefined; next = this.#ended.pop()) {
+      if (this.#closing.signal.aborted) break
+      encoder.sessionPrefix(next)
+      const gte = Buffer.from(encoder.key)
+      encoder.sessionPrefix(next + 1)
+      const lt = Buffer.from(encoder.key)
+      await this.#parts.level.clear({ gte, lt }).catch(() => {})
+    }
+    this.#sweeping = undefined
+  }
+}

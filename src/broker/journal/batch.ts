@@ -1,0 +1,54 @@
+import { Changes } from './changes.ts'
+import type { NextNumbers } from './codec.ts'
+import type { DeliveryRecord, SessionRecord, StoredMessage, SubscriptionRecord } from './records.ts'
+
+/** A delivery and the body that it refers to. */
+export interface BatchedDelivery {
+  readonly body: number
+  readonly delivery: DeliveryRecord
+}
+
+/** What a batch does to one session. */
+export class SessionChanges {
+  /** The session itself, when it is to be written. */
+  record: SessionRecord | undefined
+  readonly subscriptions = new Changes<string, SubscriptionRecord>()
+  readonly deliveries = new Changes<number, BatchedDelivery>()
+  readonly receivedIds = new Changes<number, true>()
+}
+
+/**
+ * What is written together, all or nothing. Records are kept as they were given and encoded when the batch is written:
+ * what is deleted before that costs next to nothing.
+ */
+export class Batch {
+  readonly number: number
+  /** Sessions with this number or a higher one came with this batch. */
+  readonly #firstNewSession: number
+  readonly retained = new Changes<string, StoredMessage>()
+  readonly bodies = new Changes<number, StoredMessage>()
+  readonly sessions = new Map<number, SessionChanges>()
+  /** Sessions whose records all go. */
+  readonly ended: number[] = []
+  /** To be remembered before one of them is used. */
+  next: NextNumbers | undefined
+
+  constructor(number: number, firstNewSession: number) {
+    this.number = number
+    this.#firstNewSession = firstNewSession
+  }
+
+  session(number: number): SessionChanges {
+    let changes = this.sessions.get(number)
+    if (changes === undefined) {
+      changes = new SessionChanges()
+      this.sessions.set(number, changes)
+    }
+    return changes
+  }
+
+  endSession(number: number): void {
+    this.sessions.delete(number)
+    if (number < this.#firstNewSession) this.ended.push(number)
+  }
+}

@@ -1,0 +1,249 @@
+import type { AedesPublishPacket } from 'aedes'
+import type { Counters } from '../core/counters.ts'
+import { reasonOf } from '../core/errors.ts'
+import { Fifo } from '../core/fifo.ts'
+import type { Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
+import { topicProblem } from '../core/topics.ts'
+import { type Delivery, type Destination, isSubscribed } from './delivery.ts'
+import { FilterTree } from './filter-tree.ts'
+import { publicationOf } from './hub-packet.ts'
+import type { Publication } from './publication.ts'
+import { Route } from './route.ts'
+import { RouteCache } from './route-cache.ts'
+import { ShareGroup } from './share-group.ts'
+import type { Receiver } from './subscription.ts'
+
+export interface RouterParts {
+  readonly log: Logger
+  readonly counters: Counters
+}
+
+type Done = (error?: Error | null) => void
+
+interface Waiting {
+  readonly packet: AedesPublishPacket
+  readonly done: Done
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const none: readonly never[] = []
+const nothing = (): void => {}
+
+/**
+ * Brings messages to those who subscribed: `mq` for aedes, in mqemitter's contract. Everybody has a message before
+ * `emit` returns, and has it before the next one: what is published meanwhile waits its turn. It waits for nobody.
+ * Who is outside gets what rides in a packet as a `Publication`; what aedes says to itself stays in the process.
+ */
+export class Router {
+  readonly #log: Logger
+  readonly #repeats = new Repeats()
+  readonly #tree = new FilterTree<Delivery | ShareGroup>()
+  readonly #groups = new Map<string, ShareGroup>()
+  readonly #cache: RouteCache
+  readonly #waiting = new Fifo<Waiting>()
+  /** While a route is made: where a receiver stands among its targets. */
+  readonly #places = new Map<Receiver, number>()
+  #generation = 1
+  #isBusy = false
+  #isClosed = false
+
+  constructor({ log, counters }: RouterParts) {
+    this.#log = log
+    this.#cache = new RouteCache(counters)
+  }
+
+  /** Adds a subscriber. `filter` is valid; of a shared subscription it is what follows the share's name. */
+  on(filter: string, deliver: Delivery, done: () => void = nothing): this {
+    if (isSubscribed(deliver) && deliver.subscription.share !== undefined) {
+      const name = `${deliver.subscription.share}/${filter}`
+      let group = this.#groups.get(name)
+      if (group === undefined) {
+        group = new ShareGroup()
+        this.#groups.set(name, group)
+        this.#tree.add(filter, group)
+        this.#touch(filter)
+      }
+      group.join(deliver.subscription)
+    } else {
+      this.#tree.add(filter, deliver)
+      this.#touch(filter)
+    }
+    done()
+    return this
+  }
+
+  /** Takes the subscriber away that was added with this filter; one that is not there is no error. */
+  removeListener(filter: string, deliver: Delivery, done: () => void = nothing): this {
+    if (isSubscribed(deliver) && deliver.subscription.share !== undefined) {
+      const name = `${deliver.subscription.share}/${filter}`
+      const group = this.#groups.get(name)
+      group?.leave(deliver.subscription)
+      if (group?.size === 0) {
+        this.#groups.delete(name)
+        this.#tree.remove(filter, group)
+        this.#touch(filter)
+      }
+    } else if (this.#tree.remove(filter, deliver)) this.#touch(filter)
+    done()
+    return this
+  }
+
+  /** Delivers a message. `done` is called when everybody has it; with an error only after `close`. */
+  emit(packet: AedesPublishPacket, done: Done = nothing): this {
+    if (this.#isClosed) done(new Error('the router is closed'))
+    else if (this.#isBusy) this.#waiting.push({ packet, done })
+    else {
+      this.#isBusy = true
+      this.#run(packet, done)
+      while (this.#waiting.size > 0) {
+        const next = this.#waiting.shift() as Waiting
+        this.#run(next.packet, next.done)
+      }
+      this.#isBusy = false
+    }
+    return this
+  }
+
+  /** Delivers nothing any more. */
+  close(done: () => void = nothing): void {
+    this.#isClosed = true
+    setImmediate(done)
+  }
+
+  /** The route of the topic that stands in these bytes. Remember it, and ask `isCurrent`, where topics repeat. */
+  routeOfBytes(bytes: Buffer, start: number, end: number): Route {
+    return this.#find(bytes.toString('latin1', start, end))
+  }
+
+  routeOf(topic: string): Route {
+    return this.#find(keyOf(topic))
+  }
+
+  /** Whether nothing has changed since the route was looked up. */
+  isCurrent(route: Route): boolean {
+    return route.generation === this.#generation
+  }
+
+  #find(key: string): Route {
+    let route = this.#cache.get(key)
+    if (route === undefined) {
+      route = routeOfKey(key)
+      if (route.problem !== undefined) return route
+      this.#fill(route)
+      this.#cache.add(key, route)
+    } else if (route.generation !== this.#generation) {
+      this.#fill(route)
+      this.#cache.resize(route)
+    }
+    route.wasUsed = true
+    return route
+  }
+
+  #fill(route: Route): void {
+    route.clear()
+    route.generation = this.#generation
+    const values = this.#tree.match(route.topic)
+    if (values.length === 0) return // an array for each of so many topics would cost
+    const targets: Destination[] = []
+    const shares: ShareGroup[] = []
+    const listeners: Delivery[] = []
+    for (const value of values) {
+      if (value instanceof ShareGroup) shares.push(value)
+      else if (!isSubscribed(value)) {
+        if (!listeners.includes(value)) listeners.push(value) // several of its filters match
+      } else {
+        const place = this.#places.get(value.target.receiver)
+        if (place === undefined) this.#places.set(value.target.receiver, targets.push(value.target) - 1)
+        else targets[place] = (targets[place] as Destination).and(value.subscription)
+      }
+    }
+    this.#places.clear()
+    route.targets = targets
+    route.shares = shares.length === 0 ? none : shares
+    route.listeners = listeners.length === 0 ? none : listeners
+  }
+
+  /** Says that another set of subscribers matches this filter. */
+  #touch(filter: string): void {
+    if (filter.includes('+') || filter.includes('#')) {
+      this.#generation++ // each route is made anew when it is next used
+      return
+    }
+    const route = this.#cache.get(keyOf(filter))
+    if (route !== undefined) route.generation = 0
+  }
+
+  #run(packet: AedesPublishPacket, done: Done): void {
+    try {
+      const publication = publicationOf(packet)
+      if (publication === undefined) this.#tell(packet, this.routeOf(packet.topic))
+      else {
+        const { route } = publication
+        const current =
+          route instanceof Route && route.generation === this.#generation ? route : this.routeOf(route.topic)
+        this.#deliver(publication, current)
+        if (current.listeners.length > 0) this.#tell(packet, current) // last: they may own the bytes
+      }
+      done(null)
+    } catch (error) {
+      this.#failed(packet.topic, error)
+    }
+  }
+
+  #deliver(publication: Publication, { targets, shares }: Route): void {
+    const { qos, retain, source } = publication
+    for (let index = 0; index < targets.length; index++) {
+      const target = targets[index] as Destination
+      const { receiver } = target
+      if (target.noLocal && receiver === source) continue // [MQTT-3.8.3-3]
+      const most = target.qos
+      try {
+        receiver.deliver(publication, qos < most ? qos : most, retain && target.retainAsPublished, target)
+      } catch (error) {
+        this.#failed(publication.topic, error)
+      }
+    }
+    for (let index = 0; index < shares.length; index++) {
+      try {
+        ;(shares[index] as ShareGroup).deliver(publication)
+      } catch (error) {
+        this.#failed(publication.topic, error)
+      }
+    }
+  }
+
+  #tell(packet: AedesPublishPacket, { listeners }: Route): void {
+    for (const deliver of listeners) {
+      try {
+        deliver(packet, nothing)
+      } catch (error) {
+        this.#failed(packet.topic, error)
+      }
+    }
+  }
+
+  #failed(topic: string, error: unknown): void {
+    const reason = reasonOf(error)
+    const repeats = this.#repeats.admit(reason)
+    if (repeats !== undefined)
+      this.#log.error({ topic: topic.slice(0, 100), reason, err: error, ...repeats }, 'delivery failed')
+  }
+}
+
+/** The characters of the topic's UTF-8 bytes; of ASCII the topic itself. */
+function keyOf(topic: string): string {
+  return Buffer.byteLength(topic) === topic.length ? topic : Buffer.from(topic).toString('latin1')
+}
+
+function routeOfKey(key: string): Route {
+  const bytes = new Uint8Array(key.length)
+  for (let index = 0; index < key.length; index++) bytes[index] = key.charCodeAt(index)
+  let topic = key
+  try {
+    if (Buffer.byteLength(key) !== key.length) topic = utf8.decode(bytes)
+  } catch {
+    return new Route(key, bytes, 'it is not UTF-8') // [MQTT-1.5.4-1]
+  }
+  return new Route(topic, bytes, topicProblem(topic))
+}

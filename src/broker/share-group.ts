@@ -1,0 +1,64 @@
+import type { QoS } from '../core/message.ts'
+import { Destination } from './delivery.ts'
+import type { Publication } from './publication.ts'
+import type { Share, Subscription } from './subscription.ts'
+
+/**
+ * A shared subscription: each message goes to one of its members, in turn to those that are connected; only while
+ * none is, to those that are not.
+ */
+export class ShareGroup implements Share {
+  readonly #members: Destination[] = []
+  #next = 0
+
+  get size(): number {
+    return this.#members.length
+  }
+
+  /** Adds a member. One that is there already keeps its place, with what the new subscription says [MQTT-3.8.4-3]. */
+  join(subscription: Subscription): void {
+    const member = new Destination(subscription, this)
+    const index = this.#members.findIndex(({ receiver }) => receiver === subscription.receiver)
+    if (index === -1) this.#members.push(member)
+    else this.#members[index] = member
+  }
+
+  /** Removes a member; one whose place another subscription has taken is no member. */
+  leave(subscription: Subscription): void {
+    const index = this.#members.findIndex((member) => member.subscription === subscription)
+    if (index === -1) return
+    this.#members.splice(index, 1)
+    if (index < this.#next) this.#next--
+  }
+
+  deliver(publication: Publication): void {
+    const member = this.#choose()
+    if (member !== undefined) send(publication, publication.qos, member)
+  }
+
+  redistribute(publication: Publication, qos: QoS): boolean {
+    const member = this.#choose()
+    if (member === undefined) return false
+    send(publication, qos, member)
+    return true
+  }
+
+  #choose(): Destination | undefined {
+    const { length } = this.#members
+    if (length === 0) return undefined
+    let chosen = this.#next % length
+    for (let tried = 0; tried < length; tried++) {
+      const index = (this.#next + tried) % length
+      if (!(this.#members[index] as Destination).receiver.isLive) continue
+      chosen = index
+      break
+    }
+    this.#next = chosen + 1
+    return this.#members[chosen]
+  }
+}
+
+function send(publication: Publication, qos: QoS, member: Destination): void {
+  const retain = publication.retain && member.retainAsPublished
+  member.receiver.deliver(publication, qos < member.qos ? qos : member.qos, retain, member)
+}

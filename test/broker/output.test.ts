@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { Writable } from 'node:stream'
+import { test } from 'node:test'
+import { MemoryBudget } from '#src/broker/memory-budget.js'
+import { Output } from '#src/broker/output.js'
+import { limits } from '#src/core/limits.js'
+
+/** A socket whose kernel takes what it is told to, when it is told to. */
+class Kernel extends Writable {
+  readonly writes: Buffer[] = []
+  isStuck = false
+  #done: (() => void) | undefined
+
+  override _write(chunk: Buffer, _: string, done: () => void): void {
+    this.#take([chunk], done)
+  }
+
+  override _writev(chunks: readonly { readonly chunk: Buffer }[], done: () => void): void {
+    this.#take(
+      chunks.map(({ chunk }) => chunk),
+      done,
+    )
+  }
+
+  #take(chunks: readonly Buffer[], done: () => void): void {
+    this.writes.push(Buffer.concat(chunks)) // a copy: the slab is used again
+    if (this.isStuck) this.#done = done
+    else done()
+  }
+
+  loosen(): void {
+    this.isStuck = false
+    this.#done?.()
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+function world() {
+  const kernel = new Kernel({ highWaterMark: 1 })
+  const budget = new MemoryBudget(
+    () => {},
+    () => {},
+  )
+  let drains = 0
+  const output = new Output(kernel, budget, () => drains++)
+  return { kernel, budget, output, drains: () => drains }
+}
+
+test('what is written in one turn goes out in one write, at its end', async () => {
+  const { kernel, output, budget } = world()
+  for (const text of ['one ', 'two ', 'three']) output.write(Buffer.from(text))
+  assert.equal(kernel.writes.length, 0)
+  await turn()
+  assert.deepEqual(kernel.writes.map(String), ['one two three'])
+  assert.equal(output.waiting, 0)
+  assert.equal(budget.bytes, 0)
+})
+
+test('there is one write outstanding, and the rest goes with the next', async () => {
+  const { kernel, output, budget } = world()
+  kernel.isStuck = true
+  output.write(Buffer.from('a'))
+  await turn()
+  for (const text of ['b', 'c', 'd']) {
+    output.write(Buffer.from(text))
+    await turn()
+  }
+  assert.deepEqual(kernel.writes.map(String), ['a'])
+  assert.ok(output.isBehind)
+  assert.equal(output.waiting, 4)
+  assert.equal(budget.bytes, 4)
+  kernel.loosen()
+  await turn()
+  assert.deepEqual(kernel.writes.map(String), ['a', 'bcd'])
+  assert.equal(budget.bytes, 0)
+})
+
+test('many bytes, large ones by reference, keep their order', async () => {
+  const { kernel, output } = world()
+  const sent: Buffer[] = []
+  for (let index = 0; index < 50; index++) {
+    const part = Buffer.alloc(index % 5 === 0 ? 30_000 : 5_000, index)
+    sent.push(part)
+    if (part.length > 16_384) output.writeShared(part)
+    else output.write(part)
+  }
+  await turn()
+  await turn()
+  assert.ok(Buffer.concat(kernel.writes).equals(Buffer.concat(sent)))
+})
+
+test('a payload by reference stays what it is when slabs are used again', async () => {
+  const { output } = world()
+  const payload = Buffer.alloc(64 * 1024, 7)
+  const shared = new Uint8Array(payload)
+  output.writeShared(shared)
+  await turn()
+  const other = world()
+  other.output.write(Buffer.alloc(60_000, 9))
+  await turn()
+  assert.ok(Buffer.from(shared).equals(payload))
+})
+
+test('when there is room again, it is told once', async () => {
+  const { kernel, output, drains } = world()
+  kernel.isStuck = true
+  output.write(Buffer.alloc(10))
+  await turn()
+  assert.equal(output.hasRoom, true)
+  output.write(Buffer.alloc(limits.outputBytesMax / 2))
+  assert.equal(output.hasRoom, false)
+  kernel.loosen()
+  await turn()
+  await turn()
+  assert.equal(output.hasRoom, true)
+  assert.equal(drains(), 1)
+})
+
+test('the stream ends when all that was written has gone', async () => {
+  const { kernel, output } = world()
+  kernel.isStuck = true
+  output.write(Buffer.from('a'))
+  await turn()
+  output.write(Buffer.from('b'))
+  output.end()
+  assert.equal(kernel.writableEnded, false)
+  kernel.loosen()
+  await turn()
+  assert.deepEqual(kernel.writes.map(String), ['a', 'b'])
+  assert.equal(kernel.writableEnded, true)
+})
