@@ -3,6 +3,7 @@ import { pbkdf2Sync, randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { type LimitName, setLimits } from '#src/core/limits.js'
 import { Secret } from '#src/core/secret.js'
+import { brokerWorld } from './broker.js'
 import { startMosquitto } from './mosquitto.js'
 import {
   ackBytes,
@@ -95,7 +96,6 @@ async function startTarget(context: TestContext, options: TargetOptions): Promis
       credentials === undefined ? {} : { passwords: mosquittoPassword(credentials) }
     return (await startMosquitto(context, { config, files })).port
   }
-  const { brokerWorld } = await import('./broker.js')
   if (limits !== undefined) {
     setLimits(limits)
     context.after(() => setLimits({}))

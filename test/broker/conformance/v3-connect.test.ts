@@ -220,7 +220,9 @@ chapter('CONNECT and CONNACK of MQTT 3.1.1', {
     await second.expectAlive()
   },
 
-  'each of four clients with one id ends the one before, and the last stays [MQTT-3.1.4-2]': async (place) => {
+  'each of four clients with one id ends the one before, and the last stays [MQTT-3.1.4-2]': async (
+    place,
+  ) => {
     const peers = []
     for (let count = 0; count < 4; count++) {
       const peer = await place.open()
