@@ -206,6 +206,14 @@ export class Peer {
     else assert.ok(code >= 0x80)
   }
 
+  /** This is no filter: SUBACK says 0x8F, or the connection ends: the standard leaves the choice. */
+  async expectNoFilter(filter: string): Promise<void> {
+    this.send(subscribeBytes(this.id(), [[filter, 0]]))
+    const suback = await this.take('SUBACK').catch(() => undefined)
+    if (suback === undefined) await this.expectDisconnect(0x81, 0x82, 0x8f)
+    else assert.deepEqual(suback.codes, [0x8f])
+  }
+
   async closed(): Promise<void> {
     await this.#wire.closed()
   }

@@ -59,6 +59,20 @@ chapter('QoS 1 and 2 of MQTT 5.0, from a client', {
       assert.equal((await watcher.everythingFrom(peer, 2)).length, 1)
     },
 
+  // mosquitto takes what is published below $SYS
+  'after a PUBREC that refuses the same packet id is a new message, without PUBREL [MQTT-4.3.3-9] [MQTT-3.5.2-1]':
+    async (place) => {
+      const peer = await place.connect()
+      await peer.subscribe(place.name, { qos: 2 })
+      peer.send(publishBytes('$SYS/broker/uptime', 'x', { qos: 2, id: 4 }))
+      const refused = await peer.next('PUBREC')
+      assert.ok(refused.id === 4 && (!isOurs || refused.code >= 0x80))
+      if (!isOurs) return
+      await peer.publish(place.name, 'new', { qos: 2, id: 4 })
+      await peer.expectMessage({ payload: 'new', qos: 2 })
+      await peer.expectNothingFrom(peer, 2)
+    },
+
   'PUBREL is answered with PUBCOMP and its packet id [MQTT-4.3.3-11] [MQTT-3.7.2-1] [MQTT-2.2.1-5]': async (
     place,
   ) => {
