@@ -80,6 +80,7 @@ export class Connection implements SessionClient, FrameTaker {
   #held: HeldAnswers | undefined
   #rate: MessageRate | undefined
   #isReady = false
+  #hasSpoken = false
   #isHalted = false
   /** Whether memory is short, and acknowledgements wait for that too. */
   #isWithheld = false
@@ -169,6 +170,10 @@ export class Connection implements SessionClient, FrameTaker {
 
   #receive(chunk: Buffer): void {
     if (this.#isClosed) return
+    if (this.level === 0 && !this.#hasSpoken) {
+      this.#hasSpoken = true
+      if (chunk[0] !== 0x10) return this.close({ reason: 'it does not speak MQTT' }) // [MQTT-3.1.0-1]
+    }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
     this.#takeTurn(chunk.length)

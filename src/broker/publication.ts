@@ -126,7 +126,7 @@ export class Publication {
     qos: QoS,
     retain: boolean,
     client: string,
-    source: Receiver,
+    source: Receiver | undefined,
     bytes: Uint8Array,
     payloadAt: number,
     end: number,

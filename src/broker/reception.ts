@@ -55,8 +55,7 @@ export class Reception {
     const { password: _, ...known } = guest
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      if (problem !== undefined)
-        return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
+      if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
     }
     const keepAliveMax = limits.keepAliveSecondsMax
     const isTooLong = keepAliveMax < 65_535 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)

@@ -43,7 +43,7 @@ const sweptMax = 5_000
  */
 export class RetainedStore {
   /** Where changes are written down, from when it is set. */
-  ledger: Ledger | undefined
+  ledger: Pick<Ledger, 'putRetained' | 'deleteRetained'> | undefined
   readonly #log: Logger
   readonly #counters: Counters
   readonly #repeats = new Repeats()
@@ -73,7 +73,7 @@ export class RetainedStore {
   /** Called by aedes; an async function, for it looks at that. */
   async setup(_broker: unknown): Promise<void> {}
 
-  /** Called by aedes before it delivers a message with RETAIN. An empty one clears [MQTT-3.3.1-6], [MQTT-3.3.1-10]. */
+  /** Called by aedes before it delivers a message with RETAIN. An empty one clears [MQTT-3.3.1-6], [MQTT-3.3.1-7]. */
   storeRetained(packet: AedesPublishPacket): Settled<undefined> {
     const publication = publicationOf(packet)
     if (publication === undefined) return stored
@@ -106,9 +106,11 @@ export class RetainedStore {
     return this.#excess(publication) === undefined
   }
 
-  /** Counts and logs that there was no room. */
+  /** Counts and logs one that has no room; for who asked, and did not publish it. */
   noteRefusal(publication: Publication): void {
-    this.#counters.add(this.#excess(publication) ?? 'retainedBytesMax')
+    const limit = this.#excess(publication)
+    if (limit === undefined) return
+    this.#counters.add(limit)
     const repeats = this.#repeats.admit('full')
     if (repeats !== undefined)
       this.#log.warn(
@@ -144,7 +146,10 @@ export class RetainedStore {
     }
   }
 
-  /** Takes over what was found in the store, which is not written down again; all of it, also if it is too much. */
+  /**
+   * Takes over what was found in the store, which is not written down again; all of it, also if it is too much. Set
+   * `ledger` in the same turn: what has expired is to go there as well.
+   */
   restore(messages: Iterable<StoredMessage>): void {
     const encoder = new TextEncoder()
     for (const message of messages) {

@@ -7,7 +7,7 @@ const overheadBytes = 400
 
 /**
  * The routes of topics by the characters of their UTF-8 bytes, at most `routeBytesMax` bytes of them. What goes is one
- * that was not looked up for a while: a hand goes round, and passes over those that were since it last came by.
+ * that was not used for a while: a hand goes round, and passes over those that were since it last came by.
  */
 export class RouteCache {
   readonly #counters: Counters
@@ -17,14 +17,6 @@ export class RouteCache {
 
   constructor(counters: Counters) {
     this.#counters = counters
-  }
-
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  get count(): number {
-    return this.#routes.size
   }
 
   get(key: string): Route | undefined {

@@ -4,12 +4,11 @@ import { reasonOf } from '../core/errors.ts'
 import { Fifo } from '../core/fifo.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { topicProblem } from '../core/topics.ts'
 import { type Delivery, type Destination, isSubscribed } from './delivery.ts'
 import { FilterTree } from './filter-tree.ts'
 import { publicationOf } from './hub-packet.ts'
 import type { Publication } from './publication.ts'
-import { Route } from './route.ts'
+import { keyOf, Route, routeOfKey } from './route.ts'
 import { RouteCache } from './route-cache.ts'
 import { ShareGroup } from './share-group.ts'
 import type { Receiver } from './subscription.ts'
@@ -26,7 +25,7 @@ interface Waiting {
   readonly done: Done
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const loneSurrogate = /\p{Surrogate}/u
 const none: readonly never[] = []
 const nothing = (): void => {}
 
@@ -116,27 +115,32 @@ export class Router {
     return this.#find(bytes.toString('latin1', start, end))
   }
 
+  /** The same for a topic that is text already. */
   routeOf(topic: string): Route {
-    return this.#find(keyOf(topic))
+    if (!loneSurrogate.test(topic)) return this.#find(keyOf(topic))
+    return new Route(topic, Buffer.from(topic), 'it is not Unicode text') // [MQTT-1.5.4-1]
   }
 
-  /** Whether nothing has changed since the route was looked up. */
+  /** Whether nothing has changed since the route was looked up, so that it may be used again: that keeps it in memory. */
   isCurrent(route: Route): boolean {
-    return route.generation === this.#generation
+    if (route.generation !== this.#generation) return false
+    route.wasUsed = true
+    return true
   }
 
   #find(key: string): Route {
-    let route = this.#cache.get(key)
-    if (route === undefined) {
-      route = routeOfKey(key)
-      if (route.problem !== undefined) return route
-      this.#fill(route)
-      this.#cache.add(key, route)
-    } else if (route.generation !== this.#generation) {
-      this.#fill(route)
-      this.#cache.resize(route)
+    const known = this.#cache.get(key)
+    if (known !== undefined) {
+      known.wasUsed = true
+      if (known.generation === this.#generation) return known
+      this.#fill(known)
+      this.#cache.resize(known)
+      return known
     }
-    route.wasUsed = true
+    const route = routeOfKey(key)
+    if (route.problem !== undefined) return route
+    this.#fill(route)
+    this.#cache.add(key, route)
     return route
   }
 
@@ -180,8 +184,8 @@ export class Router {
       if (publication === undefined) this.#tell(packet, this.routeOf(packet.topic))
       else {
         const { route } = publication
-        const current =
-          route instanceof Route && route.generation === this.#generation ? route : this.routeOf(route.topic)
+        const isCurrent = route instanceof Route && route.generation === this.#generation
+        const current = isCurrent ? route : this.routeOf(route.topic)
         this.#deliver(publication, current)
         if (current.listeners.length > 0) this.#tell(packet, current) // last: they may own the bytes
       }
@@ -229,21 +233,4 @@ export class Router {
     if (repeats !== undefined)
       this.#log.error({ topic: topic.slice(0, 100), reason, err: error, ...repeats }, 'delivery failed')
   }
-}
-
-/** The characters of the topic's UTF-8 bytes; of ASCII the topic itself. */
-function keyOf(topic: string): string {
-  return Buffer.byteLength(topic) === topic.length ? topic : Buffer.from(topic).toString('latin1')
-}
-
-function routeOfKey(key: string): Route {
-  const bytes = new Uint8Array(key.length)
-  for (let index = 0; index < key.length; index++) bytes[index] = key.charCodeAt(index)
-  let topic = key
-  try {
-    if (Buffer.byteLength(key) !== key.length) topic = utf8.decode(bytes)
-  } catch {
-    return new Route(key, bytes, 'it is not UTF-8') // [MQTT-1.5.4-1]
-  }
-  return new Route(topic, bytes, topicProblem(topic))
 }

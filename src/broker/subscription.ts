@@ -33,7 +33,7 @@ export interface Target {
   readonly qos: QoS
   readonly noLocal: boolean
   readonly retainAsPublished: boolean
-  /** Subscription Identifiers to send along, in the order of the subscriptions; often none. */
+  /** Subscription Identifiers to send along, in no order [MQTT-3.3.4-4]; often none. */
   readonly identifiers: readonly number[]
   /** Of a shared subscription: who else would take the message. */
   readonly share: Share | undefined
@@ -41,6 +41,9 @@ export interface Target {
 
 /** The members of one shared subscription. */
 export interface Share {
-  /** Gives a message to another member: the one that had it has ended [MQTT-4.8.2-6]. False when there is none. */
+  /**
+   * Gives a message to another member: the one that had it has ended, and has left the share. Of QoS 2 only one that
+   * was never sent [MQTT-4.8.2-5]. False when there is nobody.
+   */
   redistribute(publication: Publication, qos: QoS): boolean
 }
