@@ -13,7 +13,7 @@ chapter('keep alive of MQTT 5.0', {
     async (place) => {
       const peer = await place.connect({ keepAlive: 1 })
       assert.equal(peer.connack.properties.serverKeepAlive, undefined)
-      await sleep(1_300)
+      await sleep(900)
       assert.equal(peer.isClosed, false)
       await peer.expectDisconnect(0x8d)
     },
@@ -28,8 +28,8 @@ chapter('keep alive of MQTT 5.0', {
   'any packet keeps a client alive [MQTT-3.1.2-22]': async (place) => {
     const pinging = await place.connect({ keepAlive: 1 })
     const publishing = await place.connect({ keepAlive: 1 })
-    for (let count = 0; count < 4; count++) {
-      await sleep(800)
+    for (let count = 0; count < 5; count++) {
+      await sleep(500)
       pinging.send(pingreq)
       publishing.send(publishBytes('a', 'x'))
     }
@@ -65,7 +65,7 @@ chapter(
         const peer = await place.connect({ keepAlive: 60 })
         assert.equal(peer.connack.properties.serverKeepAlive, keepAliveSecondsMax)
         if (!isOurs) return
-        await sleep(1_300)
+        await sleep(900)
         assert.equal(peer.isClosed, false)
         await peer.expectDisconnect(0x8d)
       },

@@ -258,3 +258,29 @@ chapter('sessions of MQTT 5.0: what they keep', {
     await watcher.expectNothingFrom(second, 2)
   },
 })
+
+// mosquitto has no such word
+if (isOurs)
+  chapter(
+    'sessions of MQTT 5.0 when the broker has a bound',
+    {
+      'a longer Session Expiry Interval is cut, and CONNACK says to what [MQTT-4.1.0-2]': async (place) => {
+        for (const sessionExpiry of [60, never]) {
+          const peer = await place.connect(kept(place, sessionExpiry, true))
+          assert.equal(peer.connack.properties.sessionExpiry, 1)
+          await peer.disconnect()
+        }
+        await sleep(3_000)
+        assert.equal(await isThere(place), false)
+      },
+
+      'DISCONNECT does not prolong it either [MQTT-4.1.0-2]': async (place) => {
+        const peer = await place.connect(kept(place, 1))
+        assert.equal(peer.connack.properties.sessionExpiry, undefined)
+        await peer.disconnect(0, { sessionExpiry: 60 })
+        await sleep(3_000)
+        assert.equal(await isThere(place), false)
+      },
+    },
+    { limits: { sessionExpirySecondsMax: 1 } },
+  )

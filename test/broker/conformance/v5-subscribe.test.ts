@@ -18,7 +18,7 @@ import {
 
 const illFormed = Buffer.from([0xc3, 0x28])
 
-/** SUBSCRIBE and UNSUBSCRIBE packets that end the connection. */
+/** SUBSCRIBE and UNSUBSCRIBE packets that end the connection; mosquitto 2.0.11 takes No Local with a share. */
 const refused: Readonly<Record<string, readonly [bytes: Buffer, ...codes: number[]]>> = {
   'a SUBSCRIBE without a filter [MQTT-3.8.3-2]': [packet(0x82, u16(1), withLength()), 0x82],
   'a SUBSCRIBE with the packet id 0 [MQTT-2.2.1-3]': [subscribeBytes(0, [['a', 0]]), 0x81, 0x82],
