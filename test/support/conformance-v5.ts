@@ -3,26 +3,25 @@ import type { TestContext } from 'node:test'
 import { isOurs, runChapter, type TargetOptions } from './conformance-target.js'
 import {
   ackBytes,
-  type Connack,
   type ConnectFields,
   connectBytes,
   disconnectBytes,
-  type Heard,
-  type Properties,
   type PublishFields,
   pingreq,
   publishBytes,
   type QoS,
-  read,
-  type Said,
   type SubscribeOptions,
   subscribeBytes,
   unsubscribeBytes,
 } from './v5-packets.js'
+import type { Properties } from './v5-property.js'
+import { type Connack, type Heard, read, type Said } from './v5-reading.js'
 import { type Bytes, WireClient, type WirePacket } from './wire-client.js'
 
 export { isOurs } from './conformance-target.js'
 export * from './v5-packets.js'
+export { type Properties, props } from './v5-property.js'
+export type { Heard } from './v5-reading.js'
 export { bytes, packet, prefixed, properties as withLength, u16, u32, varint } from './wire-client.js'
 
 /** No CONNACK at all. */
