@@ -346,7 +346,9 @@ export class Connection implements SessionClient, FrameTaker {
     let expirySeconds = 0
     if (publication.expiresAtMs !== 0) {
       expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
-      if (expirySeconds <= 0) return false // [MQTT-3.3.2-5]
+      const isFirst = (flags & 8) === 0 // one that was sent before it expired is sent again [MQTT-4.4.0-1]
+      if (expirySeconds <= 0 && isFirst) return false // [MQTT-3.3.2-5]
+      expirySeconds = Math.max(expirySeconds, 0)
     }
     const isV5 = this.level === 5
     const alias = isPlain ? undefined : this.#aliases?.aliasOf(publication.topic)
