@@ -82,6 +82,8 @@ export class Connection implements SessionClient, FrameTaker {
   #isReady = false
   #hasSpoken = false
   #isHalted = false
+  /** Why nothing more will come, while what has come waits for `proceed`. */
+  #overReason: string | undefined
   /** Whether memory is short, and acknowledgements wait for that too. */
   #isWithheld = false
   #isClosed = false
@@ -100,8 +102,8 @@ export class Connection implements SessionClient, FrameTaker {
     this.house = house
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
-    stream.on('end', () => this.close({ reason: 'the client closed the connection' }))
-    stream.on('close', () => this.close({ reason: 'the connection was lost' }))
+    stream.on('end', () => this.#over('the client closed the connection'))
+    stream.on('close', () => this.#lost())
     stream.on('error', () => {}) // 'close' follows
   }
 
@@ -179,6 +181,19 @@ export class Connection implements SessionClient, FrameTaker {
     this.#takeTurn(chunk.length)
   }
 
+  /** Nothing more will come. A client that did not wait for CONNACK is heard all the same, when it has been let in. */
+  #over(reason: string): void {
+    if (this.#isHalted && this.#agreement !== undefined) this.#overReason = reason
+    else this.close({ reason })
+  }
+
+  #lost(): void {
+    // @NOTE the stream of a connection that was reset does not tell what it has read while it was paused
+    const rest: Buffer | null = this.#isClosed ? null : this.#stream.read()
+    if (rest !== null) this.#receive(rest)
+    this.#over('the connection was lost')
+  }
+
   #work(chunk: Buffer | undefined): void {
     try {
       if (chunk === undefined) this.#reader.resume()
@@ -248,7 +263,8 @@ export class Connection implements SessionClient, FrameTaker {
     this.#isHalted = false
     if (this.#isClosed) return
     this.#work(undefined)
-    this.resume(pauseReason.halt)
+    if (this.#overReason === undefined) this.resume(pauseReason.halt)
+    else this.close({ reason: this.#overReason })
   }
 
   /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
@@ -444,6 +460,7 @@ export class Connection implements SessionClient, FrameTaker {
   // --- the end
 
   #fail(error: unknown): void {
+    if (error instanceof ProtocolError && this.#agreement === undefined) this.house.refused(this, error)
     if (error instanceof ConnectError) {
       this.refuse(error.answerLevel, error.reasonCode, error.message)
     } else if (error instanceof ProtocolError) {
