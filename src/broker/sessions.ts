@@ -87,7 +87,6 @@ export class Sessions {
     const session = new Session(clientId, number, house)
     session.expirySeconds = expirySeconds
     this.#byId.set(clientId, session)
-    this.#keepWithinBound()
     return { session, isPresent: false }
   }
 
@@ -117,6 +116,7 @@ export class Sessions {
       return
     }
     this.#away.add(session)
+    this.#keepWithinBound()
     const isLater = will !== undefined && will.delaySeconds > 0
     this.#record(session, isLater ? will : undefined)
     if (will === undefined) return
@@ -154,10 +154,12 @@ export class Sessions {
   /** Takes sessions back from the store; their clients are away. */
   restore(sessions: readonly RestoredSession[], nowMs: number): void {
     const publications = new Map<object, Publication>()
-    for (const { record, subscriptions, deliveries, receivedIds } of sessions) {
+    const leftAtMs = ({ record }: RestoredSession): number => record.disconnectedAtMs || nowMs // the process ended before the connection
+    for (const restored of sessions.toSorted((one, other) => leftAtMs(one) - leftAtMs(other))) {
+      const { record, subscriptions, deliveries, receivedIds } = restored
       const session = new Session(record.clientId, record.number, this.#parts.house)
       session.expirySeconds = record.expirySeconds
-      session.disconnectedAtMs = record.disconnectedAtMs || nowMs // the process ended before the connection
+      session.disconnectedAtMs = leftAtMs(restored)
       for (const subscription of subscriptions) session.subscriptions.restore(subscription)
       for (const { order, body, message, delivery } of deliveries) {
         let publication = publications.get(body)
@@ -175,6 +177,7 @@ export class Sessions {
       if (will !== undefined)
         this.#wills.set(session, { will, atMs: session.disconnectedAtMs + will.delaySeconds * 1_000 })
     }
+    this.#keepWithinBound()
   }
 
   /** Writes down that all connections have ended: the process stops. Wills are not published then. */
@@ -188,7 +191,7 @@ export class Sessions {
 
   #keepWithinBound(): void {
     for (const oldest of this.#away) {
-      if (this.#byId.size - this.#connections.size <= limits.sessionsMax) return
+      if (this.#away.size <= limits.sessionsMax) return
       this.#parts.counters.add('sessionsMax')
       this.end(oldest)
     }
