@@ -40,11 +40,12 @@ export class HeldAnswers {
   }
 }
 
-/** PUBACK, PUBCOMP, or PUBREC with an error. */
+/** PUBACK, PUBREC with an error, or PUBCOMP without one: that answers what was no message. */
 function isFinal(answer: number | Uint8Array): boolean {
   if (typeof answer !== 'number') return false
   const first = answer >>> 24
-  return first === 0x40 || first === 0x70 || (first === 0x50 && (answer & 0xff) >= 0x80)
+  const isError = (answer & 0xff) >= 0x80
+  return first === 0x40 || (first === 0x50 && isError) || (first === 0x70 && !isError)
 }
 
 /** PUBACK, PUBREC, PUBREL or PUBCOMP as one number: the first byte, the identifier, the reason code. */

@@ -47,7 +47,8 @@ export class Disk {
         }),
       receivedIds: [...session.receivedIds],
     }))
-    for (const number of this.bodies.keys()) assert.ok(refs.has(number), `nothing refers to the body ${number}`)
+    for (const number of this.bodies.keys())
+      assert.ok(refs.has(number), `nothing refers to the body ${number}`)
     return { retained: [...this.retained.values()], sessions }
   }
 }

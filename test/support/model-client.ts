@@ -100,7 +100,11 @@ export class ModelClient {
     const line = world.connect()
     this.line = line
     const more = isV5
-      ? { properties: Buffer.concat([[17], u32(isDurable ? 0xffff_ffff : 0), [33], u16(window)].map(Buffer.from)) }
+      ? {
+          properties: Buffer.concat(
+            [[17], u32(isDurable ? 0xffff_ffff : 0), [33], u16(window)].map(Buffer.from),
+          ),
+        }
       : {}
     line.say(connectBytes({ level: isV5 ? 5 : 4, clean, clientId: this.id, ...more }))
   }
@@ -111,6 +115,7 @@ export class ModelClient {
     this.line = undefined
     this.unanswered.clear()
     this.due.length = 0
+    this.isVague ||= this.isStuck
     this.isStuck = false
     for (const [id, { isReleased, sent }] of this.outgoing)
       if (!isReleased && sent.qos === 1) this.outgoing.delete(id) // this client does not insist
@@ -212,7 +217,6 @@ export class ModelClient {
     for (let next = line.packets.shift(); next !== undefined; next = line.packets.shift()) this.#take(next)
     if (!line.isClosed) return
     assert.ok(this.isStuck, `${this.id}: disconnected`)
-    this.isVague = true
     this.lose()
   }
 
@@ -240,14 +244,15 @@ export class ModelClient {
       }
       case 6: {
         assert.equal(flags, 2, 'PUBREL')
-        if (this.#inflight.get(id)?.qos === 1) return // as asked for by a PUBREC that was wrong
+        // else it was asked for by a PUBREC that was wrong
+        if (this.#inflight.get(id)?.qos !== 2 && !(this.isVague && !this.#inflight.has(id))) return
         if (body.length > 2 && body[2] === 0x92) return // to a PUBREC of nothing
         this.#received.delete(id)
         this.due.push({ kind: 'pubcomp', id })
         return
       }
       case 7:
-        this.outgoing.delete(id)
+        if (this.outgoing.get(id)?.isReleased) this.outgoing.delete(id) // else it answers a wrong PUBREL
         return
       case 9:
         this.suback = body.at(-1) as number
@@ -280,7 +285,13 @@ export class ModelClient {
       this.line?.say(
         isReleased
           ? packet(0x62, u16(id))
-          : packet(0x38 | (sent.qos << 1), prefixed(sent.topic), u16(id), this.#isV5 ? [0] : [], `${sent.number}`),
+          : packet(
+              0x38 | (sent.qos << 1),
+              prefixed(sent.topic),
+              u16(id),
+              this.#isV5 ? [0] : [],
+              `${sent.number}`,
+            ),
       )
   }
 
@@ -305,7 +316,10 @@ export class ModelClient {
     assert.ok(!this.unanswered.has(id), `${what}: its identifier is in use on this connection`)
     const incoming = { id, number, qos }
     this.unanswered.set(id, incoming)
-    assert.ok(this.unanswered.size <= this.receiveMaximum, `${what}: the window of ${this.receiveMaximum} is passed`)
+    assert.ok(
+      this.unanswered.size <= this.receiveMaximum,
+      `${what}: the window of ${this.receiveMaximum} is passed`,
+    )
     this.#inflight.set(id, incoming)
     this.due.push({ kind: qos === 1 ? 'puback' : 'pubrec', id })
     if (qos === 2) {
@@ -331,7 +345,8 @@ export class ModelClient {
   #hear(expected: Expected, what: string): void {
     assert.ok(!this.heard.includes(expected), `${what}: it comes a second time`)
     for (const { sent, qos } of this.heard) {
-      if (qos !== expected.qos || sent.from !== expected.sent.from || sent.topic !== expected.sent.topic) continue
+      if (qos !== expected.qos || sent.from !== expected.sent.from || sent.topic !== expected.sent.topic)
+        continue
       assert.ok(sent.number < expected.sent.number, `${what}: ${sent.number} came before it`) // [MQTT-4.6.0-6]
     }
     this.heard.push(expected)

@@ -19,6 +19,7 @@ import { type Bytes, bytes, takePackets, type WirePacket } from './wire-client.j
 /** The client's end of a connection without a network: what it sends is there at once. */
 export class Line extends Duplex {
   readonly packets: WirePacket[] = []
+  #unsaid: Buffer | undefined
   #bytes: Buffer = Buffer.alloc(0)
   #isStuck = false
   #done: (() => void) | undefined
@@ -29,7 +30,20 @@ export class Line extends Duplex {
   }
 
   say(...parts: readonly Bytes[]): void {
-    if (!this.isClosed) this.push(bytes(...parts))
+    const said = bytes(...parts)
+    if (this.#unsaid !== undefined) this.#unsaid = Buffer.concat([this.#unsaid, said])
+    else if (!this.isClosed) this.push(said)
+  }
+
+  /** What is said from now on goes at once when `speak` is called. */
+  holdBreath(): void {
+    this.#unsaid ??= Buffer.alloc(0)
+  }
+
+  speak(): void {
+    const unsaid = this.#unsaid
+    this.#unsaid = undefined
+    if (unsaid !== undefined && unsaid.length > 0) this.say(unsaid)
   }
 
   /** The client reads no more: of what is written one more piece gets through. */
@@ -81,6 +95,7 @@ export class SessionWorld {
     world.retained.restore(retained)
     world.retained.ledger = world.ledger
     world.sessions.restore(sessions, Date.now())
+    world.sessions.tick(Date.now())
     return world
   }
 
