@@ -53,7 +53,6 @@ export interface Agreement {
   readonly maximumPacketSize: number
   /** Topic aliases that the client takes. */
   readonly topicAliasMaximum: number
-  readonly requestsProblemInformation: boolean
 }
 
 /** How a connection comes to its end. */
