@@ -279,7 +279,8 @@ export class Session implements Receiver {
       return
     }
     const client = this.#client
-    const isNow = this.#queue === undefined && client?.isReady === true && this.#mayTakeMore(client)
+    const isFirst = this.#queue === undefined && this.#redeliveries === undefined
+    const isNow = isFirst && client?.isReady === true && this.#mayTakeMore(client)
     if (!isNow && !this.#makeRoom(publication)) return
     const item = new Outgoing(publication, qos, retain, target, this.#nextOrder++, budget)
     if (!isNow || client === undefined) {
