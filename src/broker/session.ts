@@ -10,6 +10,9 @@ import type { SessionHouse } from './session-house.ts'
 import { SessionSubscriptions } from './session-subscriptions.ts'
 import type { Receiver, Target } from './subscription.ts'
 
+/** How long retained messages are looked for at a time. */
+const feedMs = 3
+
 /** The client's side of a session, while it is connected. */
 export interface SessionClient {
   /** Whether CONNACK has left: before that nothing else may. */
@@ -65,6 +68,7 @@ export class Session implements Receiver {
   #redeliveries: Fifo<number> | undefined
   #awaited: Fifo<Awaited> | undefined
   #feed: RetainedFeed | undefined
+  #isFeedResting = false
   /** Packet identifiers of QoS 2 messages from the client that it has not released. */
   #received: Set<number> | undefined
   #nextOrder = 1
@@ -139,8 +143,24 @@ export class Session implements Receiver {
       this.#sendQueued(client, item)
     }
     this.#queue = undefined
-    while (this.#feed !== undefined && this.#mayTakeMore(client)) {
-      if (!this.#feed.deliverNext()) this.#feed = undefined
+    if (this.#feed !== undefined && !this.#isFeedResting) this.#pumpFeed(client, this.#feed)
+  }
+
+  /** A few milliseconds long; then all others have their turn. A filter may look at every topic there is. */
+  #pumpFeed(client: SessionClient, feed: RetainedFeed): void {
+    const beganMs = performance.now()
+    for (let count = 1; this.#mayTakeMore(client); count++) {
+      if (!feed.deliverNext()) {
+        this.#feed = undefined
+        return
+      }
+      if (count % 8 > 0 || performance.now() - beganMs < feedMs) continue
+      this.#isFeedResting = true
+      setImmediate(() => {
+        this.#isFeedResting = false
+        this.pump()
+      })
+      return
     }
   }
 
