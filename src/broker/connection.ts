@@ -25,6 +25,9 @@ const copiedBytesMax = 16 * 1024
 /** Bytes of a refusal to a client that did not say what it takes. */
 const refusalBytesMax = 1_024
 
+/** The DUP flag of PUBLISH. */
+const dup = 8
+
 /** Up to here a packet is copied byte by byte: a call costs more. */
 const loopedBytesMax = 48
 
@@ -147,9 +150,9 @@ export class Connection implements SessionClient, FrameTaker {
     return !this.#isHalted && !this.#isClosed
   }
 
-  /** Answers that wait for the store. */
-  get heldAnswers(): number {
-    return this.#held?.count ?? 0
+  /** Messages of the client's whose last answer waits for the store. */
+  get heldFinals(): number {
+    return this.#held?.finals ?? 0
   }
 
   // --- what comes
@@ -202,6 +205,7 @@ export class Connection implements SessionClient, FrameTaker {
       this.#fail(error)
     }
     this.house.pumpAll()
+    this.#checkOutput() // who only asks and reads no answers is let go as well
     if (this.#reader.held !== this.#chargedBytes) this.#chargeHeld()
   }
 
@@ -346,9 +350,9 @@ export class Connection implements SessionClient, FrameTaker {
     let expirySeconds = 0
     if (publication.expiresAtMs !== 0) {
       expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
-      const isFirst = (flags & 8) === 0 // one that was sent before it expired is sent again [MQTT-4.4.0-1]
-      if (expirySeconds <= 0 && isFirst) return false // [MQTT-3.3.2-5]
-      expirySeconds = Math.max(expirySeconds, 0)
+      // [MQTT-3.3.2-5]; what was sent before is sent again all the same [MQTT-4.4.0-1]
+      if (expirySeconds <= 0 && (flags & dup) === 0) return false
+      if (expirySeconds < 0) expirySeconds = 0
     }
     const isV5 = this.level === 5
     const alias = isPlain ? undefined : this.#aliases?.aliasOf(publication.topic)
@@ -397,11 +401,12 @@ export class Connection implements SessionClient, FrameTaker {
    */
   acknowledge(first: number, packetId: number, code: number, isRecorded: boolean): void {
     const { ledger, budget } = this.house
-    if (!isRecorded && this.#held === undefined && !budget.isPressing) {
+    const mustWait = budget.isPressing && first <= 0x50 // PUBREL and PUBCOMP let memory go
+    if (!isRecorded && this.#held === undefined && !mustWait) {
       this.#writeAck(first, packetId, code)
       return
     }
-    if (budget.isPressing && !this.#isWithheld) {
+    if (mustWait && !this.#isWithheld) {
       this.#isWithheld = true
       this.house.withhold(this)
     }

@@ -6,7 +6,7 @@ import { Repeats } from '../core/repeats.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
-import type { Journal } from './journal/journal.ts'
+import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import type { Reception } from './reception.ts'
@@ -18,11 +18,19 @@ import type { ProtocolError } from './wire/protocol-error.ts'
 /** How long publishers wait for their acknowledgements at most when memory is short: it may stay so. */
 const withheldMsMax = 1_000
 
+/** How long retained messages are looked for in one turn of the event loop, for all sessions together. */
+const feedMs = 2
+
+/** A ledger that says when something was kept. */
+export interface KeptLedger extends Ledger {
+  onKept: () => void
+}
+
 export interface HouseParts {
   readonly aedes: Aedes
   readonly router: Router
   readonly retained: RetainedStore
-  readonly ledger: Journal
+  readonly ledger: KeptLedger
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly log: Logger
@@ -35,7 +43,7 @@ export class House implements ConnectionHouse {
   readonly publisher: Aedes
   readonly router: Router
   readonly retained: RetainedStore
-  readonly ledger: Journal
+  readonly ledger: Ledger
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly budget: MemoryBudget
@@ -49,6 +57,7 @@ export class House implements ConnectionHouse {
   readonly #withheld = new Set<Connection>()
   #afterKept: { readonly batch: number; readonly run: () => void }[] = []
   readonly #toPump = new Set<Session>()
+  readonly #toFeed = new Set<Session>()
   #withheldTimer: NodeJS.Timeout | undefined
 
   constructor(parts: HouseParts) {
@@ -112,6 +121,11 @@ export class House implements ConnectionHouse {
     }
   }
 
+  feedSoon(session: Session): void {
+    this.#toFeed.add(session)
+    this.currentTurn() // it ends soon
+  }
+
   dropped(session: Session, bound: LimitName): void {
     this.counters.add(bound)
     this.counters.add('messages.dropped')
@@ -147,10 +161,23 @@ export class House implements ConnectionHouse {
   readonly #endTurn = (): void => {
     this.#isTurnArmed = false
     this.#turn++
-    if (this.#waitingForTurn.length === 0) return
-    const due = this.#waitingForTurn
-    this.#waitingForTurn = []
-    for (const connection of due) connection.resume(pauseReason.turn)
+    if (this.#waitingForTurn.length > 0) {
+      const due = this.#waitingForTurn
+      this.#waitingForTurn = []
+      for (const connection of due) connection.resume(pauseReason.turn)
+    }
+    if (this.#toFeed.size > 0) this.#feed()
+  }
+
+  /** Whose time was not enough comes again after the others. */
+  #feed(): void {
+    const untilMs = performance.now() + feedMs
+    for (const session of this.#toFeed) {
+      this.#toFeed.delete(session)
+      session.feed(untilMs)
+      if (performance.now() > untilMs) break
+    }
+    if (this.#toFeed.size > 0) this.currentTurn()
   }
 
   #kept(): void {
@@ -161,9 +188,10 @@ export class House implements ConnectionHouse {
       for (const { batch, run } of due) if (batch <= kept) run()
     }
     const waiting = this.#waitingForStore
-    if (waiting.size === 0) return
-    this.#waitingForStore = new Set()
-    for (const connection of waiting) connection.release()
+    if (waiting.size > 0) {
+      this.#waitingForStore = new Set()
+      for (const connection of waiting) connection.release()
+    }
     this.pumpAll()
   }
 

@@ -132,7 +132,7 @@ function unsubscribe(connection: Connection, bytes: Buffer, at: number, end: num
   const { ledger } = connection.house
   const before = ledger.recorded
   const codes = filters.map((filter) =>
-    session.subscriptions.delete(filter) ? reasonCode.success : reasonCode.noSubscriptionExisted,
+    session.unsubscribe(filter) ? reasonCode.success : reasonCode.noSubscriptionExisted,
   )
   connection.answer(
     encodeUnsuback(connection.level as ProtocolLevel, packetId, codes),

@@ -47,7 +47,9 @@ export class PublishReader {
     this.#session = connection.session
     this.#clientId = connection.session.clientId
     this.#isV5 = connection.isV5
-    this.#ourReceiveMaximum = connection.agreement?.ourReceiveMaximum ?? 0
+    // what an earlier connection left unreleased takes no place in this one's window
+    this.#ourReceiveMaximum =
+      (connection.agreement?.ourReceiveMaximum ?? 0) + connection.session.receivedCount
   }
 
   /** One PUBLISH packet. @throws ProtocolError what ends the connection */
@@ -183,12 +185,12 @@ export class PublishReader {
 
   /** [MQTT-3.3.4-9]: a client sends no more than we said that we take. */
   #checkFlow(qos: QoS, id: number): void {
-    const open = this.#session.receivedCount + this.#connection.heldAnswers
+    const open = this.#session.receivedCount + this.#connection.heldFinals
     if (open < this.#ourReceiveMaximum) return
     if (qos === 2 && this.#session.hasReceived(id)) return
     throw new ProtocolError(
       reasonCode.receiveMaximumExceeded,
-      `PUBLISH: more than ${this.#ourReceiveMaximum} messages have no answer yet`,
+      `PUBLISH: more than ${this.#connection.agreement?.ourReceiveMaximum} messages have no answer yet`,
     )
   }
 
