@@ -25,9 +25,6 @@ const copiedBytesMax = 16 * 1024
 /** Bytes of a refusal to a client that did not say what it takes. */
 const refusalBytesMax = 1_024
 
-/** The DUP flag of PUBLISH. */
-const dup = 8
-
 /** Up to here a packet is copied byte by byte: a call costs more. */
 const loopedBytesMax = 48
 
@@ -85,6 +82,8 @@ export class Connection implements SessionClient, FrameTaker {
   #isReady = false
   #hasSpoken = false
   #isHalted = false
+  /** Why nothing more will come, while what has come waits for `proceed`. */
+  #overReason: string | undefined
   /** Whether memory is short, and acknowledgements wait for that too. */
   #isWithheld = false
   #isClosed = false
@@ -103,8 +102,8 @@ export class Connection implements SessionClient, FrameTaker {
     this.house = house
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
-    stream.on('end', () => this.close({ reason: 'the client closed the connection' }))
-    stream.on('close', () => this.close({ reason: 'the connection was lost' }))
+    stream.on('end', () => this.#over('the client closed the connection'))
+    stream.on('close', () => this.#lost())
     stream.on('error', () => {}) // 'close' follows
   }
 
@@ -182,6 +181,19 @@ export class Connection implements SessionClient, FrameTaker {
     this.#takeTurn(chunk.length)
   }
 
+  /** Nothing more will come. A client that did not wait for CONNACK is heard all the same, when it has been let in. */
+  #over(reason: string): void {
+    if (this.#isHalted && this.#agreement !== undefined) this.#overReason = reason
+    else this.close({ reason })
+  }
+
+  #lost(): void {
+    // @NOTE the stream of a connection that was reset does not tell what it has read while it was paused
+    const rest: Buffer | null = this.#isClosed ? null : this.#stream.read()
+    if (rest !== null) this.#receive(rest)
+    this.#over('the connection was lost')
+  }
+
   #work(chunk: Buffer | undefined): void {
     try {
       if (chunk === undefined) this.#reader.resume()
@@ -252,7 +264,8 @@ export class Connection implements SessionClient, FrameTaker {
     this.#isHalted = false
     if (this.#isClosed) return
     this.#work(undefined)
-    this.resume(pauseReason.halt)
+    if (this.#overReason === undefined) this.resume(pauseReason.halt)
+    else this.close({ reason: this.#overReason })
   }
 
   /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
@@ -334,9 +347,9 @@ export class Connection implements SessionClient, FrameTaker {
     let expirySeconds = 0
     if (publication.expiresAtMs !== 0) {
       expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
-      // [MQTT-3.3.2-5]; what was sent before is sent again all the same [MQTT-4.4.0-1]
-      if (expirySeconds <= 0 && (flags & dup) === 0) return false
-      if (expirySeconds < 0) expirySeconds = 0
+      const isFirst = (flags & 8) === 0 // one that was sent before it expired is sent again [MQTT-4.4.0-1]
+      if (expirySeconds <= 0 && isFirst) return false // [MQTT-3.3.2-5]
+      expirySeconds = Math.max(expirySeconds, 0)
     }
     const isV5 = this.level === 5
     const alias = isPlain ? undefined : this.#aliases?.aliasOf(publication.topic)
@@ -449,6 +462,7 @@ export class Connection implements SessionClient, FrameTaker {
   // --- the end
 
   #fail(error: unknown): void {
+    if (error instanceof ProtocolError && this.#agreement === undefined) this.house.refused(this, error)
     if (error instanceof ConnectError) {
       this.refuse(error.answerLevel, error.reasonCode, error.message)
     } else if (error instanceof ProtocolError) {

@@ -13,6 +13,7 @@ import type { Reception } from './reception.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
+import type { ProtocolError } from './wire/protocol-error.ts'
 
 /** How long publishers wait for their acknowledgements at most when memory is short: it may stay so. */
 const withheldMsMax = 1_000
@@ -141,6 +142,15 @@ export class House implements ConnectionHouse {
     this.#withheld.delete(connection)
     this.#parts.onEnded(connection, ending)
     this.pumpAll()
+  }
+
+  refused(connection: Connection, error: ProtocolError): void {
+    this.counters.add('clients.refused')
+    const { address } = connection
+    // not by its words: there are numbers of the client's in them
+    const repeats = this.#repeats.admit(`refused ${address} ${error.reasonCode}`)
+    if (repeats !== undefined)
+      this.#parts.log.warn(cut({ address, reason: error.message, ...repeats }), 'client refused')
   }
 
   failed(connection: Connection, error: unknown): void {

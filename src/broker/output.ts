@@ -194,11 +194,18 @@ let dirty: Output[] = []
 let spare: Output[] = []
 let isArmed = false
 
-/** All connections that were written to in this turn are flushed at its end. */
+/**
+ * All connections that were written to are flushed together, after one more look at the sockets: what comes meanwhile goes
+ * with the same writes. A look costs little, a write much.
+ */
 function flushLater(output: Output): void {
   dirty.push(output)
   if (isArmed) return
   isArmed = true
+  setImmediate(lookAgain)
+}
+
+function lookAgain(): void {
   setImmediate(flushAll)
 }
 

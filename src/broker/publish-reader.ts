@@ -143,8 +143,7 @@ export class PublishReader {
     )
       return last
     const route = this.#house.router.routeOfBytes(bytes, topicAt, topicEnd)
-    if (route.problem !== undefined && isForbidden(bytes, topicAt, topicEnd))
-      throw new ProtocolError(reasonCode.topicNameInvalid, `PUBLISH: ${route.problem}`) // [MQTT-3.3.2-2]
+    if (route.problem !== undefined) refuseForbidden(bytes.subarray(topicAt, topicEnd), route.problem)
     const guest = this.#connection.agreement?.guest
     if (guest === undefined || this.#house.doorkeeper.mayPublish(guest, route.topic) !== undefined)
       return undefined
@@ -247,11 +246,11 @@ function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number, to: num
   return true
 }
 
-/** Whether no client may ever send it; the other problems are bounds of ours. */
-function isForbidden(bytes: Buffer, from: number, to: number): boolean {
-  if (from === to) return true
-  const topic = bytes.subarray(from, to)
-  return topic.includes(0) || topic.includes('+') || topic.includes('#') || !isUtf8(topic)
+/** Refuses what no client may ever send; the other problems of topics are bounds of ours. @throws ProtocolError */
+function refuseForbidden(topic: Buffer, problem: string): void {
+  if (topic.includes(0) || !isUtf8(topic)) throw malformed(`the topic: ${problem}`) // [MQTT-1.5.4-1], [MQTT-1.5.4-2]
+  if (topic.length === 0 || topic.includes('+') || topic.includes('#'))
+    throw new ProtocolError(reasonCode.topicNameInvalid, `PUBLISH: ${problem}`) // [MQTT-3.3.2-2]
 }
 
 function malformed(what: string): ProtocolError {

@@ -46,7 +46,7 @@ export const limitDefaults = {
   /** Bytes read from one connection before the others have their turn. */
   turnBytesMax: 128 * 1024,
   /** Bytes of the routes of topics that are remembered; the one least used goes. */
-  routeBytesMax: 4 * 1024 * 1024,
+  routeBytesMax: 8 * 1024 * 1024,
   /** Topics whose matching rules are remembered. */
   matchCacheTopicsMax: 4_096,
 
