@@ -11,14 +11,16 @@ import type { Receiver, Target } from './subscription.ts'
 export class RetainedFeed {
   readonly #receiver: Receiver
   readonly #retained: RetainedStore
+  readonly #isV5: boolean
   /** Subscriptions whose turn has not come, by filter. */
   readonly #due = new Map<string, SubscriptionRecord>()
   #cursor: RetainedCursor | undefined
   #target: Target | undefined
 
-  constructor(receiver: Receiver, retained: RetainedStore) {
+  constructor(receiver: Receiver, retained: RetainedStore, isV5: boolean) {
     this.#receiver = receiver
     this.#retained = retained
+    this.#isV5 = isV5
   }
 
   add(subscription: SubscriptionRecord): void {
@@ -28,10 +30,10 @@ export class RetainedFeed {
   /** Delivers one more, or looks for it for a while. @returns false when there is none left */
   deliverNext(): boolean {
     if (this.#cursor === undefined || this.#target === undefined) return this.#begin()
-    const publication = this.#cursor.next()
-    if (publication !== undefined) {
-      const qos = Math.min(publication.qos, this.#target.qos) as QoS
-      this.#receiver.deliver(publication, qos, true, this.#target) // [MQTT-3.3.1-8]
+    const message = this.#cursor.next()
+    if (message !== undefined) {
+      const qos = Math.min(message.qos, this.#target.qos) as QoS
+      this.#receiver.deliver(message.toPublication(this.#isV5), qos, true, this.#target) // [MQTT-3.3.1-8]
     } else if (this.#cursor.isDone) return this.#begin()
     return true
   }
