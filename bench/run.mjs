@@ -1,58 +1,54 @@
-// Damselfly beside mosquitto with a paho script, in the same run; docs/performance.md tells what is measured.
-//   npm run bench -- [--quick | --smoke] [--json FILE] [--docs]
-// --docs puts the table into docs/performance.md, between its markers.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+// Damselfly beside mosquitto, in the same run; docs/performance.md tells what is measured.
+//   npm run bench -- [main] [broker [SCENARIO…]] [--quick | --smoke] [--pairs N] [--ours COMMAND] [--json FILE] [--docs]
+//   main      publish → handler, against mosquitto with a paho script
+//   broker    the broker alone, against mosquitto; the scenarios that are named, or all
+//   --pairs   how often each of them is measured on both sides, in place of its own number
+//   --ours    a shell's command that starts another broker in Damselfly's place (systems/brokers.mjs)
+//   --docs    puts the tables into docs/performance.md, between their markers
+import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { benchBroker, scenarioNames } from './broker/broker.mjs'
 import { describeMachine, machineLine } from './machine.mjs'
-import { plans } from './plan.mjs'
-import { runRound } from './round.mjs'
-import { noiseOf, rowsOf, tableOf } from './table.mjs'
+import { mainJob } from './main-job/main-job.mjs'
+import { intoPage } from './page.mjs'
 
-const page = join(import.meta.dirname, '../docs/performance.md')
-const [begin, end] = ['<!-- bench: begin -->\n', '<!-- bench: end -->']
-
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: 'boolean' },
     smoke: { type: 'boolean' },
+    pairs: { type: 'string' },
+    ours: { type: 'string' },
     json: { type: 'string' },
     docs: { type: 'boolean' },
   },
 })
-const plan = plans[options.smoke ? 'smoke' : options.quick ? 'quick' : 'full']
-const machine = await describeMachine()
-const rounds = await runRounds()
-const rows = rowsOf(rounds)
-const text = [
-  machineLine(machine),
-  `${plan.rounds} rounds, medians; in brackets the lowest and the highest ratio of a round.`,
-  ...noiseOf(rounds),
-].join('\n')
-const result = `${text}\n\n${tableOf(rows)}\n`
-console.log(`\n${result}`)
-if (options.json !== undefined)
-  await writeFile(options.json, JSON.stringify({ machine, plan, rounds, rows }, null, 2))
-if (options.docs) await intoPage(result)
+const plan = options.smoke ? 'smoke' : options.quick ? 'quick' : 'full'
+const names = positionals.filter((word) => word !== 'main' && word !== 'broker')
+for (const name of names)
+  if (!scenarioNames.includes(name))
+    throw new Error(`no scenario ${name}; there are main, broker, ${scenarioNames.join(', ')}`)
 
-async function runRounds() {
-  const rounds = []
-  for (let number = 0; number < plan.rounds; number++) {
-    console.error(`round ${number + 1} of ${plan.rounds}`)
-    const folder = await mkdtemp(join(tmpdir(), 'damselfly-bench-'))
-    try {
-      rounds.push(await runRound(plan, number, folder))
-    } finally {
-      await rm(folder, { recursive: true })
-    }
-  }
-  return rounds
+const machine = await describeMachine()
+const result = { machine }
+if (positionals.length === 0 || positionals.includes('main')) {
+  result.main = await mainJob(plan)
+  await show('bench', result.main.text)
+}
+if (positionals.length === 0 || positionals.includes('broker') || names.length > 0) {
+  const pairs = options.pairs === undefined ? undefined : wholeNumber(options.pairs)
+  result.broker = await benchBroker({ plan, names, pairs, command: options.ours })
+  await show('broker bench', result.broker.text)
+}
+if (options.json !== undefined) await writeFile(options.json, JSON.stringify(result, null, 2))
+
+async function show(marker, text) {
+  const said = `${machineLine(machine)}\n${text}`
+  console.log(`\n${said}`)
+  if (options.docs) await intoPage(marker, said)
 }
 
-async function intoPage(result) {
-  const [before, rest] = (await readFile(page, 'utf8')).split(begin)
-  const after = rest?.split(end)[1]
-  if (after === undefined) throw new Error(`${page}: the markers ${begin}${end} are not there`)
-  await writeFile(page, `${before}${begin}${result}${end}${after}`)
+function wholeNumber(text) {
+  if (!/^[1-9]\d*$/.test(text)) throw new Error(`--pairs ${text}: not a whole number above 0`)
+  return Number(text)
 }

@@ -37,7 +37,6 @@ const doors: Readonly<Record<string, readonly string[] | 'any'>> = {
   'main.ts': 'any',
   'daemon.ts': house,
   daemon: house,
-  types: [],
 }
 
 const source = join(root, 'src')

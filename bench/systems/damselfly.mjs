@@ -1,70 +1,50 @@
-// Damselfly as its service runs it: one process, a rule, and an action of the house's own.
-import { spawn } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+// Damselfly as its service runs it: one process, in a folder of its own.
+import { readFileSync } from 'node:fs'
+import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { firstConnackNs } from '../mqtt-wire.mjs'
-import { end, freePort } from './support.mjs'
+import { end, freePort, spawnOn } from './support.mjs'
 
-const main = join(import.meta.dirname, '../../dist/main.js')
+const root = join(import.meta.dirname, '../..')
 
-const rules = `
-rules:
-  - on: bench/in
-    when: payload.msg == "ON"
-    do: { bench: note }
-  - on: bench/report
-    do: { bench: report }
-`
+/** The command line of the service, `node` left out. */
+export const serviceArgv = [...serviceFlags(), join(root, 'dist/main.js'), 'start']
 
-// The counterpart of paho-handler.py: one file in config/actions/, as docs/actions.md tells it.
-const action = `
-import { renameSync, writeFileSync } from 'node:fs'
-
-const noted = new Float64Array(100_000).fill(0)
-let count = 0
-
-export default {
-  name: 'bench',
-  options: (z) => z.object({ bench: z.enum(['note', 'report']) }),
-  run({ options, event }) {
-    if (options.bench === 'note') {
-      noted[count++] = Number(process.hrtime.bigint()) - event.payload.t
-    } else {
-      writeFileSync(event.payload + '.part', new Uint8Array(noted.buffer, 0, 8 * count))
-      renameSync(event.payload + '.part', event.payload)
-      count = 0
-    }
-  },
-}
-`
-
-/** @param folder an empty one, for configuration and data */
-export async function startDamselfly(folder) {
+/**
+ * @param folder an empty one, for configuration, data and the log
+ * @param env what stands in `.env` beside the port
+ * @param files of the house: { rules, actions: { name: text } }
+ * @param processors that it may use; all unless told
+ */
+export async function startDamselfly(folder, { env = {}, rules = '', actions = {}, processors } = {}) {
   const port = await freePort()
+  const variables = { PORT: port, BIND: 'loopback', GPIO_CHIP: 'simulated', LOG_FORMAT: 'json', ...env }
   await mkdir(join(folder, 'config/actions'), { recursive: true })
   await writeFile(
     join(folder, '.env'),
-    `PORT=${port}\nBIND=loopback\nGPIO_CHIP=simulated\nLOG_FORMAT=json\n`,
-    {
-      mode: 0o600,
-    },
+    Object.entries(variables)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join(''),
+    { mode: 0o600 },
   )
   await writeFile(join(folder, 'config/damselfly.yaml'), rules)
-  await writeFile(join(folder, 'config/actions/bench.mjs'), action)
+  for (const [name, source] of Object.entries(actions))
+    await writeFile(join(folder, 'config/actions', name), source)
 
+  const log = await open(join(folder, 'log'), 'w')
   const begunNs = process.hrtime.bigint()
-  const child = spawn(process.execPath, ['--max-semi-space-size=1', '--v8-pool-size=1', main, 'start'], {
+  const child = spawnOn(processors, process.execPath, serviceArgv, {
     cwd: folder,
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', log.fd, 'inherit'],
   })
+  await log.close()
   // its doors open last: who gets a CONNACK finds the rules in force
   const startMs = Number((await firstConnackNs(port, child)) - begunNs) / 1e6
-  return {
-    name: 'damselfly',
-    port,
-    pids: [child.pid],
-    brokerPids: [child.pid],
-    startMs: { connack: startMs, handling: startMs },
-    stop: () => end(child),
-  }
+  return { port, pid: child.pid, startMs, log: join(folder, 'log'), stop: () => end(child) }
+}
+
+/** What `systemd/damselfly.service` gives Node. */
+function serviceFlags() {
+  const unit = readFileSync(join(root, 'systemd/damselfly.service'), 'utf8')
+  return /^ExecStart=\S+ (.*) \S+ start$/m.exec(unit)[1].split(' ')
 }

@@ -13,13 +13,14 @@ import { Evictions } from './evictions.ts'
 import { House } from './house.ts'
 import { AedesHub } from './hub.ts'
 import { Journal } from './journal/journal.ts'
-import type { WillRecord } from './journal/records.ts'
+import type { StoredMessage } from './journal/records.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
 import { cut, plainAddress } from './log-fields.ts'
 import { Publication } from './publication.ts'
 import { Reception } from './reception.ts'
 import { RetainedStore } from './retained-store.ts'
 import { Router } from './router.ts'
+import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
@@ -96,7 +97,7 @@ export class Broker {
     this.#sessions = new Sessions({
       house: this.#house,
       counters,
-      publishWill: (will) => this.#publishWill(will),
+      publishWill: (message, retain, session) => this.#publishWill(message, retain, session),
       routeOf: (topic) => this.#router.routeOf(topic),
     })
     this.#house.reception = new Reception({
@@ -218,12 +219,12 @@ export class Broker {
       if (repeats !== undefined)
         log.warn({ ...cut(connection.toFields(ending)), ...repeats }, 'client disconnected')
     }
-    this.#sessions.left(connection, this.#isClosing ? { ...ending, isRegular: true } : ending)
+    this.#sessions.left(connection, ending)
   }
 
-  #publishWill({ message, retain }: WillRecord): void {
+  #publishWill(message: StoredMessage, retain: boolean, session: Session): void {
     const { topic, payload, qos, client } = message
-    const publication = Publication.fromStored(message, this.#router.routeOf(topic), retain)
+    const publication = Publication.fromStored(message, this.#router.routeOf(topic), retain, session)
     const packet = {
       cmd: 'publish',
       topic,

@@ -5,6 +5,7 @@ import type { Doorkeeper } from './doorkeeper.ts'
 import type { Reception } from './reception.ts'
 import type { Router } from './router.ts'
 import type { SessionHouse } from './session-house.ts'
+import type { ProtocolError } from './wire/protocol-error.ts'
 
 /** What all connections share. */
 export interface ConnectionHouse extends SessionHouse {
@@ -26,6 +27,8 @@ export interface ConnectionHouse extends SessionHouse {
   /** Pumps the sessions that `pumpSoon` was called for. */
   pumpAll(): void
   ended(connection: Connection, ending: Ending): void
+  /** The first packet is one that we do not take. */
+  refused(connection: Connection, error: ProtocolError): void
   /** An error of our own while a packet was handled. */
   failed(connection: Connection, error: unknown): void
 }

@@ -25,6 +25,9 @@ const copiedBytesMax = 16 * 1024
 /** Bytes of a refusal to a client that did not say what it takes. */
 const refusalBytesMax = 1_024
 
+/** The DUP flag of PUBLISH. */
+const dup = 8
+
 /** Up to here a packet is copied byte by byte: a call costs more. */
 const loopedBytesMax = 48
 
@@ -82,6 +85,8 @@ export class Connection implements SessionClient, FrameTaker {
   #isReady = false
   #hasSpoken = false
   #isHalted = false
+  /** Why nothing more will come, while what has come waits for `proceed`. */
+  #overReason: string | undefined
   /** Whether memory is short, and acknowledgements wait for that too. */
   #isWithheld = false
   #isClosed = false
@@ -100,8 +105,8 @@ export class Connection implements SessionClient, FrameTaker {
     this.house = house
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
-    stream.on('end', () => this.close({ reason: 'the client closed the connection' }))
-    stream.on('close', () => this.close({ reason: 'the connection was lost' }))
+    stream.on('end', () => this.#over('the client closed the connection'))
+    stream.on('close', () => this.#lost())
     stream.on('error', () => {}) // 'close' follows
   }
 
@@ -145,9 +150,9 @@ export class Connection implements SessionClient, FrameTaker {
     return !this.#isHalted && !this.#isClosed
   }
 
-  /** Answers that wait for the store. */
-  get heldAnswers(): number {
-    return this.#held?.count ?? 0
+  /** Messages of the client's whose last answer waits for the store. */
+  get heldFinals(): number {
+    return this.#held?.finals ?? 0
   }
 
   // --- what comes
@@ -179,6 +184,19 @@ export class Connection implements SessionClient, FrameTaker {
     this.#takeTurn(chunk.length)
   }
 
+  /** Nothing more will come. A client that did not wait for CONNACK is heard all the same, when it has been let in. */
+  #over(reason: string): void {
+    if (this.#isHalted && this.#agreement !== undefined) this.#overReason = reason
+    else this.close({ reason })
+  }
+
+  #lost(): void {
+    // @NOTE the stream of a connection that was reset does not tell what it has read while it was paused
+    const rest: Buffer | null = this.#isClosed ? null : this.#stream.read()
+    if (rest !== null) this.#receive(rest)
+    this.#over('the connection was lost')
+  }
+
   #work(chunk: Buffer | undefined): void {
     try {
       if (chunk === undefined) this.#reader.resume()
@@ -187,6 +205,7 @@ export class Connection implements SessionClient, FrameTaker {
       this.#fail(error)
     }
     this.house.pumpAll()
+    this.#checkOutput() // who only asks and reads no answers is let go as well
     if (this.#reader.held !== this.#chargedBytes) this.#chargeHeld()
   }
 
@@ -248,7 +267,8 @@ export class Connection implements SessionClient, FrameTaker {
     this.#isHalted = false
     if (this.#isClosed) return
     this.#work(undefined)
-    this.resume(pauseReason.halt)
+    if (this.#overReason === undefined) this.resume(pauseReason.halt)
+    else this.close({ reason: this.#overReason })
   }
 
   /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
@@ -330,7 +350,9 @@ export class Connection implements SessionClient, FrameTaker {
     let expirySeconds = 0
     if (publication.expiresAtMs !== 0) {
       expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
-      if (expirySeconds <= 0) return false // [MQTT-3.3.2-5]
+      // [MQTT-3.3.2-5]; what was sent before is sent again all the same [MQTT-4.4.0-1]
+      if (expirySeconds <= 0 && (flags & dup) === 0) return false
+      if (expirySeconds < 0) expirySeconds = 0
     }
     const isV5 = this.level === 5
     const alias = isPlain ? undefined : this.#aliases?.aliasOf(publication.topic)
@@ -379,11 +401,12 @@ export class Connection implements SessionClient, FrameTaker {
    */
   acknowledge(first: number, packetId: number, code: number, isRecorded: boolean): void {
     const { ledger, budget } = this.house
-    if (!isRecorded && this.#held === undefined && !budget.isPressing) {
+    const mustWait = budget.isPressing && first <= 0x50 // PUBREL and PUBCOMP let memory go
+    if (!isRecorded && this.#held === undefined && !mustWait) {
       this.#writeAck(first, packetId, code)
       return
     }
-    if (budget.isPressing && !this.#isWithheld) {
+    if (mustWait && !this.#isWithheld) {
       this.#isWithheld = true
       this.house.withhold(this)
     }
@@ -442,6 +465,7 @@ export class Connection implements SessionClient, FrameTaker {
   // --- the end
 
   #fail(error: unknown): void {
+    if (error instanceof ProtocolError && this.#agreement === undefined) this.house.refused(this, error)
     if (error instanceof ConnectError) {
       this.refuse(error.answerLevel, error.reasonCode, error.message)
     } else if (error instanceof ProtocolError) {

@@ -34,6 +34,8 @@ export class Destination implements Target {
   readonly share: Share | undefined
   /** Whether it stands for several, and belongs to one route. */
   isFolded: boolean
+  /** What counts for messages of the receiver's own: those without No Local; undefined for none [MQTT-3.8.3-3]. */
+  forOwn: Destination | undefined
 
   constructor(subscription: Subscription, share?: Share) {
     this.subscription = subscription
@@ -44,11 +46,28 @@ export class Destination implements Target {
     this.identifiers = subscription.identifier === 0 ? [] : [subscription.identifier]
     this.share = share
     this.isFolded = false
+    this.forOwn = subscription.noLocal ? undefined : this
+  }
+
+  /** The same, to be folded with others by itself. */
+  copy(): Destination {
+    const copy = new Destination(this.subscription, this.share)
+    copy.isFolded = true
+    copy.qos = this.qos
+    copy.retainAsPublished = this.retainAsPublished
+    copy.identifiers.splice(0, copy.identifiers.length, ...this.identifiers)
+    return copy
   }
 
   /** With one more subscription of the same receiver [MQTT-3.3.4-2], [MQTT-3.3.4-4]. */
   and(other: Subscription): Destination {
     const folded = this.isFolded ? this : new Destination(this.subscription)
+    const isAllOwn = folded.forOwn === folded && !other.noLocal
+    if (!isAllOwn) {
+      const own = folded.forOwn === folded ? folded.copy() : folded.forOwn
+      if (other.noLocal) folded.forOwn = own
+      else folded.forOwn = own === undefined ? new Destination(other) : own.and(other)
+    }
     folded.isFolded = true
     if (other.qos > folded.qos) folded.qos = other.qos
     if (!other.noLocal) folded.noLocal = false

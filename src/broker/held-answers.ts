@@ -6,25 +6,28 @@ export class HeldAnswers {
   /** Batch and packet, by turns; an acknowledgement is a number, so that thousands cost little. */
   #entries: (number | Uint8Array)[] = []
   #head = 0
+  #finals = 0
 
   get count(): number {
     return (this.#entries.length - this.#head) / 2
   }
 
-  /** The batch that the last one waits for. */
-  get lastBatch(): number {
-    return this.#entries[this.#entries.length - 2] as number
+  /** Those among them that end a message of the client's, and give it back a place in its window [MQTT-3.3.4-7]. */
+  get finals(): number {
+    return this.#finals
   }
 
   push(batch: number, answer: number | Uint8Array): void {
     this.#entries.push(batch, answer)
+    if (isFinal(answer)) this.#finals++
   }
 
   /** The next answer whose batch is kept; undefined when there is none. */
   next(kept: number): number | Uint8Array | undefined {
     const entries = this.#entries
     if (this.#head === entries.length || (entries[this.#head] as number) > kept) return undefined
-    const answer = entries[this.#head + 1]
+    const answer = entries[this.#head + 1] as number | Uint8Array
+    if (isFinal(answer)) this.#finals--
     this.#head += 2
     if (this.#head === entries.length) {
       entries.length = 0
@@ -35,6 +38,14 @@ export class HeldAnswers {
     }
     return answer
   }
+}
+
+/** PUBACK, PUBREC with an error, or PUBCOMP without one: that answers what was no message. */
+function isFinal(answer: number | Uint8Array): boolean {
+  if (typeof answer !== 'number') return false
+  const first = answer >>> 24
+  const isError = (answer & 0xff) >= 0x80
+  return first === 0x40 || (first === 0x50 && isError) || (first === 0x70 && !isError)
 }
 
 /** PUBACK, PUBREC, PUBREL or PUBCOMP as one number: the first byte, the identifier, the reason code. */

@@ -6,22 +6,31 @@ import { Repeats } from '../core/repeats.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
-import type { Journal } from './journal/journal.ts'
+import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
 import type { Reception } from './reception.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
+import type { ProtocolError } from './wire/protocol-error.ts'
 
 /** How long publishers wait for their acknowledgements at most when memory is short: it may stay so. */
 const withheldMsMax = 1_000
+
+/** How long retained messages are looked for in one turn of the event loop, for all sessions together. */
+const feedMs = 2
+
+/** A ledger that says when something was kept. */
+export interface KeptLedger extends Ledger {
+  onKept: () => void
+}
 
 export interface HouseParts {
   readonly aedes: Aedes
   readonly router: Router
   readonly retained: RetainedStore
-  readonly ledger: Journal
+  readonly ledger: KeptLedger
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly log: Logger
@@ -34,7 +43,7 @@ export class House implements ConnectionHouse {
   readonly publisher: Aedes
   readonly router: Router
   readonly retained: RetainedStore
-  readonly ledger: Journal
+  readonly ledger: Ledger
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly budget: MemoryBudget
@@ -48,6 +57,7 @@ export class House implements ConnectionHouse {
   readonly #withheld = new Set<Connection>()
   #afterKept: { readonly batch: number; readonly run: () => void }[] = []
   readonly #toPump = new Set<Session>()
+  readonly #toFeed = new Set<Session>()
   #withheldTimer: NodeJS.Timeout | undefined
 
   constructor(parts: HouseParts) {
@@ -111,6 +121,11 @@ export class House implements ConnectionHouse {
     }
   }
 
+  feedSoon(session: Session): void {
+    this.#toFeed.add(session)
+    this.currentTurn() // it ends soon
+  }
+
   dropped(session: Session, bound: LimitName): void {
     this.counters.add(bound)
     this.counters.add('messages.dropped')
@@ -129,6 +144,15 @@ export class House implements ConnectionHouse {
     this.pumpAll()
   }
 
+  refused(connection: Connection, error: ProtocolError): void {
+    this.counters.add('clients.refused')
+    const { address } = connection
+    // not by its words: there are numbers of the client's in them
+    const repeats = this.#repeats.admit(`refused ${address} ${error.reasonCode}`)
+    if (repeats !== undefined)
+      this.#parts.log.warn(cut({ address, reason: error.message, ...repeats }), 'client refused')
+  }
+
   failed(connection: Connection, error: unknown): void {
     this.counters.add('connections.failed')
     this.#parts.log.error({ err: error, ...cut(connection.toFields()) }, 'packet could not be handled')
@@ -137,10 +161,23 @@ export class House implements ConnectionHouse {
   readonly #endTurn = (): void => {
     this.#isTurnArmed = false
     this.#turn++
-    if (this.#waitingForTurn.length === 0) return
-    const due = this.#waitingForTurn
-    this.#waitingForTurn = []
-    for (const connection of due) connection.resume(pauseReason.turn)
+    if (this.#waitingForTurn.length > 0) {
+      const due = this.#waitingForTurn
+      this.#waitingForTurn = []
+      for (const connection of due) connection.resume(pauseReason.turn)
+    }
+    if (this.#toFeed.size > 0) this.#feed()
+  }
+
+  /** Whose time was not enough comes again after the others. */
+  #feed(): void {
+    const untilMs = performance.now() + feedMs
+    for (const session of this.#toFeed) {
+      this.#toFeed.delete(session)
+      session.feed(untilMs)
+      if (performance.now() > untilMs) break
+    }
+    if (this.#toFeed.size > 0) this.currentTurn()
   }
 
   #kept(): void {
@@ -151,9 +188,10 @@ export class House implements ConnectionHouse {
       for (const { batch, run } of due) if (batch <= kept) run()
     }
     const waiting = this.#waitingForStore
-    if (waiting.size === 0) return
-    this.#waitingForStore = new Set()
-    for (const connection of waiting) connection.release()
+    if (waiting.size > 0) {
+      this.#waitingForStore = new Set()
+      for (const connection of waiting) connection.release()
+    }
     this.pumpAll()
   }
 

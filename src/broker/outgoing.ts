@@ -13,6 +13,8 @@ export class Outgoing {
   readonly target: Target
   /** Its place in the session's deliveries in the store. */
   readonly order: number
+  /** Whether it may have reached the client: then it is sent with DUP. */
+  wasSent = false
   #isHeld = true
 
   constructor(

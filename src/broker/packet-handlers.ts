@@ -132,7 +132,7 @@ function unsubscribe(connection: Connection, bytes: Buffer, at: number, end: num
   const { ledger } = connection.house
   const before = ledger.recorded
   const codes = filters.map((filter) =>
-    session.subscriptions.delete(filter) ? reasonCode.success : reasonCode.noSubscriptionExisted,
+    session.unsubscribe(filter) ? reasonCode.success : reasonCode.noSubscriptionExisted,
   )
   connection.answer(
     encodeUnsuback(connection.level as ProtocolLevel, packetId, codes),
@@ -152,7 +152,7 @@ function disconnect(connection: Connection, bytes: Buffer, at: number, end: numb
       ) // [MQTT-3.14.2-2]
     session.expirySeconds = Math.min(expirySeconds, limits.sessionExpirySecondsMax)
   }
-  const keepsWill = code === reasonCode.disconnectWithWillMessage
+  const keepsWill = code !== reasonCode.success // [MQTT-3.1.2-8]
   connection.close({
     reason: keepsWill ? 'the client took leave, with its will' : 'the client took leave',
     isRegular: !keepsWill,

@@ -189,10 +189,15 @@ export class Publication {
     )
   }
 
-  static fromStored(message: StoredMessage, route: TopicBytes, retain: boolean): Publication {
+  static fromStored(
+    message: StoredMessage,
+    route: TopicBytes,
+    retain: boolean,
+    source?: Receiver,
+  ): Publication {
     const { qos, client, expiresAtMs, payload, properties } = message
     const expiryAt = properties === undefined ? -1 : expiryOffset(properties)
-    return Publication.of({ route, qos, retain, client, expiresAtMs }, payload, properties, expiryAt)
+    return Publication.of({ route, qos, retain, client, source, expiresAtMs }, payload, properties, expiryAt)
   }
 
   get topic(): string {

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { PublishPacket } from 'aedes'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
-import type { Connection } from './connection.ts'
+import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import { Publication } from './publication.ts'
 import type { Route } from './route.ts'
@@ -34,8 +34,10 @@ export class PublishReader {
   readonly #clientId: string
   readonly #isV5: boolean
   readonly #ourReceiveMaximum: number
-  /** The last topic; this client may publish to it. */
+  /** The last topic that this client may publish to. */
   #route: Route | undefined
+  /** Why it may not publish to the one that was refused last. */
+  #refusalCode: number = reasonCode.notAuthorized
   /** Routes by the client's topic aliases, which live as long as the connection [MQTT-3.3.2-7]. */
   #aliases: (Route | undefined)[] | undefined
 
@@ -45,7 +47,9 @@ export class PublishReader {
     this.#session = connection.session
     this.#clientId = connection.session.clientId
     this.#isV5 = connection.isV5
-    this.#ourReceiveMaximum = connection.agreement?.ourReceiveMaximum ?? 0
+    // what an earlier connection left unreleased takes no place in this one's window
+    this.#ourReceiveMaximum =
+      (connection.agreement?.ourReceiveMaximum ?? 0) + connection.session.receivedCount
   }
 
   /** One PUBLISH packet. @throws ProtocolError what ends the connection */
@@ -91,7 +95,7 @@ export class PublishReader {
     const route =
       alias === 0 ? this.#routeFor(bytes, topicAt, topicEnd) : this.#aliased(alias, bytes, topicAt, topicEnd)
     if (qos > 0 && this.#isV5) this.#checkFlow(qos, id)
-    if (route === undefined) return this.#refused(qos, id)
+    if (!this.#admits(route)) return this.#refused(qos, id)
     const before = this.#house.ledger.recorded
     if (qos === 2 && !this.#session.takeReceived(id)) {
       this.#connection.acknowledge(0x50, id, 0, false) // again [MQTT-4.3.3-10]
@@ -131,8 +135,7 @@ export class PublishReader {
     this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, this.#house.ledger.recorded !== before)
   }
 
-  /** The route of a topic name; undefined when this client may not publish to it, which has been told. */
-  #routeFor(bytes: Buffer, topicAt: number, topicEnd: number): Route | undefined {
+  #routeFor(bytes: Buffer, topicAt: number, topicEnd: number): Route {
     const last = this.#route
     if (
       last !== undefined &&
@@ -142,16 +145,21 @@ export class PublishReader {
     )
       return last
     const route = this.#house.router.routeOfBytes(bytes, topicAt, topicEnd)
-    if (route.problem !== undefined && isForbidden(bytes, topicAt, topicEnd))
-      throw new ProtocolError(reasonCode.topicNameInvalid, `PUBLISH: ${route.problem}`) // [MQTT-3.3.2-2]
-    const guest = this.#connection.agreement?.guest
-    if (guest === undefined || this.#house.doorkeeper.mayPublish(guest, route.topic) !== undefined)
-      return undefined
-    this.#route = route
+    if (route.problem !== undefined) refuseForbidden(bytes.subarray(topicAt, topicEnd), route.problem)
     return route
   }
 
-  #aliased(alias: number, bytes: Buffer, topicAt: number, topicEnd: number): Route | undefined {
+  /** Whether this client may publish to a topic; a no has been told. */
+  #admits(route: Route): boolean {
+    if (route === this.#route) return true
+    const { guest } = this.#connection.agreement as Agreement
+    const refusal = this.#house.doorkeeper.mayPublish(guest, route.topic)
+    if (refusal === undefined) this.#route = route
+    else this.#refusalCode = refusal.reasonCode
+    return refusal === undefined
+  }
+
+  #aliased(alias: number, bytes: Buffer, topicAt: number, topicEnd: number): Route {
     if (alias > limits.topicAliasesMax)
       throw new ProtocolError(
         reasonCode.topicAliasInvalid,
@@ -178,12 +186,12 @@ export class PublishReader {
 
   /** [MQTT-3.3.4-9]: a client sends no more than we said that we take. */
   #checkFlow(qos: QoS, id: number): void {
-    const open = this.#session.receivedCount + this.#connection.heldAnswers
+    const open = this.#session.receivedCount + this.#connection.heldFinals
     if (open < this.#ourReceiveMaximum) return
     if (qos === 2 && this.#session.hasReceived(id)) return
     throw new ProtocolError(
       reasonCode.receiveMaximumExceeded,
-      `PUBLISH: more than ${this.#ourReceiveMaximum} messages have no answer yet`,
+      `PUBLISH: more than ${this.#connection.agreement?.ourReceiveMaximum} messages have no answer yet`,
     )
   }
 
@@ -196,7 +204,7 @@ export class PublishReader {
     const { ledger } = this.#house
     const before = ledger.recorded
     if (qos === 2 && !this.#isV5) this.#session.takeReceived(id)
-    const code = this.#isV5 ? reasonCode.notAuthorized : 0
+    const code = this.#isV5 ? this.#refusalCode : 0
     this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, ledger.recorded !== before)
   }
 }
@@ -245,11 +253,11 @@ function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number): boolea
   return true
 }
 
-/** Whether no client may ever send it; the other problems are bounds of ours. */
-function isForbidden(bytes: Buffer, from: number, to: number): boolean {
-  if (from === to) return true
-  const topic = bytes.subarray(from, to)
-  return topic.includes(0) || topic.includes('+') || topic.includes('#') || !isUtf8(topic)
+/** Refuses what no client may ever send; the other problems of topics are bounds of ours. @throws ProtocolError */
+function refuseForbidden(topic: Buffer, problem: string): void {
+  if (topic.includes(0) || !isUtf8(topic)) throw malformed(`the topic: ${problem}`) // [MQTT-1.5.4-1], [MQTT-1.5.4-2]
+  if (topic.length === 0 || topic.includes('+') || topic.includes('#'))
+    throw new ProtocolError(reasonCode.topicNameInvalid, `PUBLISH: ${problem}`) // [MQTT-3.3.2-2]
 }
 
 function malformed(what: string): ProtocolError {

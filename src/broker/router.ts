@@ -210,9 +210,12 @@ export class Router {
   #deliver(publication: Publication, { targets, shares }: Route): void {
     const { qos, retain, source } = publication
     for (let index = 0; index < targets.length; index++) {
-      const target = targets[index] as Destination
+      let target = targets[index] as Destination
       const { receiver } = target
-      if (target.noLocal && receiver === source) continue // [MQTT-3.8.3-3]
+      if (receiver === source && target.forOwn !== target) {
+        if (target.forOwn === undefined) continue // [MQTT-3.8.3-3]
+        target = target.forOwn
+      }
       const most = target.qos
       try {
         receiver.deliver(publication, qos < most ? qos : most, retain && target.retainAsPublished, target)

@@ -15,4 +15,6 @@ export interface SessionHouse {
   dropped(session: Session, bound: LimitName): void
   /** Calls the session's `pump` at the end of what is being done now, once. */
   pumpSoon(session: Session): void
+  /** Calls the session's `feed` in one of the next turns of the event loop, once. */
+  feedSoon(session: Session): void
 }

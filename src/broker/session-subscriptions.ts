@@ -30,8 +30,9 @@ export class SessionSubscriptions {
 
   /** Adds a subscription, or takes the place of the one with the same filter [MQTT-3.8.4-3]. Its filter is valid. */
   put(record: SubscriptionRecord): void {
+    const isNew = !this.has(record.filter)
     this.restore(record)
-    if (this.#session.number !== 0) this.#house.ledger.putSubscription(this.#session.number, record)
+    if (this.#session.number !== 0) this.#house.ledger.putSubscription(this.#session.number, record, isNew)
   }
 
   /** Adds one that is in the store already. */

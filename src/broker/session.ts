@@ -1,7 +1,7 @@
 import { Fifo } from '../core/fifo.ts'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
-import { Inflight, waits } from './inflight.ts'
+import { Inflight, type Waits, waits } from './inflight.ts'
 import type { DeliveryRecord, SubscriptionRecord } from './journal/records.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Publication } from './publication.ts'
@@ -35,6 +35,9 @@ export interface SessionClient {
   pumpWhenKept(): void
 }
 
+/** Retained messages that are looked for between two looks at the clock. */
+const stepsBetweenClocks = 8
+
 /** A durable message of QoS 2 whose packet identifier is being stored: only then may it leave. Or one that comes after it. */
 interface Awaited {
   readonly id: number
@@ -60,15 +63,16 @@ export class Session implements Receiver {
   #client: SessionClient | undefined
   #queue: Fifo<Outgoing> | undefined
   #queueBytes = 0
-  /** Messages that this connection has been sent and has not answered. */
+  /** Messages that this connection has been sent and has not answered: all in flight but `#redeliveries`. */
   #unanswered = 0
   /** Identifiers to be sent again to this connection, the oldest first. */
-  #redeliveries: Fifo<number> | undefined
+  #redeliveries: Set<number> | undefined
   #awaited: Fifo<Awaited> | undefined
   #feed: RetainedFeed | undefined
   /** Packet identifiers of QoS 2 messages from the client that it has not released. */
   #received: Set<number> | undefined
   #nextOrder = 1
+  #isPumping = false
   #hasEnded = false
 
   constructor(clientId: string, number: number, house: SessionHouse) {
@@ -102,19 +106,15 @@ export class Session implements Receiver {
   /** Takes a client. Nothing is sent before it is ready and `pump` is called. */
   attach(client: SessionClient): void {
     this.#client = client
+    this.#isPumping = false
     this.disconnectedAtMs = 0
     this.#unanswered = 0
-    const ids = this.#inflight.count === 0 ? [] : this.#inflight.ids()
-    this.#redeliveries = undefined
-    this.#awaited = undefined
-    if (ids.length === 0) return
-    this.#redeliveries = new Fifo()
-    for (const id of ids) this.#redeliveries.push(id)
+    this.#awaited = undefined // they go with the others: the store has kept them when CONNACK leaves
+    this.#redeliveries = this.#inflight.count === 0 ? undefined : new Set(this.#inflight.ids())
   }
 
   detach(): void {
     this.#client = undefined
-    this.#feed = undefined
   }
 
   deliver(publication: Publication, qos: QoS, retain: boolean, target: Target): void {
@@ -129,37 +129,46 @@ export class Session implements Receiver {
   /** Sends what waits, as far as the client's window and its socket allow. */
   pump(): void {
     const client = this.#client
-    if (client === undefined || !client.isReady) return
+    if (this.#isPumping || client === undefined || !client.isReady) return
+    this.#isPumping = true // what is sent may make room, or end the connection
     if (this.#awaited !== undefined) this.#sendAwaited(client, this.#awaited)
-    if (this.#redeliveries !== undefined && !this.#redeliver(client, this.#redeliveries)) return
-    const queue = this.#queue
-    while (queue !== undefined && queue.size > 0) {
-      if (!this.#mayTakeMore(client)) return
-      const item = queue.shift() as Outgoing
-      this.#queueBytes -= item.bytes
-      this.#sendQueued(client, item)
-    }
-    this.#queue = undefined
-    while (this.#feed !== undefined && this.#mayTakeMore(client)) {
+    if (this.#redeliveries === undefined || this.#redeliver(client, this.#redeliveries))
+      this.#sendQueue(client)
+    this.#isPumping = false
+    if (this.#feed !== undefined && this.#mayFeed(client)) this.#house.feedSoon(this)
+  }
+
+  /** Sends retained messages that new subscriptions ask for, not longer than until then (`performance.now`). */
+  feed(untilMs: number): void {
+    const client = this.#client
+    if (client === undefined) return
+    this.#isPumping = true
+    for (let count = 1; this.#feed !== undefined && this.#mayFeed(client); count++) {
       if (!this.#feed.deliverNext()) this.#feed = undefined
+      else if (count % stepsBetweenClocks === 0 && performance.now() > untilMs) {
+        this.#house.feedSoon(this)
+        break
+      }
     }
+    this.#isPumping = false
   }
 
   /** PUBACK [MQTT-4.3.2-5]. */
   acknowledged(id: number): void {
-    if (this.#inflight.stateOf(id) === waits.puback) this.#finish(id)
+    if (this.#stateOf(id) === waits.puback) this.#finish(id)
   }
 
   /**
    * PUBREC [MQTT-4.3.3-8]. @returns whether the identifier is known; then PUBREL is due, unless `isRefused`
    */
   received(id: number, isRefused: boolean): boolean {
-    const state = this.#inflight.stateOf(id)
+    const state = this.#stateOf(id)
     if (state !== waits.pubrec && state !== waits.pubcomp) return false
     if (isRefused) {
       this.#finish(id) // [MQTT-4.4.0-2]: a refusal ends the delivery
       return true
     }
+    if (this.#redeliveries?.delete(id) === true) this.#unanswered++ // PUBREL leaves now
     if (state === waits.pubcomp) return true
     this.#inflight.move(id, waits.pubrec, waits.pubcomp)
     const item = this.#inflight.itemOf(id)
@@ -169,7 +178,7 @@ export class Session implements Receiver {
 
   /** PUBCOMP. */
   completed(id: number): void {
-    if (this.#inflight.stateOf(id) === waits.pubcomp) this.#finish(id)
+    if (this.#stateOf(id) === waits.pubcomp) this.#finish(id)
   }
 
   /** A QoS 2 message from the client. @returns false when it has come before, and must not be published again */
@@ -198,11 +207,18 @@ export class Session implements Receiver {
     this.#feed.add(subscription)
   }
 
+  /** @returns whether there was such a subscription */
+  unsubscribe(filter: string): boolean {
+    this.#feed?.remove(filter) // [MQTT-3.10.4-2]
+    return this.subscriptions.delete(filter)
+  }
+
   /** Ends for good: nothing of it is left, here or in the store. */
   end(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
     this.detach()
+    this.#feed = undefined
     this.subscriptions.clear()
     const { budget } = this.#house
     const left: Outgoing[] = []
@@ -211,7 +227,7 @@ export class Session implements Receiver {
       const item = this.#inflight.free(id)
       if (item === undefined) continue
       if (this.number !== 0) this.#forget(item)
-      if (state === waits.puback)
+      if (state === waits.puback || !item.wasSent)
         left.push(item) // one of QoS 2 that was sent is not sent to another [MQTT-4.8.2-5]
       else item.release(budget)
     }
@@ -220,7 +236,7 @@ export class Session implements Receiver {
       left.push(item)
     }
     if (this.number !== 0) this.#house.ledger.deleteSession(this.number)
-    for (const { target, publication, qos } of left) target.share?.redistribute(publication, qos)
+    for (const { target, publication } of left) target.share?.redistribute(publication, publication.qos)
     for (const item of left) item.release(budget)
   }
 
@@ -242,6 +258,7 @@ export class Session implements Receiver {
     const item = new Outgoing(publication, qos, retain, target, order, this.#house.budget)
     if (packetId === 0) this.#enqueue(item)
     else {
+      item.wasSent = true // or it may have been
       const state = qos === 1 ? waits.puback : isReleased ? waits.pubcomp : waits.pubrec
       this.#inflight.retake(packetId, state, item)
     }
@@ -258,7 +275,7 @@ export class Session implements Receiver {
     retain: boolean,
     target: Target,
   ): void {
-    if (this.#queue !== undefined || !client.isReady || !this.#mayTakeMore(client)) {
+    if (this.#queue !== undefined || !this.#mayTakeMore(client)) {
       if (this.#makeRoom(publication))
         this.#enqueue(new Outgoing(publication, qos, retain, target, 0, this.#house.budget))
       return
@@ -268,57 +285,73 @@ export class Session implements Receiver {
       target.share === undefined
         ? undefined
         : new Outgoing(publication, qos, retain, target, 0, this.#house.budget)
+    if (item !== undefined) item.wasSent = true
     const id = this.#inflight.take(qos === 1 ? waits.puback : waits.pubrec, item)
     this.#unanswered++
     if (!client.send(publication, qos, retain ? 1 : 0, target.identifiers, id)) this.#finish(id)
   }
 
   #deliverDurably(publication: Publication, qos: 1 | 2, retain: boolean, target: Target): void {
+    if (this.#hasEnded) return // while the message was on its way to several
     const { budget } = this.#house
     if (this.#client === undefined && budget.isPressing) {
       this.#house.dropped(this, 'memoryBytesMax')
       return
     }
     const client = this.#client
-    const isNow = this.#queue === undefined && client?.isReady === true && this.#mayTakeMore(client)
+    const isFirst = this.#queue === undefined && this.#redeliveries === undefined
+    const isNow = isFirst && client !== undefined && this.#mayTakeMore(client)
     if (!isNow && !this.#makeRoom(publication)) return
     const item = new Outgoing(publication, qos, retain, target, this.#nextOrder++, budget)
-    if (!isNow || client === undefined) {
+    if (!isNow) {
       this.#record(item, 0, false, true)
       this.#enqueue(item)
       return
     }
-    const id = this.#inflight.take(qos === 1 ? waits.puback : waits.pubrec, item)
-    this.#unanswered++
-    this.#record(item, id, false, true)
-    this.#sendFirst(client, item, id)
+    this.#sendFirst(client, item, true)
   }
 
   /** Whether the client's window and its socket have room for one more. */
   #mayTakeMore(client: SessionClient): boolean {
-    return this.#unanswered < client.receiveMaximum && client.hasRoom
+    return client.isReady && this.#unanswered < client.receiveMaximum && client.hasRoom
   }
 
-  #sendQueued(client: SessionClient, item: Outgoing): void {
+  /** Retained messages go after all others that wait. */
+  #mayFeed(client: SessionClient): boolean {
+    return this.#redeliveries === undefined && this.#queue === undefined && this.#mayTakeMore(client)
+  }
+
+  #sendQueue(client: SessionClient): void {
+    const queue = this.#queue
+    while (queue !== undefined && queue.size > 0) {
+      if (!this.#mayTakeMore(client)) return
+      const item = queue.shift() as Outgoing
+      this.#queueBytes -= item.bytes
+      this.#sendFirst(client, item, false)
+    }
+    this.#queue = undefined
+  }
+
+  /** Gives a message its packet identifier. `isNew`: the store has not heard of it. */
+  #sendFirst(client: SessionClient, item: Outgoing, isNew: boolean): void {
     const id = this.#inflight.take(item.qos === 1 ? waits.puback : waits.pubrec, item)
     this.#unanswered++
-    if (this.number !== 0) this.#record(item, id, false, false)
-    this.#sendFirst(client, item, id)
-  }
-
-  #sendFirst(client: SessionClient, item: Outgoing, id: number): void {
     const { ledger } = this.#house
-    const mustBeKept = item.qos === 2 && this.number !== 0 && ledger.kept < ledger.open
-    if (!mustBeKept && this.#awaited === undefined) return this.#sendItem(client, item, id, 0)
+    const before = ledger.recorded
+    if (this.number !== 0) this.#record(item, id, false, isNew)
+    const mustBeKept = item.qos === 2 && ledger.recorded !== before
+    if (!mustBeKept && this.#awaited === undefined) return this.#sendItem(client, item, id)
     // what comes after one that waits does not overtake it
     this.#awaited ??= new Fifo()
     this.#awaited.push({ id, batch: mustBeKept ? ledger.open : 0 })
     client.pumpWhenKept()
   }
 
-  #sendItem(client: SessionClient, item: Outgoing, id: number, dup: number): void {
-    const { publication, qos, retain, target } = item
-    if (!client.send(publication, qos, dup | (retain ? 1 : 0), target.identifiers, id)) this.#finish(id)
+  #sendItem(client: SessionClient, item: Outgoing, id: number): void {
+    const { publication, qos, retain, target, wasSent } = item
+    const flags = (wasSent ? 8 : 0) | (retain ? 1 : 0) // [MQTT-3.3.1-1]
+    item.wasSent = true
+    if (!client.send(publication, qos, flags, target.identifiers, id)) this.#finish(id)
   }
 
   #sendAwaited(client: SessionClient, awaited: Fifo<Awaited>): void {
@@ -326,35 +359,40 @@ export class Session implements Receiver {
     for (let next = awaited.peek(); next !== undefined && next.batch <= kept; next = awaited.peek()) {
       awaited.shift()
       const item = this.#inflight.itemOf(next.id)
-      if (item !== undefined) this.#sendItem(client, item, next.id, 0)
+      if (item !== undefined) this.#sendItem(client, item, next.id)
     }
     if (awaited.size === 0) this.#awaited = undefined
     else client.pumpWhenKept()
   }
 
   /** [MQTT-4.4.0-1]: what was not answered is sent again, with its identifier, in its order. @returns whether it is done */
-  #redeliver(client: SessionClient, redeliveries: Fifo<number>): boolean {
-    while (redeliveries.size > 0) {
+  #redeliver(client: SessionClient, redeliveries: Set<number>): boolean {
+    for (const id of redeliveries) {
       if (!this.#mayTakeMore(client)) return false
-      const id = redeliveries.shift() as number
-      const state = this.#inflight.stateOf(id)
-      if (state === waits.nothing) continue // answered without being asked again
+      redeliveries.delete(id)
       this.#unanswered++
       const item = this.#inflight.itemOf(id)
-      if (state === waits.pubcomp) client.sendPubrel(id)
-      else if (item !== undefined) this.#sendItem(client, item, id, 8)
+      if (this.#inflight.stateOf(id) === waits.pubcomp) client.sendPubrel(id)
+      else if (item !== undefined) this.#sendItem(client, item, id)
     }
     this.#redeliveries = undefined
     return true
   }
 
+  /** What an identifier waits for, when the client can know of it. */
+  #stateOf(id: number): Waits {
+    return this.#inflight.itemOf(id)?.wasSent === false ? waits.nothing : this.#inflight.stateOf(id)
+  }
+
   #finish(id: number): void {
     const item = this.#inflight.free(id)
-    if (this.#unanswered > 0) this.#unanswered--
+    // one that is still to be sent again is answered all the same, but this connection's window has no place for it yet
+    if (this.#redeliveries?.delete(id) !== true) this.#unanswered--
     if (item !== undefined) {
       if (this.number !== 0) this.#forget(item)
       item.release(this.#house.budget)
     }
+    if (this.#isPumping) return
     if (this.#queue !== undefined || this.#redeliveries !== undefined || this.#feed !== undefined)
       this.#house.pumpSoon(this)
   }

@@ -1,11 +1,12 @@
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Connection, Ending } from './connection.ts'
-import type { RestoredSession, WillRecord } from './journal/records.ts'
+import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
 import { Publication } from './publication.ts'
 import { Session } from './session.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Will } from './wire/connect.ts'
+import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
@@ -19,8 +20,8 @@ interface PendingWill {
 export interface SessionsParts {
   readonly house: SessionHouse
   readonly counters: Counters
-  /** Publishes what a client has left behind [MQTT-3.1.2-8]. */
-  readonly publishWill: (will: WillRecord) => void
+  /** Publishes what the client of a session has left behind [MQTT-3.1.2-8]. */
+  readonly publishWill: (message: StoredMessage, retain: boolean, session: Session) => void
   /** The route of a topic, for what is restored. */
   readonly routeOf: (topic: string) => Publication['route']
 }
@@ -73,13 +74,14 @@ export class Sessions {
       reasonCode: reasonCode.sessionTakenOver,
       reason: 'another connection has the same client identifier',
     })
+    const now = Date.now()
     const old = this.#byId.get(clientId)
-    if (old !== undefined && cleanStart) this.end(old)
+    if (old !== undefined && (cleanStart || isOver(old, now))) this.end(old)
     const kept = this.#byId.get(clientId)
     if (kept !== undefined) {
       kept.expirySeconds = expirySeconds
       this.#away.delete(kept)
-      this.#wills.delete(kept) // [MQTT-3.1.3-9]
+      this.#settleWill(kept, now)
       return { session: kept, isPresent: true }
     }
     const { house } = this.#parts
@@ -87,7 +89,6 @@ export class Sessions {
     const session = new Session(clientId, number, house)
     session.expirySeconds = expirySeconds
     this.#byId.set(clientId, session)
-    this.#keepWithinBound()
     return { session, isPresent: false }
   }
 
@@ -95,7 +96,7 @@ export class Sessions {
   attach(session: Session, connection: Connection, will: Will | undefined): void {
     this.#connections.set(session, connection)
     session.attach(connection)
-    this.#record(session, will === undefined ? undefined : recordOf(will, session.clientId, Date.now()))
+    this.#record(session, will === undefined ? undefined : recordOf(will, session.clientId))
   }
 
   /** A connection has ended: its session ends as well, or waits; its will is published, now or later. */
@@ -107,7 +108,7 @@ export class Sessions {
     const will =
       ending.isRegular || agreement.will === undefined
         ? undefined
-        : recordOf(agreement.will, session.clientId, now)
+        : recordOf(agreement.will, session.clientId)
     this.#connections.delete(session)
     session.detach()
     session.disconnectedAtMs = now
@@ -119,9 +120,9 @@ export class Sessions {
     this.#away.add(session)
     const isLater = will !== undefined && will.delaySeconds > 0
     this.#record(session, isLater ? will : undefined)
-    if (will === undefined) return
     if (isLater) this.#wills.set(session, { will, atMs: now + will.delaySeconds * 1_000 })
-    else this.#parts.publishWill(will)
+    else if (will !== undefined) this.#publishWill(session, will)
+    this.#keepWithinBound()
   }
 
   /** Ends sessions whose time is up, and publishes wills that are due. Called once a second. */
@@ -130,12 +131,10 @@ export class Sessions {
       if (nowMs < atMs) continue
       this.#wills.delete(session)
       this.#record(session, undefined)
-      this.#parts.publishWill(will)
+      this.#publishWill(session, will)
     }
     for (const session of this.#away) {
-      const { expirySeconds, disconnectedAtMs } = session
-      const seconds = Math.min(expirySeconds, limits.sessionExpirySecondsMax)
-      if (seconds === never || nowMs < disconnectedAtMs + seconds * 1_000) continue
+      if (!isOver(session, nowMs)) continue
       this.#parts.counters.add('sessions.expired')
       this.end(session)
     }
@@ -148,16 +147,18 @@ export class Sessions {
     const pending = this.#wills.get(session)
     this.#wills.delete(session)
     session.end()
-    if (pending !== undefined) this.#parts.publishWill(pending.will)
+    if (pending !== undefined) this.#publishWill(session, pending.will)
   }
 
   /** Takes sessions back from the store; their clients are away. */
   restore(sessions: readonly RestoredSession[], nowMs: number): void {
     const publications = new Map<object, Publication>()
-    for (const { record, subscriptions, deliveries, receivedIds } of sessions) {
+    const leftAtMs = ({ record }: RestoredSession): number => record.disconnectedAtMs || nowMs // the process ended before the connection
+    for (const restored of sessions.toSorted((one, other) => leftAtMs(one) - leftAtMs(other))) {
+      const { record, subscriptions, deliveries, receivedIds } = restored
       const session = new Session(record.clientId, record.number, this.#parts.house)
       session.expirySeconds = record.expirySeconds
-      session.disconnectedAtMs = record.disconnectedAtMs || nowMs // the process ended before the connection
+      session.disconnectedAtMs = leftAtMs(restored)
       for (const subscription of subscriptions) session.subscriptions.restore(subscription)
       for (const { order, body, message, delivery } of deliveries) {
         let publication = publications.get(body)
@@ -170,14 +171,16 @@ export class Sessions {
       }
       session.restoreReceived(receivedIds)
       this.#byId.set(record.clientId, session)
-      this.#away.add(session)
       const { will } = record
       if (will !== undefined)
         this.#wills.set(session, { will, atMs: session.disconnectedAtMs + will.delaySeconds * 1_000 })
     }
+    const byAge = [...this.#byId.values()].sort((a, b) => a.disconnectedAtMs - b.disconnectedAtMs)
+    for (const session of byAge) this.#away.add(session)
+    this.#keepWithinBound()
   }
 
-  /** Writes down that all connections have ended: the process stops. Wills are not published then. */
+  /** Ends all connections: the process stops. Wills that are due later are published after the next start, if then due. */
   closeAll(ending: Ending): void {
     for (const connection of [...this.#connections.values()]) connection.close(ending)
   }
@@ -188,10 +191,24 @@ export class Sessions {
 
   #keepWithinBound(): void {
     for (const oldest of this.#away) {
-      if (this.#byId.size - this.#connections.size <= limits.sessionsMax) return
+      if (this.#away.size <= limits.sessionsMax) return
       this.#parts.counters.add('sessionsMax')
       this.end(oldest)
     }
+  }
+
+  /** The client is back: its will is dropped, unless it was due before [MQTT-3.1.3-9]. */
+  #settleWill(session: Session, nowMs: number): void {
+    const pending = this.#wills.get(session)
+    this.#wills.delete(session)
+    if (pending !== undefined && pending.atMs <= nowMs) this.#publishWill(session, pending.will)
+  }
+
+  #publishWill(session: Session, { message, retain }: WillRecord): void {
+    const seconds = expirySecondsOf(message)
+    // [MQTT-3.1.3.2.4]: its lifetime begins when it is published
+    const expiresAtMs = seconds === -1 ? 0 : Date.now() + Math.max(seconds * 1_000, 1)
+    this.#parts.publishWill({ ...message, expiresAtMs }, retain, session)
   }
 
   #record(session: Session, will: WillRecord | undefined): void {
@@ -201,10 +218,21 @@ export class Sessions {
   }
 }
 
-function recordOf(will: Will, client: string, nowMs: number): WillRecord {
-  const { topic, payload, qos, properties, messageExpiryInterval, retain, delaySeconds } = will
-  // [MQTT-3.1.3.2.4]: its lifetime begins when it is published, at the earliest now
-  const expiresAtMs =
-    messageExpiryInterval === -1 ? 0 : nowMs + (delaySeconds + messageExpiryInterval) * 1_000
-  return { message: { topic, payload, qos, properties, expiresAtMs, client }, retain, delaySeconds }
+/** Whether its time is up. */
+function isOver({ expirySeconds, disconnectedAtMs }: Session, nowMs: number): boolean {
+  const seconds = Math.min(expirySeconds, limits.sessionExpirySecondsMax)
+  return seconds !== never && nowMs >= disconnectedAtMs + seconds * 1_000
+}
+
+function recordOf(will: Will, client: string): WillRecord {
+  const { topic, payload, qos, properties, retain, delaySeconds } = will
+  return { message: { topic, payload, qos, properties, expiresAtMs: 0, client }, retain, delaySeconds }
+}
+
+/** Message Expiry Interval, or -1. */
+function expirySecondsOf({ properties }: StoredMessage): number {
+  if (properties === undefined) return -1
+  const found = new PublishProperties()
+  scanPublishProperties(properties, 0, properties.length, found)
+  return found.messageExpiryInterval
 }

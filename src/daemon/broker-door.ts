@@ -29,7 +29,7 @@ export function brokerDoor(parts: BrokerDoorParts): Promise<BrokerDoor> {
 }
 
 async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorParts): Promise<BrokerDoor> {
-  const { Broker } = await import('../broker/broker.ts')
+  const { Broker } = await withPlainStreams(() => import('../broker/broker.ts'))
   const { dataDir } = settings
   const broker = await Broker.open({
     dataDir,
@@ -59,6 +59,22 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     },
     settle: async () => await doors[Symbol.asyncDispose](),
     close: () => broker.close(),
+  }
+}
+
+/**
+ * Loads something whose dependencies bring `readable-stream`, which is a copy of Node's streams: told so, it takes the
+ * original, and the process stays 1.5 MB smaller.
+ */
+async function withPlainStreams<Loaded>(load: () => Promise<Loaded>): Promise<Loaded> {
+  const name = 'READABLE_STREAM'
+  const before = process.env[name]
+  process.env[name] = 'disable'
+  try {
+    return await load()
+  } finally {
+    if (before === undefined) delete process.env[name]
+    else process.env[name] = before
   }
 }
 

@@ -6,15 +6,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import mqtt from 'mqtt'
+import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import { Broker } from '#src/broker/broker.js'
-import { limits } from '#src/core/limits.js'
+import { limits, setLimits } from '#src/core/limits.js'
 import type { Message } from '#src/core/message.js'
 import { Secret } from '#src/core/secret.js'
 import { brokerWorld, connectPacket, untilClosed } from '../support/broker.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { missing } from '../support/tools.js'
 import { until } from '../support/until.js'
+import { connectBytes, packet, prefixed } from '../support/wire-client.js'
 
 test('what a client publishes reaches a subscriber in the process with topic, bytes, QoS and client id', async (context) => {
   const { broker, connect } = await brokerWorld(context)
@@ -136,14 +137,60 @@ test('new credentials hold from the next connection on', async (context) => {
   )
 })
 
-test('a client of MQTT 5 is told in the log to speak 3.1.1', async (context) => {
+test('clients of MQTT 3.1, 3.1.1 and 5 hear each other, and the process hears them all', async (context) => {
+  const { broker, connect } = await brokerWorld(context)
+  const inside: string[] = []
+  broker.hub.subscribe('talk', ({ payload, client }) => inside.push(`${client}: ${payload}`))
+  const seen: string[] = []
+  const versions: readonly IClientOptions[] = [
+    { protocolId: 'MQIsdp', protocolVersion: 3, clientId: 'v3' },
+    { protocolVersion: 4, clientId: 'v4' },
+    { protocolVersion: 5, clientId: 'v5' },
+  ]
+  const clients: MqttClient[] = []
+  for (const options of versions) {
+    const client = await connect(options)
+    client.on('message', (_, payload) => seen.push(`${options.clientId} hears ${payload}`))
+    await client.subscribeAsync('talk', { qos: 2 })
+    clients.push(client)
+  }
+  for (const [index, client] of clients.entries())
+    await client.publishAsync('talk', `from ${versions[index]?.clientId}`, { qos: 2 })
+  const names = ['v3', 'v4', 'v5']
+  const all = names.flatMap((one) => names.map((other) => `${one} hears from ${other}`))
+  await until('all were heard', () => seen.length >= all.length)
+  assert.deepEqual(seen.sort(), all)
+  assert.deepEqual(
+    inside,
+    names.map((name) => `${name}: from ${name}`),
+  )
+})
+
+test('a client whose CONNECT cannot be taken is told why, and the log says who and why, once', async (context) => {
+  const { log, raw, counters } = await brokerWorld(context)
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const socket = await raw()
+    const answer = untilClosed(socket)
+    socket.write(connectPacket('v6', 6))
+    assert.deepEqual([...(await answer)].slice(0, 4), [0x20, 2, 0, 1]) // [MQTT-3.1.2-2]
+  }
+  const [line, ...more] = log.having('client refused')
+  assert.equal(line?.fields['address'], '127.0.0.1')
+  assert.match(String(line?.fields['reason']), /6/)
+  assert.equal(more.length, 0)
+  assert.equal(counters.get('clients.refused'), 3)
+})
+
+test('what does not speak MQTT at all is let go without a line in the log', async (context) => {
   const { log, raw } = await brokerWorld(context)
   const socket = await raw()
   const answer = untilClosed(socket)
-  socket.write(connectPacket('v5', 5))
-  assert.deepEqual([...(await answer)].slice(0, 4), [0x20, 2, 0, 1]) // [MQTT-3.1.2-2]
-  await until('it was logged', () => log.having('client refused').length === 1)
-  assert.match(String(log.having('client refused')[0]?.fields['remedy']), /3\.1\.1/)
+  socket.write('GET / HTTP/1.1\r\n\r\n')
+  assert.deepEqual([...(await answer)], [])
+  assert.deepEqual(
+    log.lines.filter(({ level }) => level !== 'debug'),
+    [],
+  )
 })
 
 test('an impossible filter gets SUBACK 0x80, and the client stays [MQTT-4.7.1-2]', async (context) => {
@@ -193,7 +240,10 @@ test('a packet that declares more than the limit ends its connection before it i
   socket.write(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]))
   await closed
   assert.equal(counters.get('packetBytesMax'), 1)
-  assert.equal(log.having('client refused')[0]?.fields['bytes'], 268_435_460)
+  const [line] = log.having('client disconnected')
+  assert.equal(line?.level, 'warn')
+  assert.deepEqual([line?.fields['client'], line?.fields['code']], ['big', 'packet too large'])
+  assert.match(String(line?.fields['reason']), /268435460 bytes, of at most 10485760/)
 })
 
 test('addresses come and go without touching the clients of those that stay', async (context) => {
@@ -252,7 +302,7 @@ test('a client without a client id gets a short one that says so', async (contex
   }
   const named = await connect({ clientId: 'auto' })
   await named.publishAsync('who', '', { qos: 1 })
-  assert.match(senders.join(' '), /^auto-[0-9a-f]{8} auto-[0-9a-f]{8} auto$/)
+  assert.match(senders.join(' '), /^auto-[0-9a-f]{16} auto-[0-9a-f]{16} auto$/)
   assert.equal(new Set(senders).size, 3)
 })
 
@@ -270,10 +320,12 @@ test('a second Damselfly on the same data is refused with the reason', async (co
 
 const damages: readonly (readonly [
   what: string,
+  isAllSaved: boolean,
   spoil: (folder: string, files: readonly string[]) => Promise<unknown>,
 ])[] = [
   [
     'rubbish in its index',
+    true,
     (folder, files) =>
       Promise.all(
         files
@@ -281,13 +333,15 @@ const damages: readonly (readonly [
           .map((file) => writeFile(join(folder, file), 'rubbish')),
       ),
   ],
-  ['no CURRENT', (folder) => rm(join(folder, 'CURRENT'))],
+  ['no CURRENT', true, (folder) => rm(join(folder, 'CURRENT'))],
   [
     'no MANIFEST',
+    true,
     (folder, files) => rm(join(folder, files.find((file) => file.startsWith('MANIFEST')) as string)),
   ],
   [
     'a damaged block',
+    false,
     async (folder, files) => {
       for (const file of files.filter((name) => name.endsWith('.ldb'))) {
         const bytes = await readFile(join(folder, file))
@@ -297,6 +351,7 @@ const damages: readonly (readonly [
   ],
   [
     'a cut table',
+    false,
     (folder, files) =>
       Promise.all(
         files.filter((name) => name.endsWith('.ldb')).map((file) => truncate(join(folder, file), 100)),
@@ -304,26 +359,42 @@ const damages: readonly (readonly [
   ],
 ]
 
-for (const [what, spoil] of damages) {
-  test(`a store with ${what} is set aside with a clear line, and the broker starts and retains`, async (context) => {
+for (const [what, isAllSaved, spoil] of damages) {
+  test(`of a store with ${what} a copy is set aside with a clear line, what can be saved is saved, and the broker starts and retains`, async (context) => {
     const dataDir = await tempFolder(context)
     const folder = join(dataDir, 'broker')
+    const filling = 'x'.repeat(500)
     for (let start = 0; start < 2; start++) {
       const { broker } = await brokerWorld(context, { dataDir })
       for (let index = 0; index < 200; index++)
         await broker.hub.publish({
           topic: `t/${index}`,
-          payload: `${start} ${'x'.repeat(500)}`,
+          payload: `${start} ${index} ${filling}`,
           retain: true,
         })
       await broker.close()
     }
     await spoil(folder, await readdir(folder))
     const { broker, log } = await brokerWorld(context, { dataDir })
-    const [line] = log.having('store was damaged: set aside, starting with an empty one')
-    assert.equal(line?.fields['store'], folder)
+    const [line] = log.having('store is damaged: a copy is set aside, saving what can be saved')
+    assert.equal(line?.fields['store'], folder, JSON.stringify(log.lines))
     assert.ok((await readdir(dataDir)).some((name) => name.startsWith('broker.damaged-')))
+    let saved = 0
+    for await (const { topic, payload } of broker.hub.retained('#')) {
+      const index = topic.slice('t/'.length)
+      // of an older state nothing may come back
+      assert.ok(
+        !isAllSaved || `${payload}` === `1 ${index} ${filling}`,
+        `${topic} ${payload.subarray(0, 10)}`,
+      )
+      saved++
+    }
+    if (isAllSaved) assert.equal(saved, 200)
     await broker.hub.publish({ topic: 'a', payload: 'y', retain: true })
+    await broker.close()
+    const next = await brokerWorld(context, { dataDir })
+    assert.deepEqual(next.log.lines, [])
+    assert.equal(next.broker.retainedMessages, saved + 1)
   })
 }
 
@@ -345,12 +416,9 @@ test('a disk that is full is said once; what is retained meanwhile is written wh
   } catch {} // it is full now
   for (let index = 0; index < 200; index++)
     await first.broker.hub.publish({ topic: `while/${index}`, payload: 'x'.repeat(1_000), retain: true })
-  await until(
-    'it was said',
-    () => first.log.having('retained messages cannot be written, trying again').length > 0,
-  )
+  await until('it was said', () => first.log.having('the store cannot be written, trying again').length > 0)
   await rm(join(disk, 'ballast'))
-  await until('it is well again', () => first.log.having('retained messages are written again').length > 0)
+  await until('it is well again', () => first.log.having('the store is written again').length > 0)
   await first.broker.hub.publish({ topic: 'after', payload: 'x', retain: true })
   await first.broker.close()
   const second = await brokerWorld(context, { dataDir })
@@ -376,24 +444,67 @@ test('a data folder that cannot be made is told with the key to set', async (con
   })
 })
 
-for (const count of [1, 20, 1_000]) {
-  test(`a program that connects, publishes ${count} times and leaves without waiting is heard in full and in order`, async (context) => {
-    const { broker, raw } = await brokerWorld(context)
-    const heard: string[] = []
-    broker.hub.subscribe('n', ({ payload }) => heard.push(`${payload}`))
-    const socket = await raw()
-    const publishes = Array.from({ length: count }, (_, index) => {
-      const text = Buffer.from(`${index}`)
-      return Buffer.concat([Buffer.from([0x30, 3 + text.length, 0, 1, 0x6e]), text])
+for (const [session, clean] of [
+  ['connects', true],
+  ['connects with a session that is kept', false],
+] as const)
+  for (const count of [1, 20, 10_000]) {
+    test(`a program that ${session}, publishes ${count} times and leaves without waiting is heard in full and in order`, async (context) => {
+      const { broker, raw } = await brokerWorld(context)
+      const heard: string[] = []
+      broker.hub.subscribe('n', ({ payload }) => heard.push(`${payload}`))
+      const socket = await raw()
+      const publishes = numbered(0, count)
+      socket.end(Buffer.concat([connectBytes({ clientId: 'hasty', clean }), ...publishes]))
+      await until('all were heard', () => heard.length === count)
+      assert.deepEqual(
+        heard,
+        publishes.map((_, index) => `${index}`),
+      )
     })
-    socket.end(Buffer.concat([connectPacket('hasty'), ...publishes]))
-    await until('all were heard', () => heard.length === count)
-    assert.deepEqual(
-      heard,
-      publishes.map((_, index) => `${index}`),
-    )
-  })
-}
+  }
+
+test('a program that takes leave before it was let in has taken leave: its will is not published', async (context) => {
+  const { broker, raw, log } = await brokerWorld(context)
+  const heard: string[] = []
+  broker.hub.subscribe('#', ({ topic }) => heard.push(topic))
+  const socket = await raw()
+  const connect = connectBytes({ clientId: 'hasty', clean: false, will: { topic: 'will' } })
+  socket.end(Buffer.concat([connect, ...numbered(0, 1), Buffer.from([0xe0, 0])]))
+  await until('it has gone', () => log.having('client disconnected').length === 1)
+  assert.deepEqual(heard, ['n'])
+})
+
+test('what has been read of a client is heard, even if it resets its connection while it has to wait', async (context) => {
+  context.after(() => setLimits({}))
+  setLimits({ messageRateMax: 10 })
+  const { broker, raw, log } = await brokerWorld(context)
+  const heard: string[] = []
+  broker.hub.subscribe('n', ({ payload }) => heard.push(`${payload}`))
+  const socket = await raw()
+  socket.write(Buffer.concat([connectBytes(), ...numbered(0, 50)]))
+  await until('it has to wait', () => heard.length === 50)
+  socket.write(Buffer.concat(numbered(50, 50)))
+  await sleep(50)
+  assert.equal(heard.length, 50)
+  socket.resetAndDestroy()
+  await until('it has gone', () => log.having('client disconnected').length === 1)
+  assert.deepEqual(
+    heard,
+    Array.from({ length: 100 }, (_, index) => `${index}`),
+  )
+})
+
+test('of a client that is refused nothing is heard, whatever it has sent already [MQTT-3.1.4-5]', async (context) => {
+  const { broker, raw } = await brokerWorld(context, { isLocal: false })
+  const heard: string[] = []
+  broker.hub.subscribe('n', ({ payload }) => heard.push(`${payload}`))
+  const socket = await raw()
+  const answer = untilClosed(socket)
+  socket.write(Buffer.concat([connectBytes(), ...numbered(0, 20)]))
+  assert.deepEqual([...(await answer)], [0x20, 2, 0, 5])
+  assert.deepEqual(heard, [])
+})
 
 test('a message that matches several filters of one subscription comes once, and only what matches one', async (t) => {
   const { broker, connect } = await brokerWorld(t)
@@ -429,3 +540,8 @@ test('a clean session ends the old one at once, also for who only connects and g
   await sleep(100)
   assert.deepEqual(late, [])
 })
+
+/** PUBLISH packets of QoS 0 to `n` whose payloads are numbers that count up. */
+function numbered(from: number, count: number): Buffer[] {
+  return Array.from({ length: count }, (_, index) => packet(0x30, prefixed('n'), `${from + index}`))
+}

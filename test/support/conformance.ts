@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { ownClientId } from '#src/core/message.js'
-import { Secret } from '#src/core/secret.js'
-import { brokerWorld } from './broker.js'
-import { startMosquitto } from './mosquitto.js'
+import { isOurs, runChapter, startTarget, type TargetOptions } from './conformance-target.js'
 import {
   type Bytes,
   bytes,
@@ -16,12 +14,6 @@ import {
   WireClient,
   type WirePacket,
 } from './wire-client.js'
-
-/**
- * The broker under test is ours. `CONFORMANCE=mosquitto` puts mosquitto in its place: what it keeps, too, is
- * no private reading of the standard. Where it does not keep the standard, a comment beside the test says so.
- */
-export const isOurs = process.env['CONFORMANCE'] !== 'mosquitto'
 
 export type QoS = 0 | 1 | 2
 
@@ -37,49 +29,14 @@ export interface Place {
 
 export type Case = (place: Place) => Promise<void>
 
-export interface TargetOptions {
-  /** Only this user may connect. */
-  readonly credentials?: { readonly username: string; readonly password: string }
-}
-
 /** The tests of one chapter, each with its title, at the same time against one broker. */
 export function chapter(title: string, cases: Readonly<Record<string, Case>>): void {
-  test(title, { concurrency: 8 }, async (context) => {
-    const port = await startTarget(context)
-    const runs = Object.entries(cases).map(([name, run]) =>
-      context.test(name, (own) => run(placeAt(own, port))),
-    )
-    await Promise.all(runs)
-  })
+  runChapter(title, cases, placeAt)
 }
 
 /** One test with a broker of its own. */
 export function alone(title: string, run: Case, options: TargetOptions = {}): void {
   test(title, async (context) => run(placeAt(context, await startTarget(context, options))))
-}
-
-async function startTarget(context: TestContext, options: TargetOptions = {}): Promise<number> {
-  const { credentials } = options
-  if (!isOurs) {
-    // 10 MiB is what we take at most; without the next two mosquitto throws away what it has no room for; and
-    // without the last it sends one copy to overlapping subscriptions at the QoS of any of them
-    const config = [
-      `allow_anonymous ${credentials === undefined}`,
-      'max_packet_size 10485760',
-      'max_inflight_messages 0',
-      'max_queued_messages 0',
-      'allow_duplicate_messages true',
-    ]
-    const mosquitto = await startMosquitto(context, { config: config.join('\n') })
-    return mosquitto.port
-  }
-  if (credentials === undefined) return (await brokerWorld(context)).port
-  const { username, password } = credentials
-  const access = {
-    allowAnonymous: 'nobody',
-    credentials: { username, password: new Secret(password) },
-  } as const
-  return (await brokerWorld(context, { access })).port
 }
 
 let places = 0
@@ -259,6 +216,15 @@ export class Peer {
     this.#wire.socket.destroy()
   }
 
+  /** Reads nothing more from its socket, until `resume`. */
+  pause(): void {
+    this.#wire.socket.pause()
+  }
+
+  resume(): void {
+    this.#wire.socket.resume()
+  }
+
   /** Half-closes it: FIN, and nothing more. */
   end(): void {
     this.#wire.socket.end()
@@ -327,4 +293,4 @@ export function rawConnect(
   return packet(0x10, prefixed(name), level, flags, u16(keepAlive), ...payload)
 }
 
-export { bytes, connectBytes, ownClientId, packet, prefixed, u16, varint }
+export { bytes, connectBytes, isOurs, ownClientId, packet, prefixed, u16, varint }

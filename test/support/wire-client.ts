@@ -16,7 +16,7 @@ export class WireClient {
   // shifting an array of 65,535 packets, one after the other, takes seconds
   #taken = 0
   #wake = () => {}
-  #bytes = Buffer.alloc(0)
+  #bytes: Buffer = Buffer.alloc(0)
   isClosed = false
 
   private constructor(socket: Socket) {
@@ -80,23 +80,27 @@ export class WireClient {
   }
 
   #take(chunk: Buffer): void {
-    this.#bytes = Buffer.concat([this.#bytes, chunk])
+    this.#bytes = takePackets(Buffer.concat([this.#bytes, chunk]), this.#packets)
     this.#wake()
-    for (;;) {
-      let length = 0
-      let at = 1
-      for (let shift = 0; ; shift += 7) {
-        if (at >= this.#bytes.length) return
-        const byte = this.#bytes[at++] as number
-        length |= (byte & 127) << shift
-        if (byte < 128) break
-      }
-      if (this.#bytes.length < at + length) return
-      const first = this.#bytes[0] as number
-      const body = Buffer.from(this.#bytes.subarray(at, at + length))
-      this.#packets.push({ type: first >> 4, flags: first & 15, body })
-      this.#bytes = this.#bytes.subarray(at + length)
+  }
+}
+
+/** Adds the whole packets to `packets`. @returns the bytes after them */
+export function takePackets(all: Buffer, packets: WirePacket[]): Buffer {
+  let rest = all
+  for (;;) {
+    let length = 0
+    let at = 1
+    for (let shift = 0; ; shift += 7) {
+      if (at >= rest.length) return rest
+      const byte = rest[at++] as number
+      length |= (byte & 127) << shift
+      if (byte < 128) break
     }
+    if (rest.length < at + length) return rest
+    const first = rest[0] as number
+    packets.push({ type: first >> 4, flags: first & 15, body: Buffer.from(rest.subarray(at, at + length)) })
+    rest = rest.subarray(at + length)
   }
 }
 

@@ -5,7 +5,8 @@ import { Repeats } from '../../core/repeats.ts'
 import type { Batch } from './batch.ts'
 import { BatchFilling } from './batch-filling.ts'
 import { RecordEncoder } from './codec.ts'
-import { causeOf, type Level, reopen } from './level-store.ts'
+import { causeOf } from './level-errors.ts'
+import { type Level, reopen } from './level-store.ts'
 
 /** How long until a store that could not be written is opened anew. */
 const retryMs = 2_000

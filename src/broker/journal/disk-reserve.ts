@@ -7,6 +7,12 @@ const reserveBytes = 2 * 1024 * 1024
 /** A reserve is no use where it is itself what fills the disk. */
 const freeBytesMin = 10 * reserveBytes
 
+/** In parts: so much at once would stay in the process's memory for good. */
+function* zeros(): Iterable<Uint8Array> {
+  const part = new Uint8Array(64 * 1024)
+  for (let bytes = 0; bytes < reserveBytes; bytes += part.length) yield part
+}
+
 /**
  * Some room on the disk of the data folder that nobody else can take: given up when the disk is full, so that the store
  * opens and the house starts all the same.
@@ -29,7 +35,7 @@ export class DiskReserve {
       )
       const { bavail, bsize } = await statfs(this.#dataDir)
       if (size === reserveBytes || bavail * bsize < freeBytesMin) return
-      await writeFile(this.#path, Buffer.alloc(reserveBytes))
+      await writeFile(this.#path, zeros())
     } catch {
       await rm(this.#path, { force: true }).catch(() => {})
     }

@@ -7,6 +7,7 @@ import { BatchWriting } from './batch-writing.ts'
 import type { NextNumbers } from './codec.ts'
 import type { Ledger } from './ledger.ts'
 import { type LegacySession, type LegacyState, legacyRange } from './legacy-state.ts'
+import { causeOf } from './level-errors.ts'
 import { type Level, lockStore, openStore } from './level-store.ts'
 import type {
   BodyRef,
@@ -260,7 +261,15 @@ export class Journal implements Ledger {
       }
       log.info(fields, 'took over the store of an earlier version')
     }
-    await level.clear(legacyRange)
+    try {
+      await level.clear(legacyRange)
+      await level.compactRange(Buffer.of(0), Buffer.of(0xff)) // its tables are compressed, and cannot be checked
+    } catch (error) {
+      log.debug(
+        { store: level.location, reason: causeOf(error) },
+        'the old store is removed at the next start',
+      )
+    }
   }
 
   #rewrite(legacy: LegacyState): RestoredState {

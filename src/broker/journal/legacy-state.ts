@@ -84,7 +84,7 @@ function deliveryOf(decoded: unknown): LegacySession['deliveries'][number] {
 /** Of a message that the client has received there is nothing left but its id. */
 const released: StoredMessage = {
   topic: '',
-  payload: new Uint8Array(0),
+  payload: Buffer.alloc(0),
   qos: 2,
   properties: undefined,
   expiresAtMs: 0,

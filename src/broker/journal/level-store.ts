@@ -1,21 +1,13 @@
-import {
-  access,
-  constants,
-  copyFile,
-  link,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  statfs,
-} from 'node:fs/promises'
+import { access, constants, mkdir, readdir, readFile, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { DamselflyError, errnoOf, reasonOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports.ts'
 import { DiskReserve } from './disk-reserve.ts'
+import { causeOf, isLockedError } from './level-errors.ts'
+import { damagedTables } from './manifest.ts'
 import { type Found, NewerStoreError, Restoring } from './restoring.ts'
+import { clearAway, isHeldElsewhere, rebuildStore } from './salvage.ts'
 
 /** Room that LevelDB needs to open at all. */
 const diskBytesMin = 256 * 1024
@@ -69,18 +61,19 @@ export async function openStore(dataDir: string, log: Logger): Promise<OpenStore
 
 /**
  * Takes the lock of the store in `dataDir/broker`, so that no other process uses the folder, and leaves what is in it.
- * @returns undefined when there is no such folder to be had, or nothing in it to be opened: then nobody else has it either
+ * @returns undefined when there is no such folder to be had, or what is in it cannot be opened
  * @throws DamselflyError `STORE_FAILED` when another process holds it
  */
 export async function lockStore(dataDir: string, log: Logger): Promise<Level | undefined> {
   const path = storePath(dataDir)
   try {
     await mkdir(dataDir, { recursive: true, mode: 0o750 })
-    const level = newLevel(path)
-    await level.open({ createIfMissing: !(await hasData(path)) })
+    await refuseDamaged(path)
+    const level = await newLevel(path)
+    await level.open()
     return level
   } catch (cause) {
-    if (hasCode(cause, 'LEVEL_LOCKED'))
+    if (isLockedError(cause))
       throw new DamselflyError('STORE_FAILED', `cannot open ${path}: ${lockedWords}`, { cause })
     log.warn({ store: path, reason: causeOf(cause) }, 'the data folder cannot be locked')
     return undefined
@@ -93,13 +86,6 @@ export async function reopen(level: Level): Promise<void> {
   await level.open({ createIfMissing: false })
 }
 
-/** What LevelDB itself says: the errors around it only say where. */
-export function causeOf(error: unknown): string {
-  let deepest = error
-  while (deepest instanceof Error && deepest.cause instanceof Error) deepest = deepest.cause
-  return reasonOf(deepest)
-}
-
 const lockedWords =
   'another Damselfly uses it; stop that one (systemctl stop damselfly) or set another DATA_DIR in .env'
 
@@ -107,8 +93,18 @@ function storePath(dataDir: string): string {
   return join(dataDir, 'broker')
 }
 
-function newLevel(path: string): Level {
+async function refuseDamaged(path: string): Promise<void> {
+  const [damaged] = await damagedTables(path)
+  if (damaged !== undefined) throw new Error(`its table ${damaged} is damaged`)
+}
+
+/** @NOTE it begins to open at once */
+async function newLevel(path: string): Promise<Level> {
+  const files = await readdir(path).catch((): string[] => [])
   return new ClassicLevel<Buffer, Buffer>(path, {
+    // LevelDB would take a folder without its file CURRENT for a new one, and begin with nothing
+    createIfMissing: !files.some((file) => /\.(ldb|log)$/.test(file)),
+    compression: false, // the tables can be checked then, and it costs more time than it saves
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
     cacheSize: 256 * 1024, // it is read once
@@ -117,10 +113,10 @@ function newLevel(path: string): Level {
 }
 
 async function openAndRead(path: string, log: Logger): Promise<OpenStore> {
-  const level = newLevel(path)
+  await refuseDamaged(path)
+  const level = await newLevel(path)
   try {
-    // LevelDB takes a folder without its file CURRENT for a new one, and begins with nothing
-    await level.open({ createIfMissing: !(await hasData(path)) })
+    await level.open()
     const restoring = new Restoring()
     const iterator = level.iterator({ highWaterMarkBytes: 256 * 1024 })
     try {
@@ -159,36 +155,22 @@ async function droppedBytes(path: string): Promise<number> {
   return bytes
 }
 
-async function hasData(path: string): Promise<boolean> {
-  const files = await readdir(path).catch((): string[] => [])
-  return files.some((file) => /\.(ldb|log)$/.test(file))
-}
-
-/** Sets a copy aside, has LevelDB rebuild what it can read, and begins anew when that does not help. */
+/** Sets a copy aside, saves what can be saved, and begins anew when that is nothing. */
 async function salvage(path: string, reason: unknown, log: Logger): Promise<OpenStore> {
   const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '')}`
+  const fields = { store: path, setAside: aside }
   log.error(
-    { store: path, setAside: aside, reason: causeOf(reason) },
-    'store is damaged: a copy was set aside, saving what can be saved',
+    { ...fields, reason: causeOf(reason) },
+    'store is damaged: a copy is set aside, saving what can be saved',
   )
   try {
-    await copyAside(path, aside)
-    await ClassicLevel.repair(path)
-    await rm(join(path, 'lost'), { recursive: true, force: true }) // what it could not read; the copy has it
+    const lostBytes = await rebuildStore(path, aside)
     const store = await openAndRead(path, log)
-    log.warn({ store: path, ...savedOf(store.found) }, 'this much of the damaged store was saved')
+    log.warn({ store: path, ...savedOf(store.found), lostBytes }, 'this much of the damaged store was saved')
     return store
   } catch (error) {
-    log.error(
-      { store: path, setAside: aside, reason: causeOf(error) },
-      'nothing of the damaged store was saved',
-    )
-    const isCopied = await access(aside).then(
-      () => true,
-      () => false,
-    )
-    if (isCopied) await rm(path, { recursive: true, force: true })
-    else await rename(path, aside)
+    log.error({ ...fields, reason: causeOf(error) }, 'nothing of the damaged store was saved')
+    await clearAway(path, aside)
     return await openAndRead(path, log)
   }
 }
@@ -196,28 +178,16 @@ async function salvage(path: string, reason: unknown, log: Logger): Promise<Open
 function savedOf({ state, legacy, records, leftovers }: Found): Record<string, number> {
   const sessions = state.sessions.length + [...legacy.sessions].length
   return {
-    records: records - leftovers.length,
+    savedRecords: records - leftovers.length,
     lostRecords: leftovers.length,
     retained: state.retained.length + legacy.retained.length,
     sessions,
   }
 }
 
-/** @NOTE hard links where there are some, which take no room: LevelDB never changes a file that it has closed */
-async function copyAside(path: string, aside: string): Promise<void> {
-  const making = `${aside}.part`
-  await mkdir(making)
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    if (!entry.isFile()) continue
-    const [from, to] = [join(path, entry.name), join(making, entry.name)]
-    await link(from, to).catch(() => copyFile(from, to))
-  }
-  await rename(making, aside)
-}
-
 /** What an owner can put right, in words; undefined when the store itself is at fault. */
 async function obstacleOf(path: string, error: unknown): Promise<string | undefined> {
-  if (hasCode(error, 'LEVEL_LOCKED')) return lockedWords
+  if (isLockedError(error) || (await isHeldElsewhere(path))) return lockedWords
   if (error instanceof NewerStoreError) return error.message
   try {
     for (const folder of [dirname(path), path]) await access(folder, constants.W_OK)
@@ -232,9 +202,4 @@ async function obstacleOf(path: string, error: unknown): Promise<string | undefi
 async function isDiskFull(folder: string): Promise<boolean> {
   const { bavail, bsize } = await statfs(folder)
   return bavail * bsize < diskBytesMin
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  for (let at = error; at instanceof Error; at = at.cause) if (errnoOf(at) === code) return true
-  return false
 }

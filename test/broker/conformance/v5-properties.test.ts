@@ -113,7 +113,7 @@ const illFormed = Buffer.from([0xc3, 0x28])
 const pair = (name: string | Uint8Array, value: string | Uint8Array) =>
   bytes(0x26, prefixed(name), prefixed(value))
 
-/** Values that are refused. */
+/** Values that are refused; mosquitto 2.0.11 takes data without a method, and what no PUBLISH of a client may have. */
 const wrongValues: Readonly<Record<string, readonly [where: string, block: Uint8Array, ...codes: number[]]>> =
   {
     'Receive Maximum 0': ['CONNECT', props({ receiveMaximum: 0 }), 0x82],

@@ -1,14 +1,14 @@
 // From the rounds' values to what a person reads: ratios first, with their spread, and what it allows to say.
+import { number, spread } from '../statistics.mjs'
 
 /** The groups of the table: keys that begin like this, in the order in which the rounds noted them. */
 const groups = [
-  { title: 'CPU time a message, whole system', matches: /^cpu\/\d/, unit: 'µs' },
-  { title: 'Delay publish → handler, median', matches: /^p50/, unit: 'ms' },
-  { title: 'Delay publish → handler, 99th percentile', matches: /^p99/, unit: 'ms' },
+  { title: 'CPU time a message, whole system', matches: /^cpu\/(\d|piped)/, unit: 'µs' },
+  { title: 'Delay publish → handler, median', matches: /^p50\/\d/, unit: 'ms' },
+  { title: 'Delay publish → handler, 99th percentile', matches: /^p99\/\d/, unit: 'ms' },
   { title: 'Highest rate without growing delay', matches: /^capacity/, unit: '/s', isMoreBetter: true },
   { title: 'Doing nothing', matches: /^(memory|cpu\/idle)/, unit: 'MB' },
   { title: 'Start', matches: /^start/, unit: 'ms' },
-  { title: 'The broker alone: CPU time a message to another client', matches: /^cpu\/broker/, unit: 'µs' },
 ]
 
 const labels = {
@@ -21,6 +21,9 @@ const labels = {
   'start/handling': 'until the handler listens',
   capacity: 'QoS 0, in steps',
 }
+
+/** What the ratio must not be above. */
+const targets = { 'cpu/piped/q0': 1 / 12, 'cpu/piped/q1': 1 / 12, 'p50/1000/q0': 0.2, 'p50/1000/q1': 0.2 }
 
 /** The table's rows: medians of the rounds, and the ratio Damselfly ÷ mosquitto within each round. */
 export function rowsOf(rounds) {
@@ -37,7 +40,7 @@ export function rowsOf(rounds) {
           label: labelOf(key),
           unit: key === 'cpu/idle' ? 'µs' : unit,
           ratio: spread(ratios),
-          verdict: verdict(ratios, isMoreBetter),
+          verdict: verdict(ratios, isMoreBetter) + targetText(key, spread(ratios).median),
           damselfly: spread(of('damselfly')),
           mosquitto: spread(of('mosquitto')),
         }
@@ -83,9 +86,8 @@ export function noiseOf(rounds) {
 
 function labelOf(key) {
   if (labels[key] !== undefined) return labels[key]
-  const [, first, second] = key.split('/')
-  const rate = first === 'broker' ? second : first
-  return `${Number(rate).toLocaleString('en')}/s${first === 'broker' ? '' : `, QoS ${second[1]}`}`
+  const [, rate, qos] = key.split('/')
+  return `${rate === 'piped' ? 'all at once' : `${Number(rate).toLocaleString('en')}/s`}, QoS ${qos[1]}`
 }
 
 // one round proves nothing, and rounds that disagree about who is better prove no more
@@ -97,14 +99,8 @@ function verdict(ratios, isMoreBetter = false) {
   return ratios.every(isWorse) ? 'worse' : 'within the noise'
 }
 
-function spread(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = (sorted.length - 1) / 2
-  const median = (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2
-  return { median, min: sorted[0], max: sorted.at(-1) }
-}
-
-/** Three digits are more than the rounds agree on. */
-function number(value) {
-  return value === 0 ? '0' : Number(value.toPrecision(value >= 1_000 ? 4 : 2)).toLocaleString('en')
+function targetText(key, ratio) {
+  const target = targets[key]
+  if (target === undefined) return ''
+  return `; target ≤ ${number(target)} ${ratio <= target ? 'hit' : 'missed'}`
 }

@@ -3,12 +3,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { idleCpuUs, measureBroker, measureHandler } from './measure.mjs'
-import { memoryMb } from './process-cost.mjs'
-import { startDamselfly } from './systems/damselfly.mjs'
-import { startMosquittoAndPaho } from './systems/mosquitto-paho.mjs'
+import { memoryMb } from '../process-cost.mjs'
+import { startDamselflyWithRule } from './damselfly-rule.mjs'
+import { idleCpuUs, measureHandler } from './measure.mjs'
+import { startMosquittoAndPaho } from './mosquitto-paho.mjs'
 
-const starts = { damselfly: startDamselfly, mosquitto: startMosquittoAndPaho }
+const starts = { damselfly: startDamselflyWithRule, mosquitto: startMosquittoAndPaho }
 
 /**
  * @param folder an empty one
@@ -34,9 +34,6 @@ export async function runRound(plan, number, folder) {
       for (const qos of plan.qos)
         for (const system of systems)
           note(round, system, `${step.rate}/q${qos}`, await measureHandler(system, { ...step, qos }, folder))
-    for (const step of plan.broker)
-      for (const system of systems)
-        note(round, system, `broker/${step.rate}`, await measureBroker(system, step))
     for (const system of systems) {
       round.values[system.name]['memory/after'] = (await memoryMb(system.pids)).rss
       if (plan.capacity !== undefined)
@@ -67,10 +64,8 @@ async function doingNothing({ idleSeconds }, system, { values }) {
 function note(round, system, key, { cpuUs, p50Ms, p99Ms, lost, unacknowledged, others, steal }) {
   const values = round.values[system.name]
   values[`cpu/${key}`] = cpuUs
-  if (p50Ms !== undefined) {
-    values[`p50/${key}`] = p50Ms
-    values[`p99/${key}`] = p99Ms
-  }
+  values[`p50/${key}`] = p50Ms
+  values[`p99/${key}`] = p99Ms
   if (lost > 0 || unacknowledged > 0) round.lost.push({ system: system.name, key, lost, unacknowledged })
   round.windows.push({ others, steal })
 }
