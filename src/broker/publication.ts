@@ -20,6 +20,8 @@ export interface Form {
 /** What a message needs of its route. */
 export interface TopicBytes {
   readonly topic: string
+  /** How many `topicBytes` are; cheaper than to look at them, which may not be there yet. */
+  readonly topicLength: number
   /** UTF-8, without its length. */
   readonly topicBytes: Uint8Array
 }
@@ -220,15 +222,23 @@ export class Publication {
     return this.properties
   }
 
+  get propertiesLength(): number {
+    return this.propertiesBefore > 0 ? this.propertiesBefore : (this.properties?.length ?? 0)
+  }
+
+  /** Bytes of topic, payload and properties. */
+  get length(): number {
+    return this.route.topicLength + this.propertiesLength + this.end - this.payloadAt
+  }
+
   /** Bytes that it holds in memory while it waits somewhere, about. */
   get size(): number {
-    return (
-      this.end -
-      this.payloadAt +
-      this.route.topicBytes.length +
-      (this.forwardedProperties?.length ?? 0) +
-      overheadBytes
-    )
+    return this.length + overheadBytes
+  }
+
+  /** Offset of the Message Expiry Interval's value in the properties; -1 for none. */
+  get expiryOffset(): number {
+    return this.expiryAt
   }
 
   /** Copies the bytes out of the chunk in which they came, once. */
@@ -282,11 +292,23 @@ export class Publication {
     return this.encode(true, hasId, identifiers, alias, isKnown)
   }
 
-  /** The same, to be kept for its topic: with bytes of its own, and without what ties it to who published it. */
-  toRetained(): Publication {
-    const { route, qos, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this
-    const fields = { route, qos, retain: true, client, expiresAtMs }
+  /** The same with bytes of its own, and without what ties it to who published it. */
+  detached(route: TopicBytes): Publication {
+    const { qos, retain, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this
+    const fields = { route, qos, retain, client, expiresAtMs }
     return Publication.of(fields, copyOf(this.payload), properties && copyOf(properties), expiryAt)
+  }
+
+  /** As text: the topic first, properties and payload last, a character a byte. */
+  toText(): string {
+    const { bytes, payloadAt, end, properties, propertiesBefore, frameAt } = this
+    const { topic, topicLength } = this.route
+    if (frameAt !== -1 && topicLength === topic.length)
+      return textOf(bytes, frameAt + this.frameIdAt - topicLength, end)
+    const body = textOf(bytes, payloadAt - propertiesBefore, end)
+    return propertiesBefore > 0 || properties === undefined
+      ? topic + body
+      : topic + textOf(properties, 0, properties.length) + body
   }
 
   /** For the store; `own`s it. */
@@ -363,6 +385,12 @@ export class Publication {
 /** Of a Buffer a Buffer, but never a part of a larger one, as Buffer's own `slice` is. */
 function copyOf(bytes: Uint8Array): Uint8Array {
   return Uint8Array.prototype.slice.call(bytes)
+}
+
+function textOf(bytes: Uint8Array, from: number, to: number): string {
+  const buffer =
+    bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffer.toString('latin1', from, to)
 }
 
 const none: readonly number[] = []
