@@ -53,7 +53,7 @@ export class RetainedCursor {
 
   /** Follows the filter from a node on, up to a wildcard. @returns the message of where that led */
   #follow(first: Node): RetainedMessage | undefined {
-    if (this.#isWild && first.depth === 0 && first.text.charCodeAt(0) === dollar) return undefined // [MQTT-4.7.2-1]
+    if (this.#isWild && first.text.charCodeAt(0) === dollar) return undefined // [MQTT-4.7.2-1]
     for (let node: Node | undefined = first; node !== undefined; ) {
       const depth = this.#depthAfter(node)
       if (depth === -1) return undefined
