@@ -13,7 +13,6 @@ function count(tree: LevelTree<string>): { readonly nodes: number; readonly valu
     if (path !== undefined) {
       nodes++
       assert.equal(node.start, above === undefined ? 0 : above.length + 1)
-      assert.equal(node.depth, above === undefined ? 0 : above.split('/').length)
       if (above !== undefined) assert.ok(path.startsWith(`${above}/`))
       if (node.value === undefined) assert.equal(node.text, path)
     }
