@@ -25,9 +25,6 @@ const partBytesMax = 16 * 1024
 /** Bytes of a refusal to a client that did not say what it takes. */
 const refusalBytesMax = 1_024
 
-/** The DUP flag of PUBLISH. */
-const dup = 8
-
 /** Up to here a packet is copied byte by byte: a call costs more. */
 const loopedBytesMax = 48
 
@@ -53,7 +50,6 @@ export interface Agreement {
   readonly maximumPacketSize: number
   /** Topic aliases that the client takes. */
   readonly topicAliasMaximum: number
-  readonly requestsProblemInformation: boolean
 }
 
 /** How a connection comes to its end. */
@@ -350,9 +346,9 @@ export class Connection implements SessionClient, FrameTaker {
     let expirySeconds = 0
     if (publication.expiresAtMs !== 0) {
       expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
-      // [MQTT-3.3.2-5]; what was sent before is sent again all the same [MQTT-4.4.0-1]
-      if (expirySeconds <= 0 && (flags & dup) === 0) return false
-      if (expirySeconds < 0) expirySeconds = 0
+      const isFirst = (flags & 8) === 0 // one that was sent before it expired is sent again [MQTT-4.4.0-1]
+      if (expirySeconds <= 0 && isFirst) return false // [MQTT-3.3.2-5]
+      expirySeconds = Math.max(expirySeconds, 0)
     }
     const isV5 = this.level === 5
     const alias = isPlain ? undefined : this.#aliases?.aliasOf(publication.topic)

@@ -226,23 +226,23 @@ test('who sends faster than allowed is read later: nothing is lost, and nobody e
   assert.ok(counters.get('messageRateMax') > 0)
 })
 
-test('a thousand filters that match nothing hold nobody up, though many messages are retained', async (context) => {
+test('filters that look at every topic and match nothing hold nobody up, though many messages are retained', async (context) => {
   const { broker, connect } = await brokerWorld(context)
   for (let index = 0; index < 20_000; index++)
     void broker.hub.publish({ topic: `t/${index}/x`, payload: 'x', retain: true })
+  await broker.hub.publish({ topic: 'the/end', payload: 'x', retain: true })
   const [greedy, other] = [await connect(), await connect()]
+  let isThrough = false
+  greedy.once('message', () => (isThrough = true))
   await other.subscribeAsync('ping')
-  const filters = Object.fromEntries(
-    Array.from({ length: 1_000 }, (_, index) => [`+/none${index}/#`, { qos: 0 as const }]),
-  )
-  await greedy.subscribeAsync(filters)
-  let slowestMs = 0
-  for (let round = 0; round < 20; round++) {
-    const beganMs = performance.now()
+  const none = Array.from({ length: 200 }, (_, index) => [`+/+/none${index}`, { qos: 0 as const }] as const)
+  greedy.subscribe(Object.fromEntries([...none, ['the/end', { qos: 0 }]]))
+  let rounds = 0
+  while (!isThrough) {
     const pong = new Promise<void>((resolve) => other.once('message', () => resolve()))
     await other.publishAsync('ping', '')
     await pong
-    slowestMs = Math.max(slowestMs, performance.now() - beganMs)
+    rounds++
   }
-  assert.ok(slowestMs < 1_000, `${slowestMs} ms`) // it was half a minute once
+  assert.ok(rounds >= 10, `${rounds} rounds`) // all of it in one turn of the event loop would be one or two
 })
