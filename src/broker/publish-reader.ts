@@ -139,8 +139,9 @@ export class PublishReader {
     const last = this.#route
     if (
       last !== undefined &&
+      last.topicLength === topicEnd - topicAt &&
       this.#house.router.isCurrent(last) &&
-      isSame(last.topicBytes, bytes, topicAt, topicEnd)
+      isSame(last.topicBytes, bytes, topicAt)
     )
       return last
     const route = this.#house.router.routeOfBytes(bytes, topicAt, topicEnd)
@@ -178,7 +179,7 @@ export class PublishReader {
       )
     if (this.#house.router.isCurrent(known)) return known
     const { topicBytes } = known
-    const route = this.#routeFor(topicBytes as Buffer, 0, topicBytes.length)
+    const route = this.#routeFor(topicBytes, 0, topicBytes.length)
     this.#aliases[alias] = route
     return route
   }
@@ -244,9 +245,8 @@ function without(
   return rest
 }
 
-function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number): boolean {
   const { length } = topicBytes
-  if (length !== to - from) return false
   // the end of a topic differs more often than its beginning
   for (let index = length - 1; index >= 0; index--)
     if (topicBytes[index] !== bytes[from + index]) return false

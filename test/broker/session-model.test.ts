@@ -176,7 +176,7 @@ class Play {
   async settle(): Promise<void> {
     for (const client of this.clients) client.line?.speak()
     for (let round = 0; round < 2; round++) {
-      await turns(3)
+      await turns()
       for (const client of this.clients) client.read()
     }
   }

@@ -176,6 +176,6 @@ export class SessionWorld {
 }
 
 /** As many turns of the event loop as one thing needs to lead to another. */
-export async function turns(count = 3): Promise<void> {
+export async function turns(count = 5): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
