@@ -65,7 +65,7 @@ try {
 } catch (error) {
   failures.push(error.message)
 } finally {
-  if (daemon !== undefined && daemon.exitCode === null) {
+  if (daemon !== undefined && !hasEnded()) {
     daemon.kill('SIGKILL')
     await once(daemon, 'exit')
   }
@@ -75,6 +75,10 @@ for (const failure of failures) console.log(`  ${failure}`)
 if (failures.length > 0) console.log(`${output}  the store is in ${folder}`)
 console.log(`${failures.length === 0 ? 'PASS' : 'FAIL'}: ${rounds} rounds, ${messages} messages acknowledged`)
 process.exit(failures.length === 0 ? 0 : 1)
+
+function hasEnded() {
+  return daemon.exitCode !== null || daemon.signalCode !== null
+}
 
 /** Starts, checks what the last crash has left, and, but for the last time, loads and kills. */
 async function play(round) {
@@ -93,7 +97,7 @@ async function play(round) {
   sleeper.client.drop()
   await sleep(loadMs * Math.random())
   for (const publisher of publishers) publisher.isRunning = false
-  if (daemon.exitCode !== null) throw new Error(`it ended by itself, with ${daemon.exitCode}`)
+  if (hasEnded()) throw new Error(`it ended by itself, with ${daemon.exitCode ?? daemon.signalCode}`)
   daemon.kill('SIGKILL')
   await once(daemon, 'exit')
   for (const { client } of [...publishers, ...subscribers]) client.drop()
@@ -129,7 +133,7 @@ async function start(durability) {
       await probe.connect(true)
       return probe.drop()
     } catch {
-      if (daemon.exitCode !== null || performance.now() > untilMs) throw new Error('it does not start')
+      if (hasEnded() || performance.now() > untilMs) throw new Error('it does not start')
       await sleep(20)
     }
   }
@@ -160,7 +164,8 @@ function count(publisher, qos) {
 }
 
 function state(publisher) {
-  const topic = `state/${publisher.client.id}/${Math.floor(Math.random() * statesEach)}`
+  const index = Math.floor(Math.random() * statesEach)
+  const topic = `state/${publisher.client.id}/${index}`
   const count = (publisher.counts.get(topic) ?? 0) + 1
   publisher.counts.set(topic, count)
   const value = count % 7 === 0 ? '' : `${count}` // now and then it is cleared
@@ -168,7 +173,8 @@ function state(publisher) {
   const candidate = { value }
   states.set(topic, candidates)
   candidates.push(candidate)
-  const message = publisher.client.publish(topic, value, count % 2 === 0 ? 2 : 1, true)
+  // one QoS for each: of two that are sent again that of QoS 1 counts twice, and may come last
+  const message = publisher.client.publish(topic, value, 1 + (index % 2), true)
   message.candidate = candidate
 }
 

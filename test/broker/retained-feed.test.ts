@@ -45,7 +45,10 @@ test('a session that goes on has its retained messages after the connection is l
   before.destroy()
   await turns()
   const after = await world.join(durable)
-  assert.deepEqual(after.messages(), ['2 q1 #2 retain dup', '3 q1 #3 retain dup'].map((one) => one.replace(' retain dup', ' dup retain')))
+  assert.deepEqual(
+    after.messages(),
+    ['2 q1 #2 retain dup', '3 q1 #3 retain dup'].map((one) => one.replace(' retain dup', ' dup retain')),
+  )
   after.puback(2)
   await world.keep()
   assert.deepEqual(after.messages(), ['4 q1 #4 retain'])
