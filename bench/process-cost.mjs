@@ -30,7 +30,7 @@ export async function memoryMb(pids) {
 }
 
 /** Busy and stolen time of the whole machine so far, in nanoseconds, to within 10 ms. */
-async function machineNs() {
+export async function machineNs() {
   const [, ...ticks] = (await readFile('/proc/stat', 'utf8')).split('\n', 1)[0].split(/\s+/)
   const [user, nice, system, , , irq, softirq, steal] = ticks.map(Number)
   const nsPerTick = 1e7

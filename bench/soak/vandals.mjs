@@ -70,7 +70,7 @@ const ways = {
 /** The driver: so many at a time, for so many seconds. */
 export async function vandals({ port }, { count, seconds }) {
   const done = Object.fromEntries(Object.keys(ways).map((way) => [way, 0]))
-  let refused = 0
+  let early = 0
   return {
     run: async () => {
       const untilMs = performance.now() + seconds * 1_000
@@ -80,11 +80,11 @@ export async function vandals({ port }, { count, seconds }) {
           const names = Object.keys(ways)
           const name = names[random(names.length)]
           if (await misbehave(port, ways[name], Math.min(stayMsMax, seconds * 200))) done[name]++
-          else refused++
+          else early++
         }
       }
       await Promise.all(Array.from({ length: count }, lane))
-      return { done, refused }
+      return { done, early }
     },
   }
 }

@@ -36,7 +36,7 @@ export class Outgoing {
 
   /** Topic and payload, as the bound of a queue counts them. */
   get bytes(): number {
-    return this.publication.route.topicBytes.length + this.publication.payloadLength
+    return this.publication.route.topicLength + this.publication.payloadLength
   }
 
   /** It waits no longer. */

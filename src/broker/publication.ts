@@ -7,10 +7,15 @@ const messageExpiryIntervalId = 2
 const subscriptionIdentifierId = 11
 const topicAliasId = 35
 
+/** Up to here a payload is copied for each receiver; a larger one is shared by reference. */
+export const copiedBytesMax = 16 * 1024
+
 /** One way to write a message as a PUBLISH packet; what differs from receiver to receiver is patched in the copy. */
 export interface Form {
-  /** The packet; its first byte is for the one who copies it. */
+  /** The packet, or what of it goes before `payload`; its first byte is for the one who copies it. */
   readonly bytes: Uint8Array
+  /** A large payload, which is not copied. */
+  readonly payload: Uint8Array | undefined
   /** Where the two bytes of the packet identifier stand; where they would, without one. */
   readonly idAt: number
   /** Where the four bytes of the Message Expiry Interval stand; -1 for none. */
@@ -20,6 +25,8 @@ export interface Form {
 /** What a message needs of its route. */
 export interface TopicBytes {
   readonly topic: string
+  /** How many `topicBytes` are; cheaper than to look at them, which may not be there yet. */
+  readonly topicLength: number
   /** UTF-8, without its length. */
   readonly topicBytes: Uint8Array
 }
@@ -220,15 +227,23 @@ export class Publication {
     return this.properties
   }
 
+  get propertiesLength(): number {
+    return this.propertiesBefore > 0 ? this.propertiesBefore : (this.properties?.length ?? 0)
+  }
+
+  /** Bytes of topic, payload and properties. */
+  get length(): number {
+    return this.route.topicLength + this.propertiesLength + this.end - this.payloadAt
+  }
+
   /** Bytes that it holds in memory while it waits somewhere, about. */
   get size(): number {
-    return (
-      this.end -
-      this.payloadAt +
-      this.route.topicBytes.length +
-      (this.forwardedProperties?.length ?? 0) +
-      overheadBytes
-    )
+    return this.length + overheadBytes
+  }
+
+  /** Offset of the Message Expiry Interval's value in the properties; -1 for none. */
+  get expiryOffset(): number {
+    return this.expiryAt
   }
 
   /** Copies the bytes out of the chunk in which they came, once. */
@@ -282,11 +297,23 @@ export class Publication {
     return this.encode(true, hasId, identifiers, alias, isKnown)
   }
 
-  /** The same, to be kept for its topic: with bytes of its own, and without what ties it to who published it. */
-  toRetained(): Publication {
-    const { route, qos, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this
-    const fields = { route, qos, retain: true, client, expiresAtMs }
+  /** The same with bytes of its own, and without what ties it to who published it. */
+  detached(route: TopicBytes): Publication {
+    const { qos, retain, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this
+    const fields = { route, qos, retain, client, expiresAtMs }
     return Publication.of(fields, copyOf(this.payload), properties && copyOf(properties), expiryAt)
+  }
+
+  /** As text: the topic first, properties and payload last, a character a byte. */
+  toText(): string {
+    const { bytes, payloadAt, end, properties, propertiesBefore, frameAt } = this
+    const { topic, topicLength } = this.route
+    if (frameAt !== -1 && topicLength === topic.length)
+      return textOf(bytes, frameAt + this.frameIdAt - topicLength, end)
+    const body = textOf(bytes, payloadAt - propertiesBefore, end)
+    return propertiesBefore > 0 || properties === undefined
+      ? topic + body
+      : topic + textOf(properties, 0, properties.length) + body
   }
 
   /** For the store; `own`s it. */
@@ -299,9 +326,11 @@ export class Publication {
   private plainForm(isV5: boolean, hasId: boolean): Form {
     const frameSize = this.frameSize(isV5, hasId)
     if (frameSize === 0) return this.encode(isV5, hasId, none, 0, false)
-    const propertiesAt = this.payloadAt - (this.forwardedProperties?.length ?? 0) - this.frameAt
+    const propertiesAt = this.payloadAt - this.propertiesLength - this.frameAt
+    const isLarge = this.payloadLength > copiedBytesMax
     return {
-      bytes: this.bytes.subarray(this.frameAt, this.end),
+      bytes: this.bytes.subarray(this.frameAt, isLarge ? this.payloadAt : this.end),
+      payload: isLarge ? this.payload : undefined,
       idAt: this.frameIdAt,
       expiryAt: this.expiryAt === -1 ? -1 : propertiesAt + this.expiryAt,
     }
@@ -328,7 +357,9 @@ export class Publication {
       (hasId ? 2 : 0) +
       (isV5 ? varintSize(propertiesLength) + propertiesLength : 0) +
       (this.end - this.payloadAt)
-    const bytes = new Uint8Array(1 + varintSize(length) + length)
+    const size = 1 + varintSize(length) + length
+    const isLarge = this.payloadLength > copiedBytesMax
+    const bytes = new Uint8Array(isLarge ? size - this.payloadLength : size)
     let at = putVarint(bytes, 1, length)
     bytes[at++] = topicLength >> 8
     bytes[at++] = topicLength
@@ -354,15 +385,22 @@ export class Publication {
         at = putVarint(bytes, at, identifier)
       }
     }
+    if (isLarge) return { bytes, payload: this.payload, idAt, expiryAt }
     if (this.payloadAt === 0 && this.end === this.bytes.length) bytes.set(this.bytes, at)
     else bytes.set(this.bytes.subarray(this.payloadAt, this.end), at)
-    return { bytes, idAt, expiryAt }
+    return { bytes, payload: undefined, idAt, expiryAt }
   }
 }
 
 /** Of a Buffer a Buffer, but never a part of a larger one, as Buffer's own `slice` is. */
 function copyOf(bytes: Uint8Array): Uint8Array {
   return Uint8Array.prototype.slice.call(bytes)
+}
+
+function textOf(bytes: Uint8Array, from: number, to: number): string {
+  const buffer =
+    bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return buffer.toString('latin1', from, to)
 }
 
 const none: readonly number[] = []

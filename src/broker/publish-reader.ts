@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { PublishPacket } from 'aedes'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
-import type { Connection } from './connection.ts'
+import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import { Publication } from './publication.ts'
 import type { Route } from './route.ts'
@@ -34,8 +34,10 @@ export class PublishReader {
   readonly #clientId: string
   readonly #isV5: boolean
   readonly #ourReceiveMaximum: number
-  /** The last topic; this client may publish to it. */
+  /** The last topic that this client may publish to. */
   #route: Route | undefined
+  /** Why it may not publish to the one that was refused last. */
+  #refusalCode: number = reasonCode.notAuthorized
   /** Routes by the client's topic aliases, which live as long as the connection [MQTT-3.3.2-7]. */
   #aliases: (Route | undefined)[] | undefined
 
@@ -93,7 +95,7 @@ export class PublishReader {
     const route =
       alias === 0 ? this.#routeFor(bytes, topicAt, topicEnd) : this.#aliased(alias, bytes, topicAt, topicEnd)
     if (qos > 0 && this.#isV5) this.#checkFlow(qos, id)
-    if (route === undefined) return this.#refused(qos, id)
+    if (!this.#admits(route)) return this.#refused(qos, id)
     const before = this.#house.ledger.recorded
     if (qos === 2 && !this.#session.takeReceived(id)) {
       this.#connection.acknowledge(0x50, id, 0, false) // again [MQTT-4.3.3-10]
@@ -133,25 +135,31 @@ export class PublishReader {
     this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, this.#house.ledger.recorded !== before)
   }
 
-  /** The route of a topic name; undefined when this client may not publish to it, which has been told. */
-  #routeFor(bytes: Buffer, topicAt: number, topicEnd: number): Route | undefined {
+  #routeFor(bytes: Buffer, topicAt: number, topicEnd: number): Route {
     const last = this.#route
     if (
       last !== undefined &&
+      last.topicLength === topicEnd - topicAt &&
       this.#house.router.isCurrent(last) &&
-      isSame(last.topicBytes, bytes, topicAt, topicEnd)
+      isSame(last.topicBytes, bytes, topicAt)
     )
       return last
     const route = this.#house.router.routeOfBytes(bytes, topicAt, topicEnd)
     if (route.problem !== undefined) refuseForbidden(bytes.subarray(topicAt, topicEnd), route.problem)
-    const guest = this.#connection.agreement?.guest
-    if (guest === undefined || this.#house.doorkeeper.mayPublish(guest, route.topic) !== undefined)
-      return undefined
-    this.#route = route
     return route
   }
 
-  #aliased(alias: number, bytes: Buffer, topicAt: number, topicEnd: number): Route | undefined {
+  /** Whether this client may publish to a topic; a no has been told. */
+  #admits(route: Route): boolean {
+    if (route === this.#route) return true
+    const { guest } = this.#connection.agreement as Agreement
+    const refusal = this.#house.doorkeeper.mayPublish(guest, route.topic)
+    if (refusal === undefined) this.#route = route
+    else this.#refusalCode = refusal.reasonCode
+    return refusal === undefined
+  }
+
+  #aliased(alias: number, bytes: Buffer, topicAt: number, topicEnd: number): Route {
     if (alias > limits.topicAliasesMax)
       throw new ProtocolError(
         reasonCode.topicAliasInvalid,
@@ -171,7 +179,7 @@ export class PublishReader {
       )
     if (this.#house.router.isCurrent(known)) return known
     const { topicBytes } = known
-    const route = this.#routeFor(topicBytes as Buffer, 0, topicBytes.length)
+    const route = this.#routeFor(topicBytes, 0, topicBytes.length)
     this.#aliases[alias] = route
     return route
   }
@@ -196,7 +204,7 @@ export class PublishReader {
     const { ledger } = this.#house
     const before = ledger.recorded
     if (qos === 2 && !this.#isV5) this.#session.takeReceived(id)
-    const code = this.#isV5 ? reasonCode.notAuthorized : 0
+    const code = this.#isV5 ? this.#refusalCode : 0
     this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, ledger.recorded !== before)
   }
 }
@@ -237,9 +245,8 @@ function without(
   return rest
 }
 
-function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {
+function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number): boolean {
   const { length } = topicBytes
-  if (length !== to - from) return false
   // the end of a topic differs more often than its beginning
   for (let index = length - 1; index >= 0; index--)
     if (topicBytes[index] !== bytes[from + index]) return false

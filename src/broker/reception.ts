@@ -108,7 +108,6 @@ export class Reception {
       ourReceiveMaximum: limits.inflightMessagesMax,
       maximumPacketSize: properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
       topicAliasMaximum: properties.topicAliasMaximum ?? 0,
-      requestsProblemInformation: properties.requestProblemInformation ?? true,
     }
     connection.agree(agreement)
     sessions.attach(session, connection, connect.will)

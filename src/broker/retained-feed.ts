@@ -18,13 +18,15 @@ interface Current {
 export class RetainedFeed {
   readonly #receiver: Receiver & { readonly clientId: string }
   readonly #retained: RetainedStore
+  readonly #isV5: boolean
   /** Subscriptions whose turn has not come, by filter. */
   readonly #due = new Map<string, SubscriptionRecord>()
   #current: Current | undefined
 
-  constructor(receiver: Receiver & { readonly clientId: string }, retained: RetainedStore) {
+  constructor(receiver: Receiver & { readonly clientId: string }, retained: RetainedStore, isV5: boolean) {
     this.#receiver = receiver
     this.#retained = retained
+    this.#isV5 = isV5
   }
 
   /** One with the same filter begins anew. */
@@ -43,13 +45,13 @@ export class RetainedFeed {
     this.#current ??= this.#begin()
     if (this.#current === undefined) return false
     const { cursor, target } = this.#current
-    const publication = cursor.next()
-    if (publication === undefined) {
+    const message = cursor.next()
+    if (message === undefined) {
       if (cursor.isDone) this.#current = undefined
-    } else if (!target.noLocal || publication.client !== this.#receiver.clientId) {
+    } else if (!target.noLocal || message.client !== this.#receiver.clientId) {
       // [MQTT-3.8.3-3] holds for those from before a restart as well
-      const qos = Math.min(publication.qos, target.qos) as QoS
-      this.#receiver.deliver(publication, qos, true, target) // [MQTT-3.3.1-8]
+      const qos = Math.min(message.qos, target.qos) as QoS
+      this.#receiver.deliver(message.toPublication(this.#isV5), qos, true, target) // [MQTT-3.3.1-8]
     }
     return true
   }

@@ -10,6 +10,7 @@ import type { StoredMessage } from './journal/records.ts'
 import { LevelTree } from './level-tree.ts'
 import { Publication } from './publication.ts'
 import { isExpired, RetainedCursor } from './retained-cursor.ts'
+import { RetainedMessage } from './retained-message.ts'
 
 export interface RetainedStoreParts {
   readonly log: Logger
@@ -47,9 +48,9 @@ export class RetainedStore {
   readonly #log: Logger
   readonly #counters: Counters
   readonly #repeats = new Repeats()
-  readonly #tree = new LevelTree<Publication>()
+  readonly #tree = new LevelTree<RetainedMessage>()
   /** Those that will expire. */
-  readonly #expiring = new Set<Publication>()
+  readonly #expiring = new Set<RetainedMessage>()
   #sweep = this.#expiring.values()
   #timer: NodeJS.Timeout | undefined
   #count = 0
@@ -79,9 +80,9 @@ export class RetainedStore {
     if (publication === undefined) return stored
     if (publication.payloadLength === 0) this.#clear(publication.topic)
     else if (this.hasRoomFor(publication)) {
-      const kept = publication.toRetained()
-      this.#keep(kept)
-      this.ledger?.putRetained(kept.toStored())
+      const kept = new RetainedMessage(publication)
+      this.#keep(kept, publication.length)
+      this.ledger?.putRetained(kept)
     } else this.noteRefusal(publication)
     return stored
   }
@@ -129,7 +130,7 @@ export class RetainedStore {
     const cursor = this.cursor(filter)
     while (!cursor.isDone) {
       const found = cursor.next()
-      if (found !== undefined) each(found)
+      if (found !== undefined) each(found.toPublication(false))
     }
   }
 
@@ -139,7 +140,7 @@ export class RetainedStore {
     let untilMs = performance.now() + turnMs
     while (!cursor.isDone) {
       const found = cursor.next()
-      if (found !== undefined) yield found
+      if (found !== undefined) yield found.toPublication(false)
       if (performance.now() < untilMs) continue
       await nextTurn()
       untilMs = performance.now() + turnMs
@@ -151,10 +152,12 @@ export class RetainedStore {
    * `ledger` in the same turn: what has expired is to go there as well.
    */
   restore(messages: Iterable<StoredMessage>): void {
-    const encoder = new TextEncoder()
     for (const message of messages) {
       const { topic } = message
-      this.#keep(Publication.fromStored(message, { topic, topicBytes: encoder.encode(topic) }, true))
+      const topicBytes = Buffer.from(topic)
+      const route = { topic, topicBytes, topicLength: topicBytes.length }
+      const publication = Publication.fromStored(message, route, true)
+      this.#keep(new RetainedMessage(publication), publication.length)
     }
   }
 
@@ -168,22 +171,22 @@ export class RetainedStore {
     if (publication.payloadLength === 0) return undefined
     if (
       this.#count < limits.retainedMessagesMax &&
-      this.#bytes + bytesOf(publication) <= limits.retainedBytesMax
+      this.#bytes + publication.length <= limits.retainedBytesMax
     )
       return undefined
     const old = this.#tree.get(publication.topic)
     if (old === undefined && this.#count >= limits.retainedMessagesMax) return 'retainedMessagesMax'
-    const bytes = this.#bytes - (old === undefined ? 0 : bytesOf(old)) + bytesOf(publication)
+    const bytes = this.#bytes - (old?.length ?? 0) + publication.length
     return bytes > limits.retainedBytesMax ? 'retainedBytesMax' : undefined
   }
 
-  #keep(publication: Publication): void {
-    const old = this.#tree.set(publication.topic, publication)
+  #keep(message: RetainedMessage, length: number): void {
+    const old = this.#tree.set(message.text, message.topicEnd, message)
     if (old !== undefined) this.#forget(old)
     this.#count++
-    this.#bytes += bytesOf(publication)
-    if (publication.expiresAtMs === 0) return
-    this.#expiring.add(publication)
+    this.#bytes += length
+    if (message.expiresAtMs === 0) return
+    this.#expiring.add(message)
     this.#timer ??= setInterval(() => this.#sweepSome(), sweepMs).unref()
   }
 
@@ -195,10 +198,10 @@ export class RetainedStore {
   }
 
   /** Of one that is to be replaced or deleted. */
-  #forget(publication: Publication): void {
+  #forget(message: RetainedMessage): void {
     this.#count--
-    this.#bytes -= bytesOf(publication)
-    if (publication.expiresAtMs !== 0) this.#expiring.delete(publication)
+    this.#bytes -= message.length
+    if (message.expiresAtMs !== 0) this.#expiring.delete(message)
   }
 
   #sweepSome(): void {
@@ -212,8 +215,4 @@ export class RetainedStore {
       if (isExpired(step.value)) this.#clear(step.value.topic)
     }
   }
-}
-
-function bytesOf({ route, payloadLength, forwardedProperties }: Publication): number {
-  return route.topicBytes.length + payloadLength + (forwardedProperties?.length ?? 0)
 }

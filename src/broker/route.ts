@@ -9,7 +9,7 @@ const none: readonly never[] = []
 /** Where the messages of one topic go to. Kept up to date by the router alone, which knows whether it is. */
 export class Route implements TopicBytes {
   readonly topic: string
-  readonly topicBytes: Uint8Array
+  readonly topicLength: number
   /** Why no message may carry this topic; undefined when one may. */
   readonly problem: string | undefined
   /** One for each receiver with subscriptions of its own that match. */
@@ -18,28 +18,40 @@ export class Route implements TopicBytes {
   shares: readonly ShareGroup[]
   /** In the process. */
   listeners: readonly Delivery[]
-  /** The state of the subscriptions that it is of; 0 for none. */
+  /** The state of the subscriptions that it is of, as long as it is remembered; 0 for none. */
   generation: number
+  /** How many changes of subscriptions it knows of; also when it serves a single message, and is not remembered. */
+  changes: number
   /** Whether it was used since the cache last came by, in search of what may go. */
   wasUsed: boolean
   /** Bytes that it takes, about. */
   size: number
+  private bytes: Buffer | undefined
 
-  constructor(topic: string, topicBytes: Uint8Array, problem: string | undefined) {
+  constructor(topic: string, topicLength: number, problem: string | undefined) {
     this.topic = topic
-    this.topicBytes = topicBytes
+    this.topicLength = topicLength
+    this.bytes = undefined
     this.problem = problem
     this.targets = none
     this.shares = none
     this.listeners = none
     this.generation = 0
+    this.changes = 0
     this.wasUsed = false
     this.size = 0
+  }
+
+  /** Made when first asked for: a topic that comes once does without. */
+  get topicBytes(): Buffer {
+    this.bytes ??= bytesOf(this.topic, this.topicLength)
+    return this.bytes
   }
 
   /** Holds nobody any more; who remembers the route asks anew. */
   clear(): void {
     this.generation = 0
+    this.changes = 0
     this.targets = none
     this.shares = none
     this.listeners = none
@@ -53,18 +65,28 @@ export class Route implements TopicBytes {
 
 /** Under what a topic is remembered: the characters of its UTF-8 bytes, of ASCII the topic itself. */
 export function keyOf(topic: string): string {
-  return Buffer.byteLength(topic) === topic.length ? topic : Buffer.from(topic).toString('latin1')
+  return isAscii(topic) ? topic : Buffer.from(topic).toString('latin1')
 }
 
 /** A route that leads nowhere yet. */
 export function routeOfKey(key: string): Route {
-  const bytes = new Uint8Array(key.length)
-  for (let index = 0; index < key.length; index++) bytes[index] = key.charCodeAt(index)
   let topic = key
   try {
-    if (Buffer.byteLength(key) !== key.length) topic = utf8.decode(bytes)
+    if (!isAscii(key)) topic = utf8.decode(Buffer.from(key, 'latin1'))
   } catch {
-    return new Route(key, bytes, 'it is not UTF-8') // [MQTT-1.5.4-1]
+    return new Route(key, key.length, 'it is not UTF-8') // [MQTT-1.5.4-1]
   }
-  return new Route(topic, bytes, topicProblem(topic))
+  return new Route(topic, key.length, topicProblem(topic))
+}
+
+function isAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 127) return false
+  return true
+}
+
+/** In memory of their own: a part of a pool would keep all of it. */
+function bytesOf(topic: string, length: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  bytes.write(topic)
+  return bytes
 }

@@ -43,7 +43,10 @@ export class Router {
   readonly #waiting = new Fifo<Waiting>()
   /** While a route is made: where a receiver stands among its targets. */
   readonly #places = new Map<Receiver, number>()
+  /** Counts the changes that may concern any topic. */
   #generation = 1
+  /** Counts all of them. */
+  #changes = 1
   #isBusy = false
   #isClosed = false
 
@@ -110,7 +113,10 @@ export class Router {
     setImmediate(done)
   }
 
-  /** The route of the topic that stands in these bytes. Remember it, and ask `isCurrent`, where topics repeat. */
+  /**
+   * The route of the topic that stands in these bytes. It serves one message; remember it where topics repeat, and ask
+   * `isCurrent` before it serves another.
+   */
   routeOfBytes(bytes: Buffer, start: number, end: number): Route {
     return this.#find(bytes.toString('latin1', start, end))
   }
@@ -118,7 +124,7 @@ export class Router {
   /** The same for a topic that is text already. */
   routeOf(topic: string): Route {
     if (!loneSurrogate.test(topic)) return this.#find(keyOf(topic))
-    return new Route(topic, Buffer.from(topic), 'it is not Unicode text') // [MQTT-1.5.4-1]
+    return new Route(topic, Buffer.byteLength(topic), 'it is not Unicode text') // [MQTT-1.5.4-1]
   }
 
   /** Whether nothing has changed since the route was looked up, so that it may be used again: that keeps it in memory. */
@@ -128,25 +134,31 @@ export class Router {
     return true
   }
 
+  /** Whether it leads to those who are subscribed now. */
+  #isRight(route: Route): boolean {
+    return route.generation === this.#generation || route.changes === this.#changes
+  }
+
   #find(key: string): Route {
     const known = this.#cache.get(key)
     if (known !== undefined) {
       known.wasUsed = true
       if (known.generation === this.#generation) return known
       this.#fill(known)
+      known.generation = this.#generation
       this.#cache.resize(known)
       return known
     }
     const route = routeOfKey(key)
     if (route.problem !== undefined) return route
     this.#fill(route)
-    this.#cache.add(key, route)
+    if (this.#cache.add(key, route)) route.generation = this.#generation
     return route
   }
 
   #fill(route: Route): void {
     route.clear()
-    route.generation = this.#generation
+    route.changes = this.#changes
     const values = this.#tree.match(route.topic)
     if (values.length === 0) return // an array for each of so many topics would cost
     const targets: Destination[] = []
@@ -170,6 +182,7 @@ export class Router {
 
   /** Says that another set of subscribers matches this filter. */
   #touch(filter: string): void {
+    this.#changes++
     if (filter.includes('+') || filter.includes('#')) {
       this.#generation++ // each route is made anew when it is next used
       return
@@ -184,10 +197,10 @@ export class Router {
       if (publication === undefined) this.#tell(packet, this.routeOf(packet.topic))
       else {
         const { route } = publication
-        const isCurrent = route instanceof Route && route.generation === this.#generation
-        const current = isCurrent ? route : this.routeOf(route.topic)
+        const current = route instanceof Route && this.#isRight(route) ? route : this.routeOf(route.topic)
         this.#deliver(publication, current)
         if (current.listeners.length > 0) this.#tell(packet, current) // last: they may own the bytes
+        if (current.generation === 0) current.clear() // it is not remembered; the message may be, for long
       }
       done(null)
     } catch (error) {

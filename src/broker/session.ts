@@ -14,6 +14,7 @@ import type { Receiver, Target } from './subscription.ts'
 export interface SessionClient {
   /** Whether CONNACK has left: before that nothing else may. */
   readonly isReady: boolean
+  readonly isV5: boolean
   /** Receive Maximum: messages of QoS 1 and 2 that it takes before it answers. */
   readonly receiveMaximum: number
   /** Whether what can wait may be written now; if not, `pump` is called when there is room. */
@@ -202,7 +203,7 @@ export class Session implements Receiver {
 
   /** Sends the retained messages of a new subscription, as fast as the client takes them. */
   feedRetained(subscription: SubscriptionRecord): void {
-    this.#feed ??= new RetainedFeed(this, this.#house.retained)
+    this.#feed ??= new RetainedFeed(this, this.#house.retained, this.#client?.isV5 === true)
     this.#feed.add(subscription)
   }
 
@@ -404,7 +405,7 @@ export class Session implements Receiver {
 
   /** Drops the oldest that wait, until there is room. @returns false when there can be none */
   #makeRoom({ route, payloadLength }: Publication): boolean {
-    const bytes = route.topicBytes.length + payloadLength
+    const bytes = route.topicLength + payloadLength
     if (bytes > limits.sessionQueueBytesMax) {
       this.#house.dropped(this, 'sessionQueueBytesMax')
       return false

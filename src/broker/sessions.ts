@@ -153,10 +153,12 @@ export class Sessions {
   /** Takes sessions back from the store; their clients are away. */
   restore(sessions: readonly RestoredSession[], nowMs: number): void {
     const publications = new Map<object, Publication>()
-    for (const { record, subscriptions, deliveries, receivedIds } of sessions) {
+    const leftAtMs = ({ record }: RestoredSession): number => record.disconnectedAtMs || nowMs // the process ended before the connection
+    for (const restored of sessions.toSorted((one, other) => leftAtMs(one) - leftAtMs(other))) {
+      const { record, subscriptions, deliveries, receivedIds } = restored
       const session = new Session(record.clientId, record.number, this.#parts.house)
       session.expirySeconds = record.expirySeconds
-      session.disconnectedAtMs = record.disconnectedAtMs || nowMs // the process ended before the connection
+      session.disconnectedAtMs = leftAtMs(restored)
       for (const subscription of subscriptions) session.subscriptions.restore(subscription)
       for (const { order, body, message, delivery } of deliveries) {
         let publication = publications.get(body)
@@ -175,6 +177,7 @@ export class Sessions {
     }
     const byAge = [...this.#byId.values()].sort((a, b) => a.disconnectedAtMs - b.disconnectedAtMs)
     for (const session of byAge) this.#away.add(session)
+    this.#keepWithinBound()
   }
 
   /** Ends all connections: the process stops. Wills that are due later are published after the next start, if then due. */

@@ -33,9 +33,9 @@ export const limitDefaults = {
   retainedMessagesMax: 200_000,
   /** Bytes of retained topics and payloads; one that does not fit is delivered, and not retained. */
   retainedBytesMax: 64 * 1024 * 1024,
-  /** Messages that wait for one session; beyond it QoS 0 goes first, then the oldest. */
+  /** Messages of QoS 1 and 2 that wait for one session; beyond it the oldest goes. */
   sessionQueueMessagesMax: 10_000,
-  /** Bytes of topics and payloads that wait for one session; beyond it QoS 0 goes first, then the oldest. */
+  /** Bytes of their topics and payloads; beyond it the oldest goes. */
   sessionQueueBytesMax: 16 * 1024 * 1024,
   /** Bytes that wait for one connection to be read; a client that reads so slowly is disconnected. */
   outputBytesMax: 2 * 1024 * 1024,

@@ -216,6 +216,15 @@ export class Peer {
     this.#wire.socket.destroy()
   }
 
+  /** Reads nothing more from its socket, until `resume`. */
+  pause(): void {
+    this.#wire.socket.pause()
+  }
+
+  resume(): void {
+    this.#wire.socket.resume()
+  }
+
   /** Half-closes it: FIN, and nothing more. */
   end(): void {
     this.#wire.socket.end()

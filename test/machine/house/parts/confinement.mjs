@@ -11,7 +11,7 @@ const tries = [
   ['homes cannot be seen', 'cat /root/secret 2>&1; true', /denied|No such/],
   ['other devices are closed', 'head -c 1 /dev/proof 2>&1; true', /not permitted/],
   ['no one becomes root', 'grep -E "NoNewPrivs|CapEff" /proc/self/status', /CapEff:\s+0+\nNoNewPrivs:\s+1/],
-  ['file descriptors', 'ulimit -n', /^8192$/],
+  ['file descriptors', 'ulimit -n', /^16384$/],
 ]
 
 export async function prove() {
