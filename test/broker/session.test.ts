@@ -36,11 +36,6 @@ async function listen(
   return line
 }
 
-/** A publisher of MQTT 3.1.1 whose session ends with it. */
-function speaker(world: SessionWorld): Promise<Line> {
-  return world.join({ clientId: 'speaker' })
-}
-
 test('what was not answered is sent again with DUP and its identifier, before what came meanwhile', async (context) => {
   const world = await open(context)
   const before = await listen(world, durable('a', 2))
@@ -229,64 +224,6 @@ test('a message that had left before it expired is sent again all the same', asy
   await turns()
   context.mock.timers.tick(20_000)
   assert.deepEqual((await world.join(durable('a'))).messages(), ['x q2 #1 dup']) // [MQTT-4.4.0-1]
-})
-
-test('as many messages wait for a session as may; one more costs the oldest, and is counted and logged', async (context) => {
-  setLimits({ sessionQueueMessagesMax: 3 })
-  const world = await open(context)
-  ;(await listen(world, durable('a'), 't', 1)).destroy()
-  await turns()
-  for (const payload of ['1', '2', '3']) world.publish('t', payload)
-  assert.equal(world.counters.get('sessionQueueMessagesMax'), 0)
-  world.publish('t', '4')
-  assert.equal(world.counters.get('sessionQueueMessagesMax'), 1)
-  const [line] = world.log.having('messages dropped: too many wait for a client')
-  assert.deepEqual([line?.fields['client'], line?.fields['bound']], ['a', 'sessionQueueMessagesMax'])
-  const back = await world.join(durable('a'))
-  assert.deepEqual(back.messages(), ['2 q1 #1', '3 q1 #2', '4 q1 #3'])
-})
-
-test('as many bytes wait for a session as may; one more costs the oldest, and what never fits is not taken', async (context) => {
-  setLimits({ sessionQueueBytesMax: 1_024 })
-  const world = await open(context)
-  ;(await listen(world, durable('a'), 't', 1)).destroy()
-  await turns()
-  for (const payload of ['a', 'b']) world.publish('t', payload.repeat(511)) // and a byte of topic each
-  assert.equal(world.counters.get('sessionQueueBytesMax'), 0)
-  world.publish('t', 'c')
-  assert.equal(world.counters.get('sessionQueueBytesMax'), 1)
-  world.publish('t', 'd'.repeat(1_024))
-  assert.equal(world.counters.get('sessionQueueBytesMax'), 2)
-  const back = await world.join(durable('a'))
-  assert.deepEqual(
-    back.messages().map((message) => message[0]),
-    ['b', 'c'],
-  )
-})
-
-test('as much memory as may be is taken; then sessions without a client take nothing, and publishers wait for their answers', async (context) => {
-  const world = await open(context)
-  const line = await listen(world, durable('a'), 't', 1)
-  const away = await listen(world, durable('b'), 't', 1)
-  away.destroy()
-  await turns()
-  const sender = await speaker(world)
-  world.publish('t', 'x'.repeat(1_000))
-  await world.keep()
-  setLimits({ memoryBytesMax: world.house.budget.bytes })
-  assert.equal(world.house.budget.isPressing, false)
-  assert.equal(world.counters.get('memoryBytesMax'), 0)
-
-  sender.publish('t', 'y', 1)
-  await world.keep()
-  assert.equal(world.house.budget.isPressing, true)
-  assert.equal(world.counters.get('memoryBytesMax'), 2) // it began, and a session did not take a message
-  assert.deepEqual(sender.answers(), [])
-  assert.equal(line.messages().length, 2)
-  line.puback(1)
-  line.puback(2)
-  await world.keep()
-  assert.equal((await world.join(durable('b'))).messages().length, 1)
 })
 
 test('an answer that lets memory go is not withheld', async (context) => {
