@@ -184,6 +184,10 @@ export class Connection implements SessionClient, FrameTaker {
     }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
+    if (this.#isHalted && this.#agreement === undefined && this.#reader.held > limits.connectPacketBytesMax) {
+      this.house.counters.add('connectPacketBytesMax')
+      this.close({ reason: 'too much came before CONNACK' })
+    }
     this.#takeTurn(chunk.length)
   }
 
@@ -264,6 +268,11 @@ export class Connection implements SessionClient, FrameTaker {
   halt(): void {
     this.#isHalted = true
     this.pause(pauseReason.halt)
+  }
+
+  /** Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone. */
+  attend(): void {
+    this.#isHalted = true
   }
 
   proceed(): void {
