@@ -134,8 +134,8 @@ export class Connection implements SessionClient, FrameTaker {
     return this.output.hasRoom
   }
 
-  get packetBytesMax(): number {
-    return this.#agreement === undefined ? limits.connectPacketBytesMax : limits.packetBytesMax
+  packetBytesMax(first: number): number {
+    return limits[this.#boundOf(first)]
   }
 
   get isStrictLength(): boolean {
@@ -160,13 +160,20 @@ export class Connection implements SessionClient, FrameTaker {
     } else handlePacket(this, bytes, at, end, first)
   }
 
-  tooLarge(bytes: number): never {
-    const isFirst = this.#agreement === undefined
-    this.house.counters.add(isFirst ? 'connectPacketBytesMax' : 'packetBytesMax')
+  tooLarge(bytes: number, first: number): never {
+    const bound = this.#boundOf(first)
+    this.house.counters.add(bound)
     throw new ProtocolError(
       reasonCode.packetTooLarge,
-      `packet is too large: ${bytes} bytes, of at most ${this.packetBytesMax}`,
+      `packet is too large: ${bytes} bytes, of at most ${limits[bound]}`,
     )
+  }
+
+  /** The bound of a packet that begins with this byte. */
+  #boundOf(first: number): 'connectPacketBytesMax' | 'controlPacketBytesMax' | 'packetBytesMax' {
+    if (this.#agreement === undefined) return 'connectPacketBytesMax'
+    if (first >> 4 === 3 || limits.packetBytesMax < limits.controlPacketBytesMax) return 'packetBytesMax'
+    return 'controlPacketBytesMax'
   }
 
   #receive(chunk: Buffer): void {
@@ -177,6 +184,10 @@ export class Connection implements SessionClient, FrameTaker {
     }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
+    if (this.#isHalted && this.#agreement === undefined && this.#reader.held > limits.connectPacketBytesMax) {
+      this.house.counters.add('connectPacketBytesMax')
+      this.close({ reason: 'too much came before CONNACK' })
+    }
     this.#takeTurn(chunk.length)
   }
 
@@ -257,6 +268,11 @@ export class Connection implements SessionClient, FrameTaker {
   halt(): void {
     this.#isHalted = true
     this.pause(pauseReason.halt)
+  }
+
+  /** Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone. */
+  attend(): void {
+    this.#isHalted = true
   }
 
   proceed(): void {

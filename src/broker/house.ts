@@ -141,6 +141,7 @@ export class House implements ConnectionHouse {
     this.#waitingForStore.delete(connection)
     this.#withheld.delete(connection)
     this.#parts.onEnded(connection, ending)
+    this.#reception?.ended(connection)
     this.pumpAll()
   }
 

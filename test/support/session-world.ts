@@ -140,7 +140,7 @@ export class Line extends Duplex {
 
 /** Nobody waits: there is no time here. */
 class NoFights extends Evictions {
-  override note(): Takeover {
+  override look(): Takeover {
     return { delayMs: 0, isFight: false }
   }
 }
