@@ -60,6 +60,8 @@ export interface Ending {
   readonly reason: string
   /** The client took leave with DISCONNECT: no will. */
   readonly isRegular?: boolean
+  /** The settings let it in no longer. */
+  readonly isRevoked?: boolean
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { limits } from '../core/limits.ts'
 import { topicProblem } from '../core/topics.ts'
+import { digestOf } from './access.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
@@ -52,7 +53,8 @@ export class Reception {
     }
     const verdict = house.doorkeeper.mayConnect(guest)
     if (!verdict.isAllowed) return refuse(verdict.reasonCode, verdict.reason)
-    const { password: _, ...known } = guest
+    const { password, ...rest } = guest
+    const known: Guest = password === undefined ? rest : { ...rest, passwordDigest: digestOf(password) }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
       if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
@@ -76,7 +78,10 @@ export class Reception {
     if (takeover.fields !== undefined) this.#parts.tellFight(takeover.fields, fightMessage)
     connection.halt()
     setTimeout(() => {
-      if (!connection.isClosed) proceed()
+      if (connection.isClosed) return
+      const later = house.doorkeeper.mayStay(known)
+      if (later.isAllowed) proceed()
+      else refuse(later.reasonCode, later.reason)
     }, takeover.delayMs).unref()
   }
 
