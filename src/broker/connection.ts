@@ -11,6 +11,7 @@ import { handlePacket } from './packet-handlers.ts'
 import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
+import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
 import type { Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
@@ -60,6 +61,8 @@ export interface Ending {
   readonly reason: string
   /** The client took leave with DISCONNECT: no will. */
   readonly isRegular?: boolean
+  /** The settings let it in no longer. */
+  readonly isRevoked?: boolean
 }
 
 /**
@@ -180,7 +183,7 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#isClosed) return
     if (this.level === 0 && !this.#hasSpoken) {
       this.#hasSpoken = true
-      if (chunk[0] !== 0x10) return this.close({ reason: 'it does not speak MQTT' }) // [MQTT-3.1.0-1]
+      if (chunk[0] !== 0x10) return this.#refuseStranger(chunk) // [MQTT-3.1.0-1]
     }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
@@ -485,6 +488,13 @@ export class Connection implements SessionClient, FrameTaker {
       this.house.failed(this, error)
       this.close({ reasonCode: reasonCode.unspecifiedError, reason: 'an error of our own' })
     }
+  }
+
+  #refuseStranger(chunk: Buffer): void {
+    const { reason, remedy } = strangerOf(chunk)
+    this.house.counters.add('clients.refused')
+    this.house.doorkeeper.logRefusal({ address: this.address, reason, remedy })
+    this.close({ reason })
   }
 
   /** Answers CONNECT with a refusal, and closes. `level` 0: no protocol that we could answer in. */
