@@ -33,7 +33,7 @@ const loopedBytesMax = 48
 const lingerMs = 2_000
 
 /** Why a connection is not read, as bits. */
-export const pauseReason = { turn: 1, halt: 2, rate: 4 } as const
+export const pauseReason = { turn: 1, halt: 2, rate: 4, held: 8 } as const
 
 /** What CONNECT settled. */
 export interface Agreement {
@@ -451,6 +451,7 @@ export class Connection implements SessionClient, FrameTaker {
       }
       if (held.count === 0) this.#held = undefined
       else this.house.wake(this)
+      if (held.count < limits.heldAnswersMax) this.resume(pauseReason.held)
     }
     if (this.#isReady) this.session.pump()
   }
@@ -463,6 +464,9 @@ export class Connection implements SessionClient, FrameTaker {
     this.#held ??= new HeldAnswers()
     this.#held.push(batch, answer)
     this.house.wake(this)
+    if (this.#held.count < limits.heldAnswersMax || (this.#pauses & pauseReason.held) !== 0) return
+    this.house.counters.add('heldAnswersMax')
+    this.pause(pauseReason.held)
   }
 
   #writeAck(first: number, packetId: number, code: number): void {

@@ -215,6 +215,11 @@ export class SessionWorld {
     this.hub = new AedesHub(this.#aedes, this.router, this.retained)
   }
 
+  /** Those that have not ended. */
+  get connections(): Iterable<Connection> {
+    return this.#connections
+  }
+
   connect(): Line {
     const line = new Line()
     this.#connections.add(new Connection(line, '127.0.0.1', this.house))
