@@ -9,6 +9,10 @@ export const limitDefaults = {
   packetBytesMax: 10 * 1024 * 1024,
   /** Bytes of the first packet, CONNECT, when we know nothing of the peer yet. */
   connectPacketBytesMax: 256 * 1024,
+  /** Bytes of any packet but PUBLISH after CONNECT: only messages are long. */
+  controlPacketBytesMax: 256 * 1024,
+  /** Filters in one SUBSCRIBE or UNSUBSCRIBE: all of them are handled in one turn of the event loop. */
+  filtersPerPacketMax: 2_000,
   /** Connections that have not been answered yet; beyond it the oldest of them is closed. */
   unansweredConnectionsMax: 1_024,
   /** Time from accept to CONNECT. */
