@@ -6,6 +6,7 @@ import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { Access } from './access.ts'
 import { Connection, type Ending } from './connection.ts'
 import { Doorkeeper } from './doorkeeper.ts'
@@ -180,7 +181,7 @@ export class Broker {
     const { retained, sessions } = this.#journal.takeRestored()
     this.#retained.restore(retained)
     this.#retained.ledger = this.#journal
-    this.#sessions.restore(sessions, Date.now())
+    this.#sessions.restore(sessions, steadyMs())
   }
 
   #accept(socket: Socket): void {
@@ -250,6 +251,6 @@ export class Broker {
   #tick(): void {
     const nowMs = performance.now()
     for (const connection of this.#connections) connection.checkTime(nowMs)
-    this.#sessions.tick(Date.now())
+    this.#sessions.tick(steadyMs())
   }
 }

@@ -14,6 +14,7 @@ import { Router } from '#src/broker/router.js'
 import { Sessions } from '#src/broker/sessions.js'
 import { Counters } from '#src/core/counters.js'
 import type { QoS } from '#src/core/message.js'
+import { steadyMs } from '#src/core/steady-clock.js'
 import { Disk, MemoryLedger } from './memory-ledger.js'
 import { MemoryLog } from './memory-log.js'
 import {
@@ -165,8 +166,8 @@ export class SessionWorld {
     const { retained, sessions } = disk.read()
     world.retained.restore(retained)
     world.retained.ledger = world.ledger
-    world.sessions.restore(sessions, Date.now())
-    world.sessions.tick(Date.now())
+    world.sessions.restore(sessions, steadyMs())
+    world.sessions.tick(steadyMs())
     return world
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
 import type { Logger } from '../../core/ports.ts'
+import { steadyMs } from '../../core/steady-clock.ts'
 import { Batch } from './batch.ts'
 import { BatchWriting } from './batch-writing.ts'
 import type { NextNumbers } from './codec.ts'
@@ -285,7 +286,7 @@ export class Journal implements Ledger {
       number,
       clientId,
       expirySeconds: neverSeconds,
-      disconnectedAtMs: Date.now(),
+      disconnectedAtMs: steadyMs(),
       will: undefined,
     }
     this.putSession(record)
