@@ -6,6 +6,7 @@ import { lockDataDir } from '../system/data-dir-lock.ts'
 import { Doors } from '../system/doors.ts'
 import type { Lan } from '../system/lan.ts'
 import { ownAddressCheck } from '../system/own-addresses.ts'
+import { withPlainStreams } from './plain-streams.ts'
 
 export interface BrokerDoorParts {
   readonly settings: Settings
@@ -59,22 +60,6 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     },
     settle: async () => await doors[Symbol.asyncDispose](),
     close: () => broker.close(),
-  }
-}
-
-/**
- * Loads something whose dependencies bring `readable-stream`, which is a copy of Node's streams: told so, it takes the
- * original, and the process stays 1.5 MB smaller.
- */
-async function withPlainStreams<Loaded>(load: () => Promise<Loaded>): Promise<Loaded> {
-  const name = 'READABLE_STREAM'
-  const before = process.env[name]
-  process.env[name] = 'disable'
-  try {
-    return await load()
-  } finally {
-    if (before === undefined) delete process.env[name]
-    else process.env[name] = before
   }
 }
 
