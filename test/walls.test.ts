@@ -44,6 +44,8 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
   file.endsWith('.ts'),
 )
 const room = (file: string) => file.split('/')[0] as string
+/** Whether a file lies in a folder of a room, such as `broker/wire`: its room knows it, and it does not know its room. */
+const isInner = (file: string) => file.split('/').length > 2
 
 for (const file of files) {
   const allowed = doors[room(file)]
@@ -65,9 +67,13 @@ for (const file of files) {
         /^\.\.?\/.*\.ts$/,
         `${specifier}: rooms are entered by a relative path with its ending`,
       )
-      const target = room(relative(source, resolve(source, dirname(file), specifier)))
+      const path = relative(source, resolve(source, dirname(file), specifier))
+      const target = room(path)
       const isOpen = allowed === 'any' || target === room(file) || allowed?.includes(target)
       assert.ok(isOpen, `${file} imports ${specifier}`)
+      if (!isInner(file)) continue
+      const isClosed = dirname(path) === dirname(file) || target === 'core'
+      assert.ok(isClosed, `${file} imports ${specifier}: a folder in a room knows itself and the core alone`)
     }
   })
 }

@@ -69,7 +69,7 @@ async function attachedBroker(
 ): Promise<BrokerDoor> {
   const { name, dataDir } = settings
   const lock = await lockDataDir(dataDir)
-  const { AttachedBroker } = await import('../broker/attached-broker.ts')
+  const { AttachedBroker } = await import('../broker/attached/attached-broker.ts')
   const will = { topic: statusTopic, payload: 'offline' }
   const broker: BrokerDoor = new AttachedBroker({ broker: remote, name, log, counters, will, onChange })
   return {
