@@ -19,8 +19,8 @@ import type { Properties } from './wire/properties.ts'
 import { ConnectError, ProtocolError } from './wire/protocol-error.ts'
 import { reasonCode, reasonName } from './wire/reason-codes.ts'
 
-/** Up to here a packet is copied into the slab of each receiver; a larger payload is shared by reference. */
-const copiedBytesMax = 16 * 1024
+/** A packet that has come in part may stay, up to here, when memory is short. */
+const partBytesMax = 16 * 1024
 
 /** Bytes of a refusal to a client that did not say what it takes. */
 const refusalBytesMax = 1_024
@@ -234,7 +234,7 @@ export class Connection implements SessionClient, FrameTaker {
     const held = this.#isClosed ? 0 : this.#reader.held
     this.house.budget.add(held - this.#chargedBytes)
     this.#chargedBytes = held
-    if (held > copiedBytesMax && this.house.budget.isPressing && !this.#isClosed) {
+    if (held > partBytesMax && this.house.budget.isPressing && !this.#isClosed) {
       this.house.counters.add('memoryBytesMax')
       this.close({ reasonCode: reasonCode.serverBusy, reason: 'no memory is left for a packet of this size' })
     }
@@ -355,23 +355,22 @@ export class Connection implements SessionClient, FrameTaker {
     const form = isPlain
       ? publication.form(isV5, qos > 0)
       : publication.formFor(qos > 0, identifiers, alias?.alias ?? 0, alias?.isKnown === true)
-    const size = form.bytes.length
+    const { bytes: head, payload } = form
+    const size = head.length + (payload?.length ?? 0)
     if (size > maximumPacketSize) {
       if (alias?.isKnown === false) this.#aliases?.forget(publication.topic)
       return false // [MQTT-3.1.2-24], [MQTT-3.1.2-25]
     }
-    const isShared = size >= copiedBytesMax
-    const copied = isShared ? size - publication.payloadLength : size
-    const at = this.output.reserve(copied)
+    const at = this.output.reserve(head.length)
     const { bytes } = this.output
-    bytes.set(isShared ? form.bytes.subarray(0, copied) : form.bytes, at)
+    bytes.set(head, at)
     bytes[at] = 0x30 | (qos << 1) | flags
     if (qos > 0) {
       bytes[at + form.idAt] = packetId >> 8
       bytes[at + form.idAt + 1] = packetId
     }
     if (isV5 && form.expiryAt !== -1) putU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
-    if (isShared) this.output.writeShared(form.bytes.subarray(copied))
+    if (payload !== undefined) this.output.writeShared(payload)
     this.#checkOutput()
     return true
   }

@@ -5,8 +5,8 @@ const slash = 47
 /**
  * One or more levels of topics or filters, and what lies below them. It has a value or several children: levels that
  * lead to one thing only are one node.
- * @NOTE whoever rests on a node, as `RetainedCursor` does, relies on this: its end never changes; its start does as
- * neighbours come and go, and `depth` with it; one that has left the tree has no value, and leads on to what it led to.
+ * @NOTE whoever rests on a node, as `RetainedCursor` does, relies on this: its end never changes, its start does as
+ * neighbours come and go; one that has left the tree has no value, and leads on to what it led to.
  */
 export class LevelNode<Value> {
   /** Begins with all levels from the root to the end of this node; with a value it is the very string that was set. */
@@ -15,17 +15,14 @@ export class LevelNode<Value> {
   start: number
   /** Where they end. */
   readonly end: number
-  /** Levels above it. */
-  depth: number
   value: Value | undefined
   /** By their first levels; most nodes have none, and many a single one. */
   children: Map<string, LevelNode<Value>> | LevelNode<Value> | undefined
 
-  constructor(text: string, start: number, end: number, depth: number, value: Value | undefined) {
+  constructor(text: string, start: number, end: number, value: Value | undefined) {
     this.text = text
     this.start = start
     this.end = end
-    this.depth = depth
     this.value = value
     this.children = undefined
   }
@@ -37,7 +34,7 @@ export class LevelNode<Value> {
  */
 export class LevelTree<Value> {
   /** Stands for no level itself, and ends before the first one. */
-  readonly root = new LevelNode<Value>('', 0, -1, 0, undefined)
+  readonly root = new LevelNode<Value>('', 0, -1, undefined)
 
   get(path: string): Value | undefined {
     let node = this.root
@@ -56,8 +53,7 @@ export class LevelTree<Value> {
       const child = childAt(node, text, length)
       const end = child === undefined ? -1 : sharedEnd(child, text, length)
       if (child === undefined || end === -1) {
-        const depth = node === this.root ? 0 : node.depth + levelsIn(node.text, node.start, node.end)
-        addChild(node, new LevelNode(text, node.end + 1, length, depth, value))
+        addChild(node, new LevelNode(text, node.end + 1, length, value))
         return undefined
       }
       node = end < child.end ? split(node, child, end) : child
@@ -115,12 +111,6 @@ function sharedEnd<Value>({ text, start, end }: LevelNode<Value>, path: string, 
   }
 }
 
-function levelsIn(text: string, start: number, end: number): number {
-  let levels = 1
-  for (let at = start; at < end; at++) if (text.charCodeAt(at) === slash) levels++
-  return levels
-}
-
 function addChild<Value>(node: LevelNode<Value>, child: LevelNode<Value>): void {
   const { children } = node
   if (children === undefined) node.children = child
@@ -146,10 +136,9 @@ function removeChild<Value>(node: LevelNode<Value>, child: LevelNode<Value>): vo
 
 /** Makes two nodes of a child. @returns the upper one, which ends where it is told */
 function split<Value>(node: LevelNode<Value>, child: LevelNode<Value>, end: number): LevelNode<Value> {
-  const { text, start, depth } = child
-  const upper = new LevelNode<Value>(detached(text.slice(0, end)), start, end, depth, undefined)
+  const { text, start } = child
+  const upper = new LevelNode<Value>(detached(text.slice(0, end)), start, end, undefined)
   child.start = end + 1
-  child.depth += levelsIn(text, start, end)
   upper.children = child
   replaceChild(node, upper)
   return upper
@@ -169,7 +158,6 @@ function join<Value>(above: LevelNode<Value>, node: LevelNode<Value>): void {
     return
   }
   children.start = node.start
-  children.depth = node.depth
   replaceChild(above, children)
 }
 

@@ -7,10 +7,15 @@ const messageExpiryIntervalId = 2
 const subscriptionIdentifierId = 11
 const topicAliasId = 35
 
+/** Up to here a payload is copied for each receiver; a larger one is shared by reference. */
+export const copiedBytesMax = 16 * 1024
+
 /** One way to write a message as a PUBLISH packet; what differs from receiver to receiver is patched in the copy. */
 export interface Form {
-  /** The packet; its first byte is for the one who copies it. */
+  /** The packet, or what of it goes before `payload`; its first byte is for the one who copies it. */
   readonly bytes: Uint8Array
+  /** A large payload, which is not copied. */
+  readonly payload: Uint8Array | undefined
   /** Where the two bytes of the packet identifier stand; where they would, without one. */
   readonly idAt: number
   /** Where the four bytes of the Message Expiry Interval stand; -1 for none. */
@@ -321,9 +326,11 @@ export class Publication {
   private plainForm(isV5: boolean, hasId: boolean): Form {
     const frameSize = this.frameSize(isV5, hasId)
     if (frameSize === 0) return this.encode(isV5, hasId, none, 0, false)
-    const propertiesAt = this.payloadAt - (this.forwardedProperties?.length ?? 0) - this.frameAt
+    const propertiesAt = this.payloadAt - this.propertiesLength - this.frameAt
+    const isLarge = this.payloadLength > copiedBytesMax
     return {
-      bytes: this.bytes.subarray(this.frameAt, this.end),
+      bytes: this.bytes.subarray(this.frameAt, isLarge ? this.payloadAt : this.end),
+      payload: isLarge ? this.payload : undefined,
       idAt: this.frameIdAt,
       expiryAt: this.expiryAt === -1 ? -1 : propertiesAt + this.expiryAt,
     }
@@ -350,7 +357,9 @@ export class Publication {
       (hasId ? 2 : 0) +
       (isV5 ? varintSize(propertiesLength) + propertiesLength : 0) +
       (this.end - this.payloadAt)
-    const bytes = new Uint8Array(1 + varintSize(length) + length)
+    const size = 1 + varintSize(length) + length
+    const isLarge = this.payloadLength > copiedBytesMax
+    const bytes = new Uint8Array(isLarge ? size - this.payloadLength : size)
     let at = putVarint(bytes, 1, length)
     bytes[at++] = topicLength >> 8
     bytes[at++] = topicLength
@@ -376,9 +385,10 @@ export class Publication {
         at = putVarint(bytes, at, identifier)
       }
     }
+    if (isLarge) return { bytes, payload: this.payload, idAt, expiryAt }
     if (this.payloadAt === 0 && this.end === this.bytes.length) bytes.set(this.bytes, at)
     else bytes.set(this.bytes.subarray(this.payloadAt, this.end), at)
-    return { bytes, idAt, expiryAt }
+    return { bytes, payload: undefined, idAt, expiryAt }
   }
 }
 

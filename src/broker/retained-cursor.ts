@@ -51,15 +51,21 @@ export class RetainedCursor {
     return undefined
   }
 
-  /** Follows the filter from a node on, up to a wildcard. @returns the message of where that led */
+  /**
+   * Follows the filter from a node on, up to a wildcard. All levels above the node are looked at again: since it became
+   * due they may have become levels of others. @returns the message of where that led
+   */
   #follow(first: Node): RetainedMessage | undefined {
-    if (this.#isWild && first.depth === 0 && first.text.charCodeAt(0) === dollar) return undefined // [MQTT-4.7.2-1]
+    if (this.#isWild && first.text.charCodeAt(0) === dollar) return undefined // [MQTT-4.7.2-1]
+    let at = 0
+    let depth = 0
     for (let node: Node | undefined = first; node !== undefined; ) {
-      const depth = this.#depthAfter(node)
+      depth = this.#depthAfter(node, at, depth)
       if (depth === -1) return undefined
       if (depth === this.#levels.length) return current(node)
       const next = this.#below(node, depth)
       if (depth === this.#restAt) return current(node) // # also matches the level above it [MQTT-4.7.1-2]
+      at = node.end + 1
       node = next
     }
     return undefined
@@ -76,10 +82,13 @@ export class RetainedCursor {
     return undefined
   }
 
-  /** The filter's level that comes after those of a node, or its `#`; -1 when it does not match. */
-  #depthAfter({ text, start, end, depth: from }: Node): number {
-    let depth = from
-    for (let at = start; at <= end; depth++) {
+  /**
+   * Goes through the levels up to the end of a node, of which the one that begins at `from` meets the filter's at `fromDepth`.
+   * @returns the filter's level that comes after them, or its `#`; -1 when it does not match
+   */
+  #depthAfter({ text, end }: Node, from: number, fromDepth: number): number {
+    let depth = fromDepth
+    for (let at = from; at <= end; depth++) {
       if (depth >= this.#restAt) return this.#restAt
       const level = this.#levels[depth]
       if (level === undefined) return -1

@@ -1,11 +1,9 @@
 import type { QoS } from '../core/message.ts'
 import { detached } from './detached.ts'
 import type { StoredMessage } from './journal/records.ts'
-import { Publication, type TopicBytes } from './publication.ts'
+import { copiedBytesMax, Publication, type TopicBytes } from './publication.ts'
 import { putVarint, varintSize } from './wire/varint.ts'
 
-/** Properties and payload up to here are kept as text; what is larger is kept as bytes, and shared with who is sent it. */
-const textLengthMax = 16 * 1024
 /** A topic is a view of the text, unless that would keep more than this in memory for whoever remembers the topic. */
 const viewedLengthMax = 128
 /** Up to here characters are copied one by one: a call costs more. */
@@ -28,14 +26,14 @@ export class RetainedMessage implements StoredMessage, TopicBytes {
   private readonly bodyAt: number
   private readonly propertiesLength: number
   private readonly expiryAt: number
-  /** All of it, when it is large. */
+  /** All of it, when it is large: its bytes are shared with whom it is sent to. */
   private readonly large: Publication | undefined
 
   /** A copy of a message; nothing of who published it is held but the client id. */
   constructor(publication: Publication) {
     const { topic, propertiesLength, payloadLength } = publication
     const bodyLength = propertiesLength + payloadLength
-    const isLarge = bodyLength > textLengthMax
+    const isLarge = bodyLength > copiedBytesMax
     const text = isLarge ? topic : publication.toText()
     this.text = text
     this.topicEnd = topic.length

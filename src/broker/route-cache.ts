@@ -5,8 +5,8 @@ import type { Route } from './route.ts'
 /** What a route costs beside its topic and its targets, its place in the cache included: measured with Node 20. */
 const overheadBytes = 400
 
-/** Topics that came are noted in so many bits, until half as many have. */
-const notedBits = 1 << 17
+/** Topics that came are noted in so many bits, and forgotten when a quarter of these is set. */
+const notedBits = 1 << 18
 
 /**
  * The routes of topics by the characters of their UTF-8 bytes, at most `routeBytesMax` bytes of them. What goes is one
@@ -49,11 +49,11 @@ export class RouteCache {
   #note(key: string): boolean {
     let hash = 0
     for (let index = 0; index < key.length; index++) hash = (Math.imul(hash, 31) + key.charCodeAt(index)) | 0
-    const bit = (Math.imul(hash, 0x9e3779b1) >>> 15) % notedBits
+    const bit = Math.imul(hash, 0x9e3779b1) >>> 14
     const before = this.#noted[bit >>> 5] as number
     const after = before | (1 << (bit & 31))
     if (after === before) return true
-    if (++this.#notedCount > notedBits / 2) {
+    if (++this.#notedCount > notedBits / 4) {
       this.#noted.fill(0)
       this.#notedCount = 0
     }

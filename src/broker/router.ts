@@ -200,6 +200,7 @@ export class Router {
         const current = route instanceof Route && this.#isRight(route) ? route : this.routeOf(route.topic)
         this.#deliver(publication, current)
         if (current.listeners.length > 0) this.#tell(packet, current) // last: they may own the bytes
+        if (current.generation === 0) current.clear() // it is not remembered; the message may be, for long
       }
       done(null)
     } catch (error) {

@@ -45,7 +45,7 @@ test('whatever is added and removed, it finds what the definition of a match say
       }
       for (const topic of topics) {
         const expected = model.filter((value) => matchesFilter(value.replace(/ \d$/, ''), topic))
-        assert.deepEqual(tree.match(topic).sort(), expected.sort())
+        assert.deepEqual(tree.match(topic).toSorted(), expected.sort())
       }
     }),
     { numRuns: 500 },

@@ -115,27 +115,91 @@ test('a search finds each topic that matches once, as the definition of a match 
       fc.array(fc.tuple(someTopic, fc.boolean()), { maxLength: 30 }),
       someFilter,
       (changes, filter) => {
-        const retained = new RetainedStore({ log: new MemoryLog(), counters: new Counters() })
-        const model = new Set<string>()
+        const { retained, keep, clear, at: model } = changing()
         for (const [topic, isKept] of changes) {
-          const route = { topic, topicBytes: Buffer.from(topic) }
-          const payload = Buffer.from(isKept ? 'x' : '')
-          const properties = Publication.of({ route, qos: 0, retain: true, client: 'c' }, payload)
-          retained.storeRetained({ properties } as unknown as Parameters<RetainedStore['storeRetained']>[0])
-          if (isKept) model.add(topic)
-          else model.delete(topic)
+          if (isKept) keep(topic)
+          else clear(topic)
         }
         assert.equal(retained.count, model.size)
         const found = collect(retained, filter).map(({ topic }) => topic)
         assert.deepEqual(
           found.toSorted(),
-          [...model].filter((topic) => matchesFilter(filter, topic)).toSorted(),
+          [...model.keys()].filter((topic) => matchesFilter(filter, topic)).toSorted(),
         )
       },
     ),
     { numRuns: 500 },
   )
 })
+
+type Step = { readonly kind: 'keep' | 'clear'; readonly topic: string } | { readonly kind: 'next' }
+
+const someSteps = fc.array(
+  fc.oneof(
+    fc.record({ kind: fc.constantFrom('keep' as const, 'clear' as const), topic: someTopic }),
+    fc.record({ kind: fc.constant('next' as const) }),
+  ),
+  { maxLength: 40 },
+)
+
+test('while a cursor rests anything may change: what stays is found once, and all as it is then', () => {
+  fc.assert(
+    fc.property(fc.array(someTopic, { maxLength: 20 }), someFilter, someSteps, (before, filter, steps) => {
+      const { retained, keep, clear, at } = changing()
+      for (const topic of before) keep(topic)
+      const staying = new Set(before.filter((topic) => matchesFilter(filter, topic)))
+      const times = new Map<string, number>()
+      const cursor = retained.cursor(filter)
+      const next = (): void => {
+        const found = cursor.next()
+        if (found === undefined) return
+        assert.ok(matchesFilter(filter, found.topic))
+        assert.equal(`${found.payload}`, at.get(found.topic))
+        times.set(found.topic, (times.get(found.topic) ?? 0) + 1)
+      }
+      for (const step of steps satisfies readonly Step[]) {
+        if (step.kind === 'next') next()
+        else if (step.kind === 'keep') keep(step.topic)
+        else {
+          clear(step.topic)
+          staying.delete(step.topic)
+          times.delete(step.topic) // it may come back
+        }
+      }
+      while (!cursor.isDone) next()
+      for (const topic of staying) assert.equal(times.get(topic), 1, topic)
+      for (const [topic, count] of times) assert.equal(count, 1, topic)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+/** A store in which each message is another one. */
+function changing() {
+  const retained = new RetainedStore({ log: new MemoryLog(), counters: new Counters() })
+  const at = new Map<string, string>()
+  let number = 0
+  const store = (topic: string, payload: string): void => {
+    const topicBytes = Buffer.from(topic)
+    const route = { topic, topicBytes, topicLength: topicBytes.length }
+    const properties = Publication.of({ route, qos: 0, retain: true, client: 'c' }, Buffer.from(payload))
+    retained.storeRetained({ properties } as unknown as Parameters<RetainedStore['storeRetained']>[0])
+  }
+  return {
+    retained,
+    /** What is retained, by topic. */
+    at,
+    keep(topic: string): void {
+      const payload = `${number++}`
+      store(topic, payload)
+      at.set(topic, payload)
+    },
+    clear(topic: string): void {
+      store(topic, '')
+      at.delete(topic)
+    },
+  }
+}
 
 test('as many messages as allowed are retained; one for a further topic is delivered, and not retained', async (context) => {
   const { publish, subscribe, router, retained, counters, log } = await hubWorld(context)

@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { packetOf } from '#src/broker/hub-packet.js'
+import type { Route } from '#src/broker/route.js'
+import type { Router } from '#src/broker/router.js'
 import { limits } from '#src/core/limits.js'
 import type { QoS } from '#src/core/message.js'
 import { matchesFilter } from '#src/core/topics.js'
@@ -241,10 +243,31 @@ test('a topic is what its bytes are, also beyond ASCII', async (context) => {
   assert.equal(router.routeOf('\ufeffa').topic, '\ufeffa') // [MQTT-1.5.4-3]
 })
 
+/** As after the second message to a topic, from when on its route is remembered. */
+function remembered(router: Router, topic: string): Route {
+  router.routeOf(topic)
+  return router.routeOf(topic)
+}
+
+test('a route is remembered when its topic comes again, and serves one message before that', async (context) => {
+  const { router, subscribe, aedes } = await hubWorld(context)
+  const receiver = new TestReceiver()
+  subscribe(receiver, 'a')
+  const publication = publicationOn(router, Buffer.from('a'), 'x')
+  const route = publication.route as Route
+  assert.deepEqual([route.hasReceivers, router.isCurrent(route)], [true, false])
+  aedes.publish(packetOf(publication), () => {})
+  aedes.publish(packetOf(publication), () => {})
+  assert.deepEqual(receiver.take(), ['a x q0', 'a x q0'])
+  assert.equal(route.hasReceivers, false)
+  const again = router.routeOf('a')
+  assert.deepEqual([router.isCurrent(again), again === router.routeOf('a')], [true, true])
+})
+
 test('a route is current until its subscribers change: a filter without wildcards concerns its topic alone', async (context) => {
   const { router, subscribe, unsubscribe } = await hubWorld(context)
   const receiver = new TestReceiver()
-  const [a, b] = [router.routeOf('a'), router.routeOf('b')]
+  const [a, b] = [remembered(router, 'a'), remembered(router, 'b')]
   const exact = subscribe(receiver, 'a')
   assert.deepEqual([router.isCurrent(a), router.isCurrent(b)], [false, true])
   assert.deepEqual([router.routeOf('a').hasReceivers, b.hasReceivers], [true, false])
@@ -308,10 +331,10 @@ test('as many routes are remembered as allowed; one more costs one that was not 
   const receiver = new TestReceiver()
   const topic = (index: number): string => `t/${String(index).padStart(6, '0')}`
   subscribe(receiver, topic(0))
-  const [used, unused] = [router.routeOf(topic(0)), router.routeOf(topic(1))]
+  const [used, unused] = [remembered(router, topic(0)), remembered(router, topic(1))]
   const fill = (from: number, to: number): void => {
     for (let index = from; index < to; index++) {
-      router.routeOf(topic(index))
+      remembered(router, topic(index))
       router.routeOf(topic(0))
     }
   }
@@ -329,26 +352,37 @@ test('as many routes are remembered as allowed; one more costs one that was not 
   assert.equal(router.routeOf(topic(1)).targets.length, 1)
 })
 
-test('topics that come once do not push out those that come again, also where a connection remembers them', async (context) => {
+test('topics that come once or twice do not push out those that come again, also where a connection remembers them', async (context) => {
   const { router, counters } = await hubWorld(context)
-  const [looked, remembered] = [router.routeOf('looked'), router.routeOf('remembered')]
+  const [looked, kept] = [remembered(router, 'looked'), remembered(router, 'kept')]
   for (let index = 0; counters.get('routeBytesMax') < 20_000; index++) {
-    router.routeOf(`once/${index}`)
+    remembered(router, `twice/${index}`)
     if (index % 1_000 === 0) router.routeOf('looked')
-    if (index % 1_000 === 0) assert.ok(router.isCurrent(remembered))
+    if (index % 1_000 === 0) assert.ok(router.isCurrent(kept))
   }
   assert.equal(router.routeOf('looked'), looked)
+})
+
+test('of topics that come once few routes are remembered', async (context) => {
+  const { router } = await hubWorld(context)
+  let known = 0
+  for (let index = 0; index < 300_000; index++) if (router.isCurrent(router.routeOf(`once/${index}`))) known++
+  assert.ok(known < 100_000, `${known}`)
+  assert.ok(router.isCurrent(remembered(router, 'twice')))
 })
 
 test('a route that has gone holds nobody, and who remembers it is not misled', async (context) => {
   const { router, counters, subscribe, aedes } = await hubWorld(context)
   const receiver = new TestReceiver()
   subscribe(receiver, 'gone')
+  const known = remembered(router, 'gone')
   const publication = publicationOn(router, Buffer.from('gone'), 'x')
-  for (let index = 0; counters.get('routeBytesMax') < 2; index++) router.routeOf(`t/${index}`)
+  assert.equal(publication.route, known)
+  known.wasUsed = false
+  for (let index = 0; counters.get('routeBytesMax') < 2; index++) remembered(router, `t/${index}`)
   const { route } = publication
   assert.notEqual(router.routeOf('gone'), route)
-  assert.equal((route as ReturnType<typeof router.routeOf>).targets.length, 0)
+  assert.equal(known.targets.length, 0)
   aedes.publish(packetOf(publication), () => {})
   assert.deepEqual(receiver.heard, ['gone x q0'])
 })
