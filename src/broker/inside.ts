@@ -92,6 +92,10 @@ export class Inside {
     return this.#connections.size
   }
 
+  get connections(): Iterable<Connection> {
+    return this.#connections
+  }
+
   /** Begins with what was found on the disk; its clients are away. Once, and first. */
   async start({ retained, sessions }: RestoredState): Promise<void> {
     await this.#aedes.listen()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
+import type { Connection } from '#src/broker/connection.js'
 import { Evictions, type Takeover } from '#src/broker/evictions.js'
 import type { House } from '#src/broker/house.js'
 import type { AedesHub } from '#src/broker/hub.js'
@@ -182,7 +183,7 @@ export class SessionWorld {
 
   /** Those that have not ended. */
   get connections(): Iterable<Connection> {
-    return this.#connections
+    return this.#inside.connections
   }
 
   connect(): Line {
