@@ -152,9 +152,16 @@ export class Broker {
     return this.#listeners.apply(addresses, port)
   }
 
-  /** Who may connect from now on; those who are connected stay. */
+  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
   setAccess(access: Access): void {
     this.#doorkeeper.setAccess(access)
+    for (const connection of this.#connections) {
+      const { agreement } = connection
+      const verdict = agreement === undefined ? undefined : this.#doorkeeper.mayStay(agreement.guest)
+      if (verdict === undefined || verdict.isAllowed) continue
+      const reason = `it may not stay, by the settings as they are now: ${verdict.reason}`
+      connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true })
+    }
   }
 
   /** Tells the clients, writes down what there is, and closes everything. */
@@ -211,7 +218,7 @@ export class Broker {
       log.debug(cut(connection.toFields(ending)), 'connection ended before CONNECT')
       return
     }
-    if (ending.reasonCode === undefined || this.#isClosing)
+    if (ending.reasonCode === undefined || ending.isRevoked === true || this.#isClosing)
       log.info(cut(connection.toFields(ending)), 'client disconnected')
     else {
       counters.add('clients.failed')

@@ -140,7 +140,7 @@ export class Line extends Duplex {
 
 /** Nobody waits: there is no time here. */
 class NoFights extends Evictions {
-  override note(): Takeover {
+  override look(): Takeover {
     return { delayMs: 0, isFight: false }
   }
 }
@@ -213,6 +213,11 @@ export class SessionWorld {
       welcome: () => {},
     })
     this.hub = new AedesHub(this.#aedes, this.router, this.retained)
+  }
+
+  /** Those that have not ended. */
+  get connections(): Iterable<Connection> {
+    return this.#connections
   }
 
   connect(): Line {
