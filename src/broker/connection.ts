@@ -14,7 +14,7 @@ import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
 import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
-import type { Will } from './wire/connect.ts'
+import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
 import type { Properties } from './wire/properties.ts'
@@ -66,6 +66,9 @@ export interface Ending {
   readonly isRevoked?: boolean
 }
 
+/** Settles what CONNECT asks for, now or later: with `agree` and `ready`, or with `refuse`. */
+export type OnConnect = (connection: Connection, connect: Connect) => void
+
 /**
  * One client's connection: its packets on one side, its session on the other. It reads no faster than its turn
  * allows, and writes once a turn. Whatever goes wrong with it ends it, and nothing else.
@@ -75,6 +78,8 @@ export class Connection implements SessionClient, FrameTaker {
   level: ProtocolLevel | 0 = 0
   readonly output: Output
   readonly house: ConnectionHouse
+  /** Answers its first packet. */
+  readonly onConnect: OnConnect
   readonly #stream: Duplex
   readonly #reader = new FrameReader(this)
   #publishReader: PublishReader | undefined
@@ -96,13 +101,15 @@ export class Connection implements SessionClient, FrameTaker {
   #heardAtMs = performance.now()
   #turn = -1
   #turnBytes = 0
+  /** Since `#takeTurn` looked last. */
   #messages = 0
   #chargedBytes = 0
 
-  constructor(stream: Duplex, address: string, house: ConnectionHouse) {
+  constructor(stream: Duplex, address: string, house: ConnectionHouse, onConnect: OnConnect) {
     this.#stream = stream
     this.address = address
     this.house = house
+    this.onConnect = onConnect
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
@@ -287,7 +294,7 @@ export class Connection implements SessionClient, FrameTaker {
     else this.close({ reason: this.#overReason })
   }
 
-  /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
+  /** Called twice a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
   checkTime(nowMs: number): void {
     const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {

@@ -9,7 +9,6 @@ import type { Doorkeeper } from './doorkeeper.ts'
 import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
-import type { Reception } from './reception.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
@@ -40,7 +39,6 @@ export interface HouseParts {
 /** What connections and sessions share: the clock, whose turn it is, and who waits for what. */
 export class House implements ConnectionHouse {
   readonly hub: Aedes
-  readonly publisher: Aedes
   readonly router: Router
   readonly retained: RetainedStore
   readonly ledger: Ledger
@@ -49,7 +47,6 @@ export class House implements ConnectionHouse {
   readonly budget: MemoryBudget
   #turn = 0
   #isTurnArmed = false
-  #reception: Reception | undefined
   readonly #parts: HouseParts
   readonly #repeats = new Repeats()
   #waitingForTurn: Connection[] = []
@@ -63,7 +60,6 @@ export class House implements ConnectionHouse {
   constructor(parts: HouseParts) {
     this.#parts = parts
     this.hub = parts.aedes
-    this.publisher = parts.aedes
     this.router = parts.router
     this.retained = parts.retained
     this.ledger = parts.ledger
@@ -74,14 +70,6 @@ export class House implements ConnectionHouse {
       () => this.#relieve(),
     )
     parts.ledger.onKept = () => this.#kept()
-  }
-
-  get reception(): Reception {
-    return this.#reception as Reception
-  }
-
-  set reception(reception: Reception) {
-    this.#reception = reception
   }
 
   currentTurn(): number {
@@ -147,7 +135,6 @@ export class House implements ConnectionHouse {
     this.#waitingForStore.delete(connection)
     this.#withheld.delete(connection)
     this.#parts.onEnded(connection, ending)
-    this.#reception?.ended(connection)
     this.pumpAll()
   }
 

@@ -20,7 +20,7 @@ export function handlePacket(
   const type = first >> 4
   if (connection.agreement === undefined) {
     if (first !== 0x10) throw new ProtocolError(reasonCode.protocolError, 'the first packet is not CONNECT') // [MQTT-3.1.0-1]
-    connection.house.reception.receive(connection, decodeConnect(bytes, at, end))
+    connection.onConnect(connection, decodeConnect(bytes, at, end))
     return
   }
   if (!mayClientSend(first, connection.level as ProtocolLevel))
