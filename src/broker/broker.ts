@@ -3,6 +3,7 @@ import { Aedes, type PublishPacket } from 'aedes'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
+import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -196,6 +197,7 @@ export class Broker {
       this.#doorkeeper.logRefusal({
         address,
         reason: `${limits.connectionsMax} clients are connected already`,
+        ...limitFields('connectionsMax'),
       })
       socket.on('error', () => {})
       return void socket.destroy()
