@@ -155,6 +155,20 @@ test('ALLOW_ANONYMOUS=false without a password gets a warning that nobody may co
     assert.deepEqual(await told(env), [])
 })
 
+test('names of mosquitto get a warning that says what to write instead, in capitals or not', async () => {
+  const env = 'PERSISTENCE=true\nmessage_size_limit=1000\nACL_FILE=/etc/acl\nPASSWORD_FILE=x\nLISTENER=1883'
+  const { warnings } = await settingsOf({ yaml, env })
+  assert.deepEqual(
+    warnings.map(({ place, message }) => `${place.line} ${message}`),
+    ['PERSISTENCE', 'message_size_limit', 'ACL_FILE', 'PASSWORD_FILE', 'LISTENER'].map(
+      (name, index) => `${index + 1} ${name} means nothing here and is ignored`,
+    ),
+  )
+  assert.equal(warnings[1]?.suggestion, 'MAX_PACKET_SIZE')
+  for (const { suggestion } of warnings) assert.ok(suggestion !== undefined)
+  assert.deepEqual((await settingsOf({ yaml, env: 'MOSQUITTO=1\nLISTENERS_OF_RADIO=2' })).warnings, [])
+})
+
 test('every mode of DURABILITY is read', async () => {
   for (const durability of ['power', 'crash', 'memory'] as const) {
     const { settings } = await settingsOf({ yaml, env: `DURABILITY=${durability.toUpperCase()}` })
