@@ -13,7 +13,7 @@ import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
 import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
-import type { Will } from './wire/connect.ts'
+import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
 import type { Properties } from './wire/properties.ts'
@@ -33,7 +33,7 @@ const loopedBytesMax = 48
 const lingerMs = 2_000
 
 /** Why a connection is not read, as bits. */
-export const pauseReason = { turn: 1, halt: 2, rate: 4 } as const
+export const pauseReason = { turn: 1, halt: 2, rate: 4, held: 8 } as const
 
 /** What CONNECT settled. */
 export interface Agreement {
@@ -65,6 +65,9 @@ export interface Ending {
   readonly isRevoked?: boolean
 }
 
+/** Settles what CONNECT asks for, now or later: with `agree` and `ready`, or with `refuse`. */
+export type OnConnect = (connection: Connection, connect: Connect) => void
+
 /**
  * One client's connection: its packets on one side, its session on the other. It reads no faster than its turn
  * allows, and writes once a turn. Whatever goes wrong with it ends it, and nothing else.
@@ -74,6 +77,8 @@ export class Connection implements SessionClient, FrameTaker {
   level: ProtocolLevel | 0 = 0
   readonly output: Output
   readonly house: ConnectionHouse
+  /** Answers its first packet. */
+  readonly onConnect: OnConnect
   readonly #stream: Duplex
   readonly #reader = new FrameReader(this)
   #publishReader: PublishReader | undefined
@@ -95,13 +100,15 @@ export class Connection implements SessionClient, FrameTaker {
   #heardAtMs = performance.now()
   #turn = -1
   #turnBytes = 0
+  /** Since `#takeTurn` looked last. */
   #messages = 0
   #chargedBytes = 0
 
-  constructor(stream: Duplex, address: string, house: ConnectionHouse) {
+  constructor(stream: Duplex, address: string, house: ConnectionHouse, onConnect: OnConnect) {
     this.#stream = stream
     this.address = address
     this.house = house
+    this.onConnect = onConnect
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
@@ -137,8 +144,8 @@ export class Connection implements SessionClient, FrameTaker {
     return this.output.hasRoom
   }
 
-  get packetBytesMax(): number {
-    return this.#agreement === undefined ? limits.connectPacketBytesMax : limits.packetBytesMax
+  packetBytesMax(first: number): number {
+    return limits[this.#boundOf(first)]
   }
 
   get isStrictLength(): boolean {
@@ -163,13 +170,20 @@ export class Connection implements SessionClient, FrameTaker {
     } else handlePacket(this, bytes, at, end, first)
   }
 
-  tooLarge(bytes: number): never {
-    const isFirst = this.#agreement === undefined
-    this.house.counters.add(isFirst ? 'connectPacketBytesMax' : 'packetBytesMax')
+  tooLarge(bytes: number, first: number): never {
+    const bound = this.#boundOf(first)
+    this.house.counters.add(bound)
     throw new ProtocolError(
       reasonCode.packetTooLarge,
-      `packet is too large: ${bytes} bytes, of at most ${this.packetBytesMax}`,
+      `packet is too large: ${bytes} bytes, of at most ${limits[bound]}`,
     )
+  }
+
+  /** The bound of a packet that begins with this byte. */
+  #boundOf(first: number): 'connectPacketBytesMax' | 'controlPacketBytesMax' | 'packetBytesMax' {
+    if (this.#agreement === undefined) return 'connectPacketBytesMax'
+    if (first >> 4 === 3 || limits.packetBytesMax < limits.controlPacketBytesMax) return 'packetBytesMax'
+    return 'controlPacketBytesMax'
   }
 
   #receive(chunk: Buffer): void {
@@ -180,6 +194,10 @@ export class Connection implements SessionClient, FrameTaker {
     }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
+    if (this.#isHalted && this.#agreement === undefined && this.#reader.held > limits.connectPacketBytesMax) {
+      this.house.counters.add('connectPacketBytesMax')
+      this.close({ reason: 'too much came before CONNACK' })
+    }
     this.#takeTurn(chunk.length)
   }
 
@@ -262,6 +280,11 @@ export class Connection implements SessionClient, FrameTaker {
     this.pause(pauseReason.halt)
   }
 
+  /** Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone. */
+  attend(): void {
+    this.#isHalted = true
+  }
+
   proceed(): void {
     this.#isHalted = false
     if (this.#isClosed) return
@@ -270,7 +293,7 @@ export class Connection implements SessionClient, FrameTaker {
     else this.close({ reason: this.#overReason })
   }
 
-  /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
+  /** Called twice a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
   checkTime(nowMs: number): void {
     const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {
@@ -435,6 +458,7 @@ export class Connection implements SessionClient, FrameTaker {
       }
       if (held.count === 0) this.#held = undefined
       else this.house.wake(this)
+      if (held.count < limits.heldAnswersMax) this.resume(pauseReason.held)
     }
     if (this.#isReady) this.session.pump()
   }
@@ -447,6 +471,9 @@ export class Connection implements SessionClient, FrameTaker {
     this.#held ??= new HeldAnswers()
     this.#held.push(batch, answer)
     this.house.wake(this)
+    if (this.#held.count < limits.heldAnswersMax || (this.#pauses & pauseReason.held) !== 0) return
+    this.house.counters.add('heldAnswersMax')
+    this.pause(pauseReason.held)
   }
 
   #writeAck(first: number, packetId: number, code: number): void {

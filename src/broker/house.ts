@@ -10,7 +10,6 @@ import type { Doorkeeper } from './doorkeeper.ts'
 import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
-import type { Reception } from './reception.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
@@ -41,7 +40,6 @@ export interface HouseParts {
 /** What connections and sessions share: the clock, whose turn it is, and who waits for what. */
 export class House implements ConnectionHouse {
   readonly hub: Aedes
-  readonly publisher: Aedes
   readonly router: Router
   readonly retained: RetainedStore
   readonly ledger: Ledger
@@ -50,7 +48,6 @@ export class House implements ConnectionHouse {
   readonly budget: MemoryBudget
   #turn = 0
   #isTurnArmed = false
-  #reception: Reception | undefined
   readonly #parts: HouseParts
   readonly #repeats = new Repeats()
   #waitingForTurn: Connection[] = []
@@ -64,7 +61,6 @@ export class House implements ConnectionHouse {
   constructor(parts: HouseParts) {
     this.#parts = parts
     this.hub = parts.aedes
-    this.publisher = parts.aedes
     this.router = parts.router
     this.retained = parts.retained
     this.ledger = parts.ledger
@@ -75,14 +71,6 @@ export class House implements ConnectionHouse {
       () => this.#relieve(),
     )
     parts.ledger.onKept = () => this.#kept()
-  }
-
-  get reception(): Reception {
-    return this.#reception as Reception
-  }
-
-  set reception(reception: Reception) {
-    this.#reception = reception
   }
 
   currentTurn(): number {

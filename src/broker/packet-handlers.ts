@@ -20,7 +20,7 @@ export function handlePacket(
   const type = first >> 4
   if (connection.agreement === undefined) {
     if (first !== 0x10) throw new ProtocolError(reasonCode.protocolError, 'the first packet is not CONNECT') // [MQTT-3.1.0-1]
-    connection.house.reception.receive(connection, decodeConnect(bytes, at, end))
+    connection.onConnect(connection, decodeConnect(bytes, at, end))
     return
   }
   if (!mayClientSend(first, connection.level as ProtocolLevel))
@@ -89,6 +89,7 @@ function handleAck(
 
 function subscribe(connection: Connection, bytes: Buffer, at: number, end: number): void {
   const { packetId, subscriptionIdentifier, requests } = decodeSubscribe(bytes, at, end, connection.isV5)
+  checkCount(connection, requests.length)
   const { session } = connection
   const { ledger } = connection.house
   const before = ledger.recorded
@@ -110,6 +111,16 @@ function subscribe(connection: Connection, bytes: Buffer, at: number, end: numbe
   session.pump()
 }
 
+/** All filters of a packet are handled at once, while the others wait. @throws ProtocolError */
+function checkCount(connection: Connection, filters: number): void {
+  if (filters <= limits.filtersPerPacketMax) return
+  connection.house.counters.add('filtersPerPacketMax')
+  throw new ProtocolError(
+    reasonCode.quotaExceeded,
+    `a packet has ${filters} filters, of at most ${limits.filtersPerPacketMax}`,
+  )
+}
+
 /** Why a filter is not subscribed to, as the reason code of SUBACK; undefined when it is. */
 function refusalOf(connection: Connection, { filter, noLocal }: SubscribeRequest): number | undefined {
   const { doorkeeper, counters } = connection.house
@@ -128,6 +139,7 @@ function refusalOf(connection: Connection, { filter, noLocal }: SubscribeRequest
 
 function unsubscribe(connection: Connection, bytes: Buffer, at: number, end: number): void {
   const { packetId, filters } = decodeUnsubscribe(bytes, at, end, connection.isV5)
+  checkCount(connection, filters.length)
   const { session } = connection
   const { ledger } = connection.house
   const before = ledger.recorded
