@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
+import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -138,6 +139,7 @@ export class Broker {
       this.#inside.doorkeeper.logRefusal({
         address,
         reason: `${limits.connectionsMax} clients are connected already`,
+        ...limitFields('connectionsMax'),
       })
       socket.on('error', () => {})
       return void socket.destroy()

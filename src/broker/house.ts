@@ -1,5 +1,6 @@
 import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
+import { limitFields } from '../core/limit-keys.ts'
 import type { LimitName } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -120,7 +121,12 @@ export class House implements ConnectionHouse {
     const repeats = this.#repeats.admit(`dropped ${session.clientId}`)
     if (repeats !== undefined)
       this.#parts.log.warn(
-        cut({ client: session.clientId, bound, waiting: session.queuedMessages, ...repeats }),
+        cut({
+          client: session.clientId,
+          ...limitFields(bound),
+          waiting: session.queuedMessages,
+          ...repeats,
+        }),
         'messages dropped: too many wait for a client',
       )
   }
@@ -194,7 +200,7 @@ export class House implements ConnectionHouse {
     const repeats = this.#repeats.admit('memory')
     if (repeats !== undefined)
       this.#parts.log.warn(
-        { bytes: this.budget.bytes, ...repeats },
+        { bytes: this.budget.bytes, ...limitFields('memoryBytesMax'), ...repeats },
         'memory is short: publishers wait, and sessions without a client take nothing',
       )
   }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AedesPublishPacket } from 'aedes'
 import type { Counters } from '../core/counters.ts'
+import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -115,7 +116,12 @@ export class RetainedStore {
     const repeats = this.#repeats.admit('full')
     if (repeats !== undefined)
       this.#log.warn(
-        { topic: publication.topic.slice(0, 100), client: publication.client, ...repeats },
+        {
+          topic: publication.topic.slice(0, 100),
+          client: publication.client,
+          ...limitFields(limit),
+          ...repeats,
+        },
         'message not retained: there are too many already',
       )
   }

@@ -53,7 +53,10 @@ test('as many messages as allowed wait for a client; each one more costs the old
   for (const payload of numbers(20, 23)) await broker.hub.publish({ topic: 't/a', payload, qos: 1 })
   assert.equal(counters.get('sessionQueueMessagesMax'), 3)
   const [line, ...more] = log.having(dropped)
-  assert.deepEqual([line?.fields['client'], line?.fields['bound']], ['shed', 'sessionQueueMessagesMax'])
+  assert.deepEqual(
+    [line?.fields['client'], line?.fields['bound'], line?.fields['setting']],
+    ['shed', 'sessionQueueMessagesMax', 'MAX_QUEUED_MESSAGES'],
+  )
   assert.equal(more.length, 0)
   await broker.hub.publish({ topic: 't/a', payload: 'QoS 0 is not kept for who is away' })
   assert.deepEqual(await waitingIn(context, world, 'shed'), numbers(3, 23))
