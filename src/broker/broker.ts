@@ -110,9 +110,9 @@ export class Broker {
     return this.#listeners.apply(addresses, port)
   }
 
-  /** Who may connect from now on; those who are connected stay. */
+  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
   setAccess(access: Access): void {
-    this.#inside.doorkeeper.setAccess(access)
+    this.#inside.setAccess(access)
   }
 
   /** Tells the clients, writes down what there is, and closes everything. */
@@ -133,7 +133,7 @@ export class Broker {
     }
     const address = plainAddress(peer)
     const { counters } = this.#options
-    if (this.#inside.connectionCount >= limits.connectionsMax) {
+    if (this.#inside.connections.size >= limits.connectionsMax) {
       counters.add('connectionsMax')
       this.#inside.doorkeeper.logRefusal({
         address,
@@ -157,7 +157,7 @@ export class Broker {
       log.debug(cut(connection.toFields(ending)), 'connection ended before CONNECT')
       return
     }
-    if (ending.reasonCode === undefined || this.#isClosing)
+    if (ending.reasonCode === undefined || ending.isRevoked === true || this.#isClosing)
       log.info(cut(connection.toFields(ending)), 'client disconnected')
     else {
       counters.add('clients.failed')

@@ -11,6 +11,7 @@ import { handlePacket } from './packet-handlers.ts'
 import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
+import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
 import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
@@ -32,7 +33,7 @@ const loopedBytesMax = 48
 const lingerMs = 2_000
 
 /** Why a connection is not read, as bits. */
-export const pauseReason = { turn: 1, halt: 2, rate: 4 } as const
+export const pauseReason = { turn: 1, halt: 2, rate: 4, held: 8 } as const
 
 /** What CONNECT settled. */
 export interface Agreement {
@@ -60,6 +61,8 @@ export interface Ending {
   readonly reason: string
   /** The client took leave with DISCONNECT: no will. */
   readonly isRegular?: boolean
+  /** The settings let it in no longer. */
+  readonly isRevoked?: boolean
 }
 
 /** Settles what CONNECT asks for, now or later: with `agree` and `ready`, or with `refuse`. */
@@ -141,8 +144,8 @@ export class Connection implements SessionClient, FrameTaker {
     return this.output.hasRoom
   }
 
-  get packetBytesMax(): number {
-    return this.#agreement === undefined ? limits.connectPacketBytesMax : limits.packetBytesMax
+  packetBytesMax(first: number): number {
+    return limits[this.#boundOf(first)]
   }
 
   get isStrictLength(): boolean {
@@ -167,23 +170,34 @@ export class Connection implements SessionClient, FrameTaker {
     } else handlePacket(this, bytes, at, end, first)
   }
 
-  tooLarge(bytes: number): never {
-    const isFirst = this.#agreement === undefined
-    this.house.counters.add(isFirst ? 'connectPacketBytesMax' : 'packetBytesMax')
+  tooLarge(bytes: number, first: number): never {
+    const bound = this.#boundOf(first)
+    this.house.counters.add(bound)
     throw new ProtocolError(
       reasonCode.packetTooLarge,
-      `packet is too large: ${bytes} bytes, of at most ${this.packetBytesMax}`,
+      `packet is too large: ${bytes} bytes, of at most ${limits[bound]}`,
     )
+  }
+
+  /** The bound of a packet that begins with this byte. */
+  #boundOf(first: number): 'connectPacketBytesMax' | 'controlPacketBytesMax' | 'packetBytesMax' {
+    if (this.#agreement === undefined) return 'connectPacketBytesMax'
+    if (first >> 4 === 3 || limits.packetBytesMax < limits.controlPacketBytesMax) return 'packetBytesMax'
+    return 'controlPacketBytesMax'
   }
 
   #receive(chunk: Buffer): void {
     if (this.#isClosed) return
     if (this.level === 0 && !this.#hasSpoken) {
       this.#hasSpoken = true
-      if (chunk[0] !== 0x10) return this.close({ reason: 'it does not speak MQTT' }) // [MQTT-3.1.0-1]
+      if (chunk[0] !== 0x10) return this.#refuseStranger(chunk) // [MQTT-3.1.0-1]
     }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
+    if (this.#isHalted && this.#agreement === undefined && this.#reader.held > limits.connectPacketBytesMax) {
+      this.house.counters.add('connectPacketBytesMax')
+      this.close({ reason: 'too much came before CONNACK' })
+    }
     this.#takeTurn(chunk.length)
   }
 
@@ -264,6 +278,11 @@ export class Connection implements SessionClient, FrameTaker {
   halt(): void {
     this.#isHalted = true
     this.pause(pauseReason.halt)
+  }
+
+  /** Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone. */
+  attend(): void {
+    this.#isHalted = true
   }
 
   proceed(): void {
@@ -439,6 +458,7 @@ export class Connection implements SessionClient, FrameTaker {
       }
       if (held.count === 0) this.#held = undefined
       else this.house.wake(this)
+      if (held.count < limits.heldAnswersMax) this.resume(pauseReason.held)
     }
     if (this.#isReady) this.session.pump()
   }
@@ -451,6 +471,9 @@ export class Connection implements SessionClient, FrameTaker {
     this.#held ??= new HeldAnswers()
     this.#held.push(batch, answer)
     this.house.wake(this)
+    if (this.#held.count < limits.heldAnswersMax || (this.#pauses & pauseReason.held) !== 0) return
+    this.house.counters.add('heldAnswersMax')
+    this.pause(pauseReason.held)
   }
 
   #writeAck(first: number, packetId: number, code: number): void {
@@ -476,6 +499,13 @@ export class Connection implements SessionClient, FrameTaker {
       this.house.failed(this, error)
       this.close({ reasonCode: reasonCode.unspecifiedError, reason: 'an error of our own' })
     }
+  }
+
+  #refuseStranger(chunk: Buffer): void {
+    const { reason, remedy } = strangerOf(chunk)
+    this.house.counters.add('clients.refused')
+    this.house.doorkeeper.logRefusal({ address: this.address, reason, remedy })
+    this.close({ reason })
   }
 
   /** Answers CONNECT with a refusal, and closes. `level` 0: no protocol that we could answer in. */

@@ -6,8 +6,8 @@ import { cut } from './log-fields.ts'
 /** Three takeovers of one client id within this time are a fight: a device that comes back does so once. */
 const fightMs = 10_000
 const firstDelayMs = 1_000
-const delayMsMax = 30_000
-/** So long after its last delay a fight is over. */
+const delayMsMax = 8_000
+/** So long after its last takeover a fight is over. */
 const quietMs = 60_000
 /** Characters of a client id that is its own key; of a longer one it is a digest. */
 const keyCharsMax = 100
@@ -33,13 +33,14 @@ interface History {
   lastMs: number
   /** The takeover before the last one. */
   beforeLastMs: number
-  /** Of the last takeover; 0 while there is no fight. */
+  /** How long the last takeover waited; 0 while there is no fight. */
   delayMs: number
 }
 
 /**
  * Two clients with one id take the session from each other as fast as they connect. The third takeover within ten seconds
- * waits a second, each next one twice as long, at most 30 s, until there has been none for a minute.
+ * waits a second, each next one twice as long, at most 8 s, until there has been none for a minute. Who gives up while
+ * it waits has taken nothing over, and makes nobody wait longer.
  * At most `takeoversRemembered` ids are remembered.
  */
 export class Evictions {
@@ -52,22 +53,26 @@ export class Evictions {
   }
 
   /**
-   * A client takes over the session of one that is connected.
+   * A client asks for the session of one that is connected: what is to be done with it.
    * @param address of the newcomer
-   * @param otherAddress of the one that it evicts
+   * @param otherAddress of the one that it would evict
    * @param nowMs of a clock that does not go back
    */
-  note(clientId: string, address: string, otherAddress: string, nowMs: number): Takeover {
-    const key = keyOf(clientId)
-    const before = this.#histories.get(key)
-    this.#histories.delete(key)
+  look(clientId: string, address: string, otherAddress: string, nowMs: number): Takeover {
+    const before = this.#histories.get(keyOf(clientId))
     const delayMs = before === undefined ? 0 : nextDelayMs(before, nowMs)
-    const beforeLastMs = before?.lastMs ?? Number.NEGATIVE_INFINITY
-    this.#histories.set(key, { lastMs: nowMs, beforeLastMs, delayMs })
-    this.#forget()
     if (delayMs === 0) return harmless
     const fields = cut({ client: clientId, address, otherAddress, delayMs, remedy })
     return { delayMs, isFight: true, fields }
+  }
+
+  /** It has taken the session over, after this delay. */
+  note(clientId: string, delayMs: number, nowMs: number): void {
+    const key = keyOf(clientId)
+    const beforeLastMs = this.#histories.get(key)?.lastMs ?? Number.NEGATIVE_INFINITY
+    this.#histories.delete(key)
+    this.#histories.set(key, { lastMs: nowMs, beforeLastMs, delayMs })
+    this.#forget()
   }
 
   #forget(): void {
@@ -80,7 +85,7 @@ export class Evictions {
 }
 
 function nextDelayMs({ lastMs, beforeLastMs, delayMs }: History, nowMs: number): number {
-  if (delayMs > 0 && nowMs - lastMs - delayMs < quietMs) return Math.min(delayMs * 2, delayMsMax)
+  if (delayMs > 0 && nowMs - lastMs < quietMs) return Math.min(delayMs * 2, delayMsMax)
   return nowMs - beforeLastMs <= fightMs ? firstDelayMs : 0
 }
 

@@ -3,8 +3,8 @@ import { reasonCode } from './wire/reason-codes.ts'
 
 /** Who takes the packets of one connection. */
 export interface FrameTaker {
-  /** Bytes that a packet may have, fixed header included. */
-  readonly packetBytesMax: number
+  /** Bytes that a packet may have that begins with this byte, fixed header included. */
+  packetBytesMax(first: number): number
   /** Whether a remaining length must have the fewest bytes that it can [MQTT-1.5.5-1]: a rule of MQTT 5. */
   readonly isStrictLength: boolean
   /** Whether it takes packets now; if not, the bytes wait for `resume`. */
@@ -15,7 +15,7 @@ export interface FrameTaker {
    */
   frame(bytes: Buffer, start: number, at: number, end: number, first: number): void
   /** A packet declares more than `packetBytesMax`. @throws what ends the connection */
-  tooLarge(bytes: number): never
+  tooLarge(bytes: number, first: number): never
 }
 
 /** The first allocation for a packet that comes in several chunks; it doubles as bytes come, not before. */
@@ -101,9 +101,10 @@ export class FrameReader {
         if (byte === 0 && taker.isStrictLength) throw malformedLength()
       }
       const end = at + length
-      if (end - start > taker.packetBytesMax) taker.tooLarge(end - start)
+      const first = bytes[start] as number
+      if (end - start > taker.packetBytesMax(first)) taker.tooLarge(end - start, first)
       if (end > total) return this.#keep(bytes, start, end - start)
-      taker.frame(bytes, start, at, end, bytes[start] as number)
+      taker.frame(bytes, start, at, end, first)
       start = end
       if (!taker.takesFrames) {
         if (start < total) this.#waiting = bytes.subarray(start)
@@ -156,7 +157,8 @@ export class FrameReader {
       }
       if (byte === 0 && at > 1 && this.#taker.isStrictLength) throw malformedLength()
       const size = at + 1 + length
-      if (size > this.#taker.packetBytesMax) this.#taker.tooLarge(size)
+      const first = part[0] as number
+      if (size > this.#taker.packetBytesMax(first)) this.#taker.tooLarge(size, first)
       return size
     }
     return 0

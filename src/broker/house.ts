@@ -125,6 +125,12 @@ export class House implements ConnectionHouse {
       )
   }
 
+  expired({ clientId, queuedMessages }: Session): void {
+    const repeats = this.#repeats.admit('session expired') // thousands may have left at one time
+    if (repeats !== undefined)
+      this.#parts.log.info(cut({ client: clientId, messages: queuedMessages, ...repeats }), 'session expired')
+  }
+
   ended(connection: Connection, ending: Ending): void {
     this.#waitingForStore.delete(connection)
     this.#withheld.delete(connection)

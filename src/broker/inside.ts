@@ -17,6 +17,7 @@ import { RetainedStore } from './retained-store.ts'
 import { Router } from './router.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
+import { reasonCode } from './wire/reason-codes.ts'
 
 /** @NOTE aedes allows no more than this; `MAX_TOPIC_LEVELS` is ours, and checked before. */
 const aedesTopicLevelsMax = 100
@@ -87,8 +88,20 @@ export class Inside {
   }
 
   /** Connections, of clients that were let in and of those that were not yet. */
-  get connectionCount(): number {
-    return this.#connections.size
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections
+  }
+
+  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
+  setAccess(access: Access): void {
+    this.doorkeeper.setAccess(access)
+    for (const connection of this.#connections) {
+      const { agreement } = connection
+      const verdict = agreement === undefined ? undefined : this.doorkeeper.mayStay(agreement.guest)
+      if (verdict === undefined || verdict.isAllowed) continue
+      const reason = `it may not stay, by the settings as they are now: ${verdict.reason}`
+      connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true })
+    }
   }
 
   /** Begins with what was found on the disk; its clients are away. Once, and first. */
@@ -133,6 +146,7 @@ export class Inside {
     this.#connections.delete(connection)
     this.#parts.onEnded(connection, ending)
     this.sessions.left(connection, ending)
+    this.#reception.ended(connection)
   }
 
   #publishWill(message: StoredMessage, retain: boolean, session: Session): void {

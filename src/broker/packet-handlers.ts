@@ -89,6 +89,7 @@ function handleAck(
 
 function subscribe(connection: Connection, bytes: Buffer, at: number, end: number): void {
   const { packetId, subscriptionIdentifier, requests } = decodeSubscribe(bytes, at, end, connection.isV5)
+  checkCount(connection, requests.length)
   const { session } = connection
   const { ledger } = connection.house
   const before = ledger.recorded
@@ -110,6 +111,16 @@ function subscribe(connection: Connection, bytes: Buffer, at: number, end: numbe
   session.pump()
 }
 
+/** All filters of a packet are handled at once, while the others wait. @throws ProtocolError */
+function checkCount(connection: Connection, filters: number): void {
+  if (filters <= limits.filtersPerPacketMax) return
+  connection.house.counters.add('filtersPerPacketMax')
+  throw new ProtocolError(
+    reasonCode.quotaExceeded,
+    `a packet has ${filters} filters, of at most ${limits.filtersPerPacketMax}`,
+  )
+}
+
 /** Why a filter is not subscribed to, as the reason code of SUBACK; undefined when it is. */
 function refusalOf(connection: Connection, { filter, noLocal }: SubscribeRequest): number | undefined {
   const { doorkeeper, counters } = connection.house
@@ -128,6 +139,7 @@ function refusalOf(connection: Connection, { filter, noLocal }: SubscribeRequest
 
 function unsubscribe(connection: Connection, bytes: Buffer, at: number, end: number): void {
   const { packetId, filters } = decodeUnsubscribe(bytes, at, end, connection.isV5)
+  checkCount(connection, filters.length)
   const { session } = connection
   const { ledger } = connection.house
   const before = ledger.recorded

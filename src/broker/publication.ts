@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { QoS } from '../core/message.ts'
 import type { BodyRef, StoredMessage } from './journal/records.ts'
 import type { Receiver } from './subscription.ts'
@@ -212,6 +213,15 @@ export class Publication {
   /** A view of the payload; `own` the message first if it is to be kept. */
   get payload(): Uint8Array {
     return this.bytes.subarray(this.payloadAt, this.end)
+  }
+
+  /** The payload as text, without a copy of its bytes; undefined when it is not UTF-8, or does not lie in a Buffer. */
+  get text(): string | undefined {
+    const { bytes, payloadAt, end } = this
+    if (!(bytes instanceof Buffer)) return undefined
+    const text = bytes.toString('utf8', payloadAt, end)
+    // what cannot be decoded becomes U+FFFD, which may also stand there
+    return text.includes('\ufffd') && !isUtf8(this.payload) ? undefined : text
   }
 
   get payloadLength(): number {

@@ -33,6 +33,8 @@ export class PublishReader {
   readonly #ourReceiveMaximum: number
   /** The last topic that this client may publish to. */
   #route: Route | undefined
+  /** What the doorkeeper's epoch was then. */
+  #routeEpoch = 0
   /** Why it may not publish to the one that was refused last. */
   #refusalCode: number = reasonCode.notAuthorized
   /** Routes by the client's topic aliases, which live as long as the connection [MQTT-3.3.2-7]. */
@@ -138,11 +140,13 @@ export class PublishReader {
 
   /** Whether this client may publish to a topic; a no has been told. */
   #admits(route: Route): boolean {
-    if (route === this.#route) return true
+    const { doorkeeper } = this.#house
+    if (route === this.#route && this.#routeEpoch === doorkeeper.epoch) return true
     const { guest } = this.#connection.agreement as Agreement
-    const refusal = this.#house.doorkeeper.mayPublish(guest, route.topic)
-    if (refusal === undefined) this.#route = route
-    else this.#refusalCode = refusal.reasonCode
+    const refusal = doorkeeper.mayPublish(guest, route.topic)
+    this.#route = refusal === undefined ? route : undefined
+    this.#routeEpoch = doorkeeper.epoch
+    if (refusal !== undefined) this.#refusalCode = refusal.reasonCode
     return refusal === undefined
   }
 

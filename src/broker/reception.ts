@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { limits } from '../core/limits.ts'
+import { Repeats } from '../core/repeats.ts'
 import { topicProblem } from '../core/topics.ts'
+import { digestOf } from './access.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
@@ -23,9 +25,19 @@ export interface ReceptionParts {
   readonly welcome: (connection: Connection) => void
 }
 
+/** A newcomer that waits before it takes over. */
+interface Waiting {
+  connection: Connection
+  admit: (isLate: boolean) => void
+  readonly timer: NodeJS.Timeout
+}
+
 /** Answers CONNECT: who may come in, on which terms, with which session. */
 export class Reception {
   readonly #parts: ReceptionParts
+  /** Newcomers that wait in a fight, by client id. */
+  readonly #waiting = new Map<string, Waiting>()
+  readonly #repeats = new Repeats()
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts
@@ -33,7 +45,7 @@ export class Reception {
 
   /** The first packet of a connection. */
   receive(connection: Connection, connect: Connect): void {
-    const { house, sessions, evictions } = this.#parts
+    const { house } = this.#parts
     const { level } = connect
     const refuse = (code: number, reason: string): void =>
       connection.refuse(level, code, reason, connect.properties.maximumPacketSize)
@@ -52,7 +64,8 @@ export class Reception {
     }
     const verdict = house.doorkeeper.mayConnect(guest)
     if (!verdict.isAllowed) return refuse(verdict.reasonCode, verdict.reason)
-    const { password: _, ...known } = guest
+    const { password, ...rest } = guest
+    const known: Guest = password === undefined ? rest : { ...rest, passwordDigest: digestOf(password) }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
       if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
@@ -66,18 +79,66 @@ export class Reception {
       house.doorkeeper.logRefusal({ client: clientId, address: guest.address, reason })
       return refuse(reasonCode.clientIdentifierNotValid, reason)
     }
+    this.#takeTurn(clientId, connection, (isLate) => {
+      const later = isLate ? house.doorkeeper.mayStay(known) : verdict
+      if (later.isAllowed) this.#admit(connection, connect, known, isAssigned, isTooLong)
+      else refuse(later.reasonCode, later.reason)
+    })
+  }
+
+  /** A connection has ended: it waits no longer, or nobody needs to wait for it. */
+  ended(connection: Connection): void {
+    if (this.#waiting.size === 0) return
+    const clientId = connection.agreement?.session.clientId
+    const isFree = clientId !== undefined && this.#parts.sessions.connectionOf(clientId) === undefined
+    const next = isFree ? this.#waiting.get(clientId) : undefined
+    if (next !== undefined) {
+      clearTimeout(next.timer)
+      setImmediate(() => this.#endWait(clientId as string, 0))
+    }
+    for (const [id, waiting] of this.#waiting) {
+      if (waiting.connection !== connection) continue
+      clearTimeout(waiting.timer)
+      this.#waiting.delete(id)
+    }
+  }
+
+  /** Lets a client in, at once unless it fights for its client id. */
+  #takeTurn(clientId: string, connection: Connection, admit: (isLate: boolean) => void): void {
+    const { sessions, evictions } = this.#parts
+    const before = this.#waiting.get(clientId)
+    if (before !== undefined) {
+      // the newest has the place of the one before it [MQTT-3.1.4-3], and what that has waited already
+      const { connection: older } = before
+      before.connection = connection
+      before.admit = admit
+      connection.attend()
+      older.close({ reason: 'another connection has the same client identifier' })
+      return
+    }
     const other = sessions.connectionOf(clientId)
-    const takeover =
-      other === undefined
-        ? undefined
-        : evictions.note(clientId, connection.address, other.address, performance.now())
-    const proceed = (): void => this.#admit(connection, connect, known, isAssigned, isTooLong)
-    if (takeover === undefined || takeover.delayMs === 0) return proceed()
-    if (takeover.fields !== undefined) this.#parts.tellFight(takeover.fields, fightMessage)
-    connection.halt()
-    setTimeout(() => {
-      if (!connection.isClosed) proceed()
-    }, takeover.delayMs).unref()
+    if (other === undefined) return admit(false)
+    const takeover = evictions.look(clientId, connection.address, other.address, performance.now())
+    const { delayMs } = takeover
+    if (delayMs === 0) {
+      evictions.note(clientId, 0, performance.now())
+      return admit(false)
+    }
+    const { fields } = takeover
+    const repeats = fields && this.#repeats.admit(String(fields['client']))
+    if (repeats !== undefined) this.#parts.tellFight({ ...fields, ...repeats }, fightMessage)
+    connection.attend()
+    const timer = setTimeout(() => this.#endWait(clientId, delayMs), delayMs).unref()
+    this.#waiting.set(clientId, { connection, admit, timer })
+  }
+
+  #endWait(clientId: string, delayMs: number): void {
+    const { sessions, evictions } = this.#parts
+    const waiting = this.#waiting.get(clientId)
+    if (waiting === undefined) return // it has gone as well
+    this.#waiting.delete(clientId)
+    if (sessions.connectionOf(clientId) !== undefined) evictions.note(clientId, delayMs, performance.now())
+    waiting.admit(true)
   }
 
   #admit(

@@ -81,8 +81,8 @@ export class RetainedStore {
     if (publication.payloadLength === 0) this.#clear(publication.topic)
     else if (this.hasRoomFor(publication)) {
       const kept = new RetainedMessage(publication)
-      this.#keep(kept, publication.length)
-      this.ledger?.putRetained(kept)
+      const isNew = this.#keep(kept, publication.length)
+      this.ledger?.putRetained(kept, isNew)
     } else this.noteRefusal(publication)
     return stored
   }
@@ -171,14 +171,17 @@ export class RetainedStore {
     return bytes > limits.retainedBytesMax ? 'retainedBytesMax' : undefined
   }
 
-  #keep(message: RetainedMessage, length: number): void {
+  /** @returns whether nothing was retained for its topic */
+  #keep(message: RetainedMessage, length: number): boolean {
     const old = this.#tree.set(message.text, message.topicEnd, message)
     if (old !== undefined) this.#forget(old)
     this.#count++
     this.#bytes += length
-    if (message.expiresAtMs === 0) return
-    this.#expiring.add(message)
-    this.#timer ??= setInterval(() => this.#sweepSome(), sweepMs).unref()
+    if (message.expiresAtMs !== 0) {
+      this.#expiring.add(message)
+      this.#timer ??= setInterval(() => this.#sweepSome(), sweepMs).unref()
+    }
+    return old === undefined
   }
 
   #clear(topic: string): void {

@@ -76,7 +76,8 @@ export class Sessions {
     })
     const now = Date.now()
     const old = this.#byId.get(clientId)
-    if (old !== undefined && (cleanStart || isOver(old, now))) this.end(old)
+    if (old !== undefined && isOver(old, now)) this.#expire(old)
+    else if (old !== undefined && cleanStart) this.end(old)
     const kept = this.#byId.get(clientId)
     if (kept !== undefined) {
       kept.expirySeconds = expirySeconds
@@ -134,9 +135,7 @@ export class Sessions {
       this.#publishWill(session, will)
     }
     for (const session of this.#away) {
-      if (!isOver(session, nowMs)) continue
-      this.#parts.counters.add('sessions.expired')
-      this.end(session)
+      if (isOver(session, nowMs)) this.#expire(session)
     }
   }
 
@@ -185,6 +184,12 @@ export class Sessions {
     for (const connection of [...this.#connections.values()]) connection.close(ending)
   }
 
+  #expire(session: Session): void {
+    this.#parts.counters.add('sessions.expired')
+    if (session.queuedMessages > 0) this.#parts.house.expired(session)
+    this.end(session)
+  }
+
   #keepWithinBound(): void {
     for (const oldest of this.#away) {
       if (this.#away.size <= limits.sessionsMax) return
@@ -215,10 +220,9 @@ export class Sessions {
   }
 }
 
-/** Whether its time is up. */
+/** Whether its time is up: the one that was agreed with its client, also when there is less for others now. */
 function isOver({ expirySeconds, disconnectedAtMs }: Session, nowMs: number): boolean {
-  const seconds = Math.min(expirySeconds, limits.sessionExpirySecondsMax)
-  return seconds !== never && nowMs >= disconnectedAtMs + seconds * 1_000
+  return expirySeconds !== never && nowMs >= disconnectedAtMs + expirySeconds * 1_000
 }
 
 function recordOf(will: Will, client: string): WillRecord {

@@ -9,6 +9,10 @@ export const limitDefaults = {
   packetBytesMax: 10 * 1024 * 1024,
   /** Bytes of the first packet, CONNECT, when we know nothing of the peer yet. */
   connectPacketBytesMax: 256 * 1024,
+  /** Bytes of any packet but PUBLISH after CONNECT: only messages are long. */
+  controlPacketBytesMax: 256 * 1024,
+  /** Filters in one SUBSCRIBE or UNSUBSCRIBE: all of them are handled in one turn of the event loop. */
+  filtersPerPacketMax: 2_000,
   /** Connections that have not been answered yet; beyond it the oldest of them is closed. */
   unansweredConnectionsMax: 1_024,
   /** Time from accept to CONNECT. */
@@ -39,6 +43,8 @@ export const limitDefaults = {
   sessionQueueBytesMax: 16 * 1024 * 1024,
   /** Bytes that wait for one connection to be read; a client that reads so slowly is disconnected. */
   outputBytesMax: 2 * 1024 * 1024,
+  /** Answers to one connection that wait for the store or for memory; beyond it its socket is read later. */
+  heldAnswersMax: 10_000,
   /** Messages a second from one client, 0 for any number; beyond it its socket is read later. */
   messageRateMax: 0,
   /** Bytes that wait in all sessions and connections together; beyond it acknowledgements are withheld. */

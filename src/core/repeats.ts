@@ -1,6 +1,8 @@
 import { limits } from './limits.ts'
 
 const quietMs = 10_000
+/** There may be a client id in it, of 65,535 bytes. */
+const kindCharsMax = 200
 
 /**
  * Keeps a failure that repeats from flooding the log: the first of a kind is to be logged, the next
@@ -15,11 +17,16 @@ export class Repeats {
   }
 
   /**
-   * @param kind what makes two failures the same, for example rule, step and error
+   * @param kind what makes two failures the same, for example rule, step and error; of a longer one only the first
+   *   200 characters count
    * @returns undefined when this one should stay silent; else fields for its log line: `unlogged`, how many like
    *   it went unlogged since the last line, if any did
    */
   admit(kind: string): { readonly unlogged?: number } | undefined {
+    return this.#admit(kind.length <= kindCharsMax ? kind : detached(kind))
+  }
+
+  #admit(kind: string): { readonly unlogged?: number } | undefined {
     const nowMs = this.#nowMs()
     const seen = this.#seen.get(kind)
     if (seen !== undefined && nowMs - seen.sinceMs < quietMs) {
@@ -36,4 +43,9 @@ export class Repeats {
     }
     return seen === undefined || seen.more === 0 ? {} : { unlogged: seen.more }
   }
+}
+
+/** Its beginning, which does not keep the whole in memory. */
+function detached(kind: string): string {
+  return Buffer.from(kind.slice(0, kindCharsMax), 'utf16le').toString('utf16le')
 }

@@ -5,7 +5,7 @@ import { FrameReader, type FrameTaker } from '#src/broker/frame-reader.js'
 import { packet } from '../support/wire-client.js'
 
 class Taker implements FrameTaker {
-  packetBytesMax = 1_000
+  bytesMax = 1_000
   isStrictLength = true
   takesFrames = true
   readonly frames: Buffer[] = []
@@ -17,6 +17,10 @@ class Taker implements FrameTaker {
     assert.ok(at > start + 1 && at <= end)
     this.frames.push(Buffer.from(bytes.subarray(start, end)))
     if (this.frames.length >= this.limit) this.takesFrames = false
+  }
+
+  packetBytesMax(): number {
+    return this.bytesMax
   }
 
   tooLarge(bytes: number): never {
@@ -77,7 +81,7 @@ test('a packet of the size that is allowed is taken, and one byte more is refuse
 
 test('memory is taken for what has come, not for what a packet declares', () => {
   const taker = new Taker()
-  taker.packetBytesMax = 100_000_000
+  taker.bytesMax = 100_000_000
   const reader = new FrameReader(taker)
   reader.push(Buffer.from([0x30, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3]))
   assert.ok(reader.held < 10_000, `${reader.held} bytes`)

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { limits, setLimits } from '#src/core/limits.js'
 import { brokerWorld, connectPacket, untilClosed } from '../support/broker.js'
 import { until } from '../support/until.js'
-import { connectBytes, packet, prefixed, properties, u16 } from '../support/wire-client.js'
+import { bytes, connectBytes, packet, prefixed, properties, u16, WireClient } from '../support/wire-client.js'
 
 afterEach(() => setLimits({}))
 
@@ -128,6 +128,55 @@ test('a packet as large as allowed is taken; one byte more ends its connection, 
   const last = (await answer).subarray(-100).toString('latin1')
   assert.match(last, /packet is too large: 1001 bytes, of at most 1000/)
   assert.equal(counters.get('packetBytesMax'), 1)
+})
+
+test('only PUBLISH may be long: another packet as large as allowed is taken, and a larger one ends its connection before it has come', async (context) => {
+  setLimits({ controlPacketBytesMax: 1_000 })
+  const { raw, port, counters } = await brokerWorld(context)
+  const subscribe = (more: number) =>
+    packet(0x82, u16(1), 0, prefixed('f'.repeat(1_000 - 3 - 2 - 1 - 2 - 1 + more)), 0)
+  assert.equal(subscribe(0).length, 1_000)
+  const fits = await WireClient.connect(context, port)
+  fits.send(connectBytes({ level: 5 }), packet(0x30, prefixed('t'), 0, Buffer.alloc(5_000)), subscribe(0))
+  assert.deepEqual([(await fits.next()).type, (await fits.next()).type], [2, 9])
+  assert.equal(counters.get('controlPacketBytesMax'), 0)
+  for (const level of [5, 4] as const) {
+    const wire = await raw()
+    const answer = untilClosed(wire)
+    wire.write(Buffer.concat([connectBytes({ level }), subscribe(1).subarray(0, 5)]))
+    const told = (await answer).toString('latin1')
+    assert.equal(told.includes('\x95'), level === 5)
+    assert.equal(told.includes('packet is too large: 1001 bytes, of at most 1000'), level === 5)
+  }
+  assert.equal(counters.get('controlPacketBytesMax'), 2)
+  assert.equal(counters.get('packetBytesMax'), 0)
+})
+
+test('as many filters as allowed may come in one packet; one more ends the connection, and nothing is subscribed to', async (context) => {
+  setLimits({ filtersPerPacketMax: 3 })
+  const { port, counters, log } = await brokerWorld(context)
+  for (const level of [5, 4] as const) {
+    const before = counters.get('filtersPerPacketMax')
+    const head = level === 5 ? bytes(u16(1), 0) : u16(1)
+    const filters = (count: number, options: readonly number[]) =>
+      bytes(head, ...Array.from({ length: count }, (_, index) => bytes(prefixed(`f/${index}`), options)))
+    const wire = await WireClient.connect(context, port)
+    wire.send(connectBytes({ level }), packet(0x82, filters(3, [0])), packet(0xa2, filters(3, [])))
+    for (const type of [2, 9, 11]) assert.equal((await wire.next()).type, type)
+    assert.equal(counters.get('filtersPerPacketMax'), before)
+    wire.send(packet(0x82, filters(4, [0])))
+    if (level === 5) {
+      const { type, body } = await wire.next()
+      assert.deepEqual([type, body[0]], [14, 0x97])
+    }
+    await wire.closed()
+    const other = await WireClient.connect(context, port)
+    other.send(connectBytes({ level }), packet(0xa2, filters(4, [])))
+    await other.closed()
+    assert.equal(counters.get('filtersPerPacketMax'), before + 2)
+  }
+  const [line] = log.having('client disconnected').filter(({ level }) => level === 'warn')
+  assert.equal(line?.fields['reason'], 'a packet has 4 filters, of at most 3')
 })
 
 test('a connection that never says CONNECT ends by itself, one that says it in time stays', async (context) => {

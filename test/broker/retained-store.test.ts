@@ -22,8 +22,9 @@ function matching(retained: RetainedStore, filter: string): string[] {
 class Told {
   readonly lines: string[] = []
 
-  putRetained(message: StoredMessage): void {
-    this.lines.push(`put ${message.topic} ${Buffer.from(message.payload)} q${message.qos} ${message.client}`)
+  putRetained(message: StoredMessage, isNew?: boolean): void {
+    const { topic, payload, qos, client } = message
+    this.lines.push(`put${isNew === true ? ' new' : ''} ${topic} ${Buffer.from(payload)} q${qos} ${client}`)
   }
 
   deleteRetained(topic: string): void {
@@ -62,7 +63,7 @@ test('the ledger is told what changes, and only that', async (context) => {
   publish('a', '', { retain: true })
   publish('a', '', { retain: true })
   publish('before', 'y', { retain: true })
-  assert.deepEqual(told.lines, ['put a one q1 sender', 'delete a', 'put before y q0 sender'])
+  assert.deepEqual(told.lines, ['put new a one q1 sender', 'delete a', 'put before y q0 sender'])
 })
 
 test('what is kept has bytes of its own, and does not hold who published it', async (context) => {
@@ -221,7 +222,7 @@ test('as many messages as allowed are retained; one for a further topic is deliv
   publish('t/0', 'changed', { retain: true })
   assert.deepEqual(receiver.heard, ['one/last x q0', 'one/more y q0', 'one/more y q0'])
   assert.deepEqual(matching(retained, 't/0'), ['t/0 changed q0 true'])
-  assert.deepEqual(told.lines, ['put one/last x q0 sender', 'put t/0 changed q0 sender'])
+  assert.deepEqual(told.lines, ['put new one/last x q0 sender', 'put t/0 changed q0 sender'])
   assert.equal(counters.get('retainedMessagesMax'), 2)
   assert.equal(log.having('message not retained: there are too many already').length, 1)
 
