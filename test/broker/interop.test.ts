@@ -15,7 +15,7 @@ const run = promisify(execFile)
 /** Keeps what a client hears. */
 function hear(client: MqttClient): IPublishPacket[] {
   const heard: IPublishPacket[] = []
-  client.on('message', (_topic, _payload, packet) => heard.push(packet))
+  client.on('message', (topic, _payload, packet) => heard.push({ ...packet, topic })) // an alias may stand for it
   return heard
 }
 

@@ -190,7 +190,7 @@ test('a session lasts as long as it asked for, to the second, also after a crash
   context.mock.timers.tick(1)
   assert.equal((await second.join(client({ clientId: 'b', hasWill: false }))).isPresent, false) // nobody has looked yet
   await pass(context, second, 0)
-  assert.equal(second.counters.get('sessions.expired'), 0)
+  assert.equal(second.counters.get('sessions.expired'), 1)
   assert.deepEqual(
     second.ledger.disk.read().sessions.map(({ record }) => record.clientId),
     ['a'],
