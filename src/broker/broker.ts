@@ -134,7 +134,7 @@ export class Broker {
     }
     const address = plainAddress(peer)
     const { counters } = this.#options
-    if (this.#inside.connectionCount >= limits.connectionsMax) {
+    if (this.#inside.connections.size >= limits.connectionsMax) {
       counters.add('connectionsMax')
       this.#inside.doorkeeper.logRefusal({
         address,

@@ -131,15 +131,6 @@ export class RetainedStore {
     return new RetainedCursor(this.#tree, filter)
   }
 
-  /** Calls `each` for those that match, at once; where there may be many of them, take the `cursor`. */
-  match(filter: string, each: (publication: Publication) => void): void {
-    const cursor = this.cursor(filter)
-    while (!cursor.isDone) {
-      const found = cursor.next()
-      if (found !== undefined) each(found.toPublication(false))
-    }
-  }
-
   /** Those that match; the event loop gets its turn in between. */
   async *messages(filter: string): AsyncIterable<Publication> {
     const cursor = this.cursor(filter)

@@ -6,7 +6,7 @@ import { Publication } from './publication.ts'
 import { Session } from './session.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Will } from './wire/connect.ts'
-import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
+import { expiryIn } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
@@ -126,7 +126,7 @@ export class Sessions {
     this.#keepWithinBound()
   }
 
-  /** Ends sessions whose time is up, and publishes wills that are due. Called once a second. */
+  /** Ends sessions whose time is up, and publishes wills that are due. Called twice a second. */
   tick(nowMs: number): void {
     for (const [session, { will, atMs }] of this.#wills) {
       if (nowMs < atMs) continue
@@ -184,10 +184,6 @@ export class Sessions {
     for (const connection of [...this.#connections.values()]) connection.close(ending)
   }
 
-  *connections(): Iterable<Connection> {
-    yield* this.#connections.values()
-  }
-
   #expire(session: Session): void {
     this.#parts.counters.add('sessions.expired')
     if (session.queuedMessages > 0) this.#parts.house.expired(session)
@@ -210,7 +206,8 @@ export class Sessions {
   }
 
   #publishWill(session: Session, { message, retain }: WillRecord): void {
-    const seconds = expirySecondsOf(message)
+    const { properties } = message
+    const seconds = properties === undefined ? -1 : expiryIn(properties).messageExpiryInterval
     // [MQTT-3.1.3.2.4]: its lifetime begins when it is published
     const expiresAtMs = seconds === -1 ? 0 : Date.now() + Math.max(seconds * 1_000, 1)
     this.#parts.publishWill({ ...message, expiresAtMs }, retain, session)
@@ -231,12 +228,4 @@ function isOver({ expirySeconds, disconnectedAtMs }: Session, nowMs: number): bo
 function recordOf(will: Will, client: string): WillRecord {
   const { topic, payload, qos, properties, retain, delaySeconds } = will
   return { message: { topic, payload, qos, properties, expiresAtMs: 0, client }, retain, delaySeconds }
-}
-
-/** Message Expiry Interval, or -1. */
-function expirySecondsOf({ properties }: StoredMessage): number {
-  if (properties === undefined) return -1
-  const found = new PublishProperties()
-  scanPublishProperties(properties, 0, properties.length, found)
-  return found.messageExpiryInterval
 }
