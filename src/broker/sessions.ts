@@ -12,6 +12,13 @@ import { reasonCode } from './wire/reason-codes.ts'
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
 const never = 0xffff_ffff
 
+/** What waits for clients that are away is not shed below this share of `memoryBytesMax`: then it is others who take it. */
+const awayShare = 0.5
+/** Queues of this share of the longest one are shed together. */
+const nearlyLongest = 0.95
+/** How long that may go on in one turn of the event loop, once there is no more than the bound. */
+const shedMs = 2
+
 interface PendingWill {
   readonly will: WillRecord
   readonly atMs: number
@@ -37,6 +44,7 @@ export class Sessions {
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
+    parts.house.budget.shed = () => this.#shed()
   }
 
   /** Clients that are connected. */
@@ -188,6 +196,35 @@ export class Sessions {
     this.#parts.counters.add('sessions.expired')
     if (session.queuedMessages > 0) this.#parts.house.expired(session)
     this.end(session)
+  }
+
+  /**
+   * Memory is short: of what waits for clients that are away the oldest goes, from the longest queues, until they
+   * take less than their share. @returns whether there is more that may go
+   */
+  #shed(): boolean {
+    const { budget } = this.#parts.house
+    const untilMs = performance.now() + shedMs
+    while (budget.isPressing) {
+      let total = 0
+      let longest = 0
+      for (const { queuedBytes } of this.#away) {
+        total += queuedBytes
+        if (queuedBytes > longest) longest = queuedBytes
+      }
+      const bytesMax = limits.memoryBytesMax * awayShare
+      for (const session of this.#away) {
+        // what came in this turn must go in this turn, the rest may take its time
+        if (!budget.isPressing || total <= bytesMax) return false
+        const { queuedBytes } = session
+        if (queuedBytes < longest * nearlyLongest) continue
+        session.shed(Math.min(queuedBytes - 1, longest * nearlyLongest))
+        total -= queuedBytes - session.queuedBytes
+        if (budget.bytes <= limits.memoryBytesMax && performance.now() > untilMs) return true
+      }
+      if (longest === 0) return false
+    }
+    return false
   }
 
   #keepWithinBound(): void {
