@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
 import { FrameReader, type FrameTaker } from './frame-reader.ts'
@@ -379,7 +380,7 @@ export class Connection implements SessionClient, FrameTaker {
   ): boolean {
     let expirySeconds = 0
     if (publication.expiresAtMs !== 0) {
-      expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
+      expirySeconds = Math.ceil((publication.expiresAtMs - steadyMs()) / 1_000)
       const isFirst = (flags & 8) === 0 // one that was sent before it expired is sent again [MQTT-4.4.0-1]
       if (expirySeconds <= 0 && isFirst) return false // [MQTT-3.3.2-5]
       expirySeconds = Math.max(expirySeconds, 0)
@@ -403,7 +404,7 @@ export class Connection implements SessionClient, FrameTaker {
       bytes[at + form.idAt] = packetId >> 8
       bytes[at + form.idAt + 1] = packetId
     }
-    if (isV5 && form.expiryAt !== -1) putU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
+    if (isV5 && form.expiryAt !== -1) lowerU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
     if (payload !== undefined) this.output.writeShared(payload)
     this.#checkOutput()
     return true
@@ -567,7 +568,10 @@ export class Connection implements SessionClient, FrameTaker {
   }
 }
 
-function putU32(bytes: Uint8Array, at: number, value: number): void {
+/** Never above what is there: the wall clock may have been set back since the message was stored. */
+function lowerU32(bytes: Uint8Array, at: number, value: number): void {
+  const before = ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16)
+  if (value > (before | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)) >>> 0) return
   bytes[at] = value >>> 24
   bytes[at + 1] = value >>> 16
   bytes[at + 2] = value >>> 8

@@ -3,6 +3,7 @@ import { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { Access } from './access.ts'
 import { Connection, type Ending } from './connection.ts'
 import { Doorkeeper } from './doorkeeper.ts'
@@ -113,7 +114,7 @@ export class Inside {
     await this.#aedes.listen()
     this.retained.restore(retained)
     this.retained.ledger = this.#parts.ledger
-    this.sessions.restore(sessions, Date.now())
+    this.sessions.restore(sessions, steadyMs())
   }
 
   /** Takes a stream of bytes for a client's connection. */
@@ -139,7 +140,7 @@ export class Inside {
   tick(): void {
     const nowMs = performance.now()
     for (const connection of this.#connections) connection.checkTime(nowMs)
-    this.sessions.tick(Date.now())
+    this.sessions.tick(steadyMs())
   }
 
   /** Tells the clients why, and ends everything. */

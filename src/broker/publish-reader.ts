@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import { packetOf } from './hub-packet.ts'
@@ -82,7 +83,7 @@ export class PublishReader {
         if (found.messageExpiryInterval !== -1) {
           expiryAt = found.expiryAt - propertiesAt
           // 0 seconds: it expires at once, for whom it cannot be sent to now
-          expiresAtMs = Date.now() + Math.max(found.messageExpiryInterval * 1_000, 1)
+          expiresAtMs = steadyMs() + Math.max(found.messageExpiryInterval * 1_000, 1)
         }
         if (alias !== 0) {
           properties = without(bytes, propertiesAt, cursor, found.aliasAt, found.aliasEnd)

@@ -1,5 +1,6 @@
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
 import { Publication } from './publication.ts'
@@ -82,7 +83,7 @@ export class Sessions {
       reasonCode: reasonCode.sessionTakenOver,
       reason: 'another connection has the same client identifier',
     })
-    const now = Date.now()
+    const now = steadyMs()
     const old = this.#byId.get(clientId)
     if (old !== undefined && isOver(old, now)) this.#expire(old)
     else if (old !== undefined && cleanStart) this.end(old)
@@ -113,7 +114,7 @@ export class Sessions {
     const { agreement } = connection
     if (agreement === undefined || this.#connections.get(agreement.session) !== connection) return
     const { session } = agreement
-    const now = Date.now()
+    const now = steadyMs()
     const will =
       ending.isRegular || agreement.will === undefined
         ? undefined
@@ -160,7 +161,9 @@ export class Sessions {
   /** Takes sessions back from the store; their clients are away. */
   restore(sessions: readonly RestoredSession[], nowMs: number): void {
     const publications = new Map<object, Publication>()
-    const leftAtMs = ({ record }: RestoredSession): number => record.disconnectedAtMs || nowMs // the process ended before the connection
+    // the process ended before the connection; or the wall clock is behind, and knows no better
+    const leftAtMs = ({ record }: RestoredSession): number =>
+      Math.min(record.disconnectedAtMs || nowMs, nowMs)
     for (const restored of sessions.toSorted((one, other) => leftAtMs(one) - leftAtMs(other))) {
       const { record, subscriptions, deliveries, receivedIds } = restored
       const session = new Session(record.clientId, record.number, this.#parts.house)
@@ -246,7 +249,7 @@ export class Sessions {
     const { properties } = message
     const seconds = properties === undefined ? -1 : expiryIn(properties).messageExpiryInterval
     // [MQTT-3.1.3.2.4]: its lifetime begins when it is published
-    const expiresAtMs = seconds === -1 ? 0 : Date.now() + Math.max(seconds * 1_000, 1)
+    const expiresAtMs = seconds === -1 ? 0 : steadyMs() + Math.max(seconds * 1_000, 1)
     this.#parts.publishWill({ ...message, expiresAtMs }, retain, session)
   }
 

@@ -8,6 +8,7 @@ import { Inside } from '#src/broker/inside.js'
 import type { Sessions } from '#src/broker/sessions.js'
 import { Counters } from '#src/core/counters.js'
 import type { QoS } from '#src/core/message.js'
+import { steadyMs } from '#src/core/steady-clock.js'
 import { Disk, MemoryLedger } from './memory-ledger.js'
 import { MemoryLog } from './memory-log.js'
 import {
@@ -150,7 +151,7 @@ export class SessionWorld {
   static async open(disk = new Disk()): Promise<SessionWorld> {
     const world = new SessionWorld(new MemoryLedger(disk))
     await world.#inside.start(disk.read())
-    world.sessions.tick(Date.now())
+    world.sessions.tick(steadyMs())
     return world
   }
 

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
 import type { Logger } from '../../core/ports.ts'
@@ -10,6 +11,8 @@ import { type Level, reopen } from './level-store.ts'
 
 /** How long until a store that could not be written is opened anew. */
 const retryMs = 2_000
+/** How often it is looked whether its folder is still there: what is written to files that were deleted is lost, silently. */
+const lookMs = 1_000
 
 export interface BatchWritingParts {
   readonly level: Level
@@ -23,7 +26,8 @@ export interface BatchWritingParts {
 
 /**
  * Writes batches, one after the other. A disk that refuses one is tried again until it takes it: LevelDB is opened anew
- * each time, for after a failed write it may lose what is written next.
+ * each time, for after a failed write it may lose what is written next. When its folder was deleted or replaced, nothing
+ * is kept any more, which is told: only a new start can make a new store.
  */
 export class BatchWriting {
   readonly #parts: BatchWritingParts
@@ -34,6 +38,10 @@ export class BatchWriting {
   readonly #ended: number[] = []
   #sweeping: Promise<void> | undefined
   #isSick = false
+  /** Number of its folder in the file system. */
+  #folder: number | undefined
+  #isGone = false
+  #lookedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: BatchWritingParts) {
     this.#parts = parts
@@ -77,6 +85,8 @@ export class BatchWriting {
   async #attempt(batch: Batch): Promise<boolean> {
     const { level, isSynced, log, counters } = this.#parts
     try {
+      await this.#look()
+      if (this.#isGone) throw new Error('its folder was deleted or replaced')
       const target = level.batch()
       await this.#filling.fill(target, batch)
       await target.write({ sync: isSynced })
@@ -98,7 +108,35 @@ export class BatchWriting {
   /** Waits, and opens the store anew. */
   async #recover(): Promise<void> {
     await sleep(retryMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {})
-    await reopen(this.#parts.level).catch(() => {}) // the next write says why
+    const { level, log } = this.#parts
+    await this.#look()
+    if (this.#isGone) return
+    try {
+      await reopen(level)
+    } catch (error) {
+      const repeats = this.#repeats.admit('open')
+      if (repeats !== undefined)
+        log.error(
+          { store: level.location, reason: causeOf(error), ...repeats },
+          'the store cannot be opened again, trying again',
+        )
+    }
+  }
+
+  async #look(): Promise<void> {
+    const nowMs = performance.now()
+    if (nowMs - this.#lookedAtMs < lookMs) return
+    this.#lookedAtMs = nowMs
+    const { level, log } = this.#parts
+    const found = await stat(level.location).catch(() => undefined)
+    this.#folder ??= found?.ino
+    const wasGone = this.#isGone
+    this.#isGone = found === undefined || found.ino !== this.#folder
+    if (this.#isGone && !wasGone)
+      log.error(
+        { store: level.location },
+        'the store is gone: nothing is kept any more, and no message acknowledged that must be; restart Damselfly',
+      )
   }
 
   /** What goes with sessions that have ended. What is left of them when it fails goes at the next start. */

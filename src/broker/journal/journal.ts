@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
 import type { Durability } from '../../core/durability.ts'
 import type { Logger } from '../../core/ports.ts'
+import { steadyMs } from '../../core/steady-clock.ts'
 import { Batch } from './batch.ts'
 import { BatchWriting } from './batch-writing.ts'
 import type { NextNumbers } from './codec.ts'
@@ -272,7 +273,7 @@ export class Journal implements Ledger {
       number,
       clientId,
       expirySeconds: neverSeconds,
-      disconnectedAtMs: Date.now(),
+      disconnectedAtMs: steadyMs(),
       will: undefined,
     }
     this.putSession(record)
