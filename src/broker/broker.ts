@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
+import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -133,11 +134,12 @@ export class Broker {
     }
     const address = plainAddress(peer)
     const { counters } = this.#options
-    if (this.#inside.connectionCount >= limits.connectionsMax) {
+    if (this.#inside.connections.size >= limits.connectionsMax) {
       counters.add('connectionsMax')
       this.#inside.doorkeeper.logRefusal({
         address,
         reason: `${limits.connectionsMax} clients are connected already`,
+        ...limitFields('connectionsMax'),
       })
       socket.on('error', () => {})
       return void socket.destroy()

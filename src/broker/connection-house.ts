@@ -22,6 +22,8 @@ export interface ConnectionHouse extends SessionHouse {
   whenKept(run: () => void): void
   /** Calls `relieve` when there is memory again, or after a while. */
   withhold(connection: Connection): void
+  /** A connection that has not been answered holds so many bytes. The one that holds most may be closed for it. */
+  holdUnanswered(connection: Connection, bytes: number): void
   /** Pumps the sessions that `pumpSoon` was called for. */
   pumpAll(): void
   ended(connection: Connection, ending: Ending): void

@@ -104,6 +104,8 @@ export class Connection implements SessionClient, FrameTaker {
   /** Since `#takeTurn` looked last. */
   #messages = 0
   #chargedBytes = 0
+  /** Likewise before CONNECT is accepted: not a matter of the budget. */
+  #unansweredBytes = 0
 
   constructor(stream: Duplex, address: string, house: ConnectionHouse, onConnect: OnConnect) {
     this.#stream = stream
@@ -224,7 +226,7 @@ export class Connection implements SessionClient, FrameTaker {
     }
     this.house.pumpAll()
     this.#checkOutput() // who only asks and reads no answers is let go as well
-    if (this.#reader.held !== this.#chargedBytes) this.#chargeHeld()
+    if (this.#reader.held !== this.#chargedBytes + this.#unansweredBytes) this.#chargeHeld()
   }
 
   /** After its share of bytes a connection waits until the others have had theirs. */
@@ -253,7 +255,12 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Memory for packets that have come in part counts like all that waits. */
   #chargeHeld(): void {
-    const held = this.#isClosed ? 0 : this.#reader.held
+    const all = this.#isClosed ? 0 : this.#reader.held
+    const held = this.#agreement === undefined ? 0 : all
+    if (all - held !== this.#unansweredBytes) {
+      this.#unansweredBytes = all - held
+      this.house.holdUnanswered(this, all - held)
+    }
     this.house.budget.add(held - this.#chargedBytes)
     this.#chargedBytes = held
     if (held > partBytesMax && this.house.budget.isPressing && !this.#isClosed) {
@@ -316,6 +323,7 @@ export class Connection implements SessionClient, FrameTaker {
     this.#agreement = agreement
     this.level = agreement.level
     this.#publishReader = new PublishReader(this, this.house)
+    this.#chargeHeld()
     if (agreement.topicAliasMaximum > 0)
       this.#aliases = new TopicAliases(Math.min(agreement.topicAliasMaximum, limits.topicAliasesMax))
   }

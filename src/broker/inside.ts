@@ -90,12 +90,20 @@ export class Inside {
   }
 
   /** Connections, of clients that were let in and of those that were not yet. */
-  get connectionCount(): number {
-    return this.#connections.size
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections
   }
 
-  get connections(): Iterable<Connection> {
-    return this.#connections
+  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
+  setAccess(access: Access): void {
+    this.doorkeeper.setAccess(access)
+    for (const connection of this.#connections) {
+      const { agreement } = connection
+      const verdict = agreement === undefined ? undefined : this.doorkeeper.mayStay(agreement.guest)
+      if (verdict === undefined || verdict.isAllowed) continue
+      const reason = `it may not stay, by the settings as they are now: ${verdict.reason}`
+      connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true })
+    }
   }
 
   /** Begins with what was found on the disk; its clients are away. Once, and first. */
@@ -111,18 +119,6 @@ export class Inside {
     const connection = new Connection(stream, address, this.house, this.#onConnect)
     this.#connections.add(connection)
     return connection
-  }
-
-  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
-  setAccess(access: Access): void {
-    this.doorkeeper.setAccess(access)
-    for (const connection of this.#connections) {
-      const { agreement } = connection
-      const verdict = agreement === undefined ? undefined : this.doorkeeper.mayStay(agreement.guest)
-      if (verdict === undefined || verdict.isAllowed) continue
-      const reason = `it may not stay, by the settings as they are now: ${verdict.reason}`
-      connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true })
-    }
   }
 
   /** Looks whose time is up. */

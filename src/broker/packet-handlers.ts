@@ -165,8 +165,9 @@ function disconnect(connection: Connection, bytes: Buffer, at: number, end: numb
     session.expirySeconds = Math.min(expirySeconds, limits.sessionExpirySecondsMax)
   }
   const keepsWill = code !== reasonCode.success // [MQTT-3.1.2-8]
+  const hasWill = keepsWill && connection.agreement?.will !== undefined
   connection.close({
-    reason: keepsWill ? 'the client took leave, with its will' : 'the client took leave',
+    reason: hasWill ? 'the client took leave, with its will' : 'the client took leave',
     isRegular: !keepsWill,
   })
 }

@@ -9,12 +9,19 @@ import { Session } from './session.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Share } from './subscription.ts'
 import type { Will } from './wire/connect.ts'
-import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
+import { expiryIn } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 import type { SharedFilter } from './wire/shared.ts'
 
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
 const never = 0xffff_ffff
+
+/** What waits for clients that are away is not shed below this share of `memoryBytesMax`: then it is others who take it. */
+const awayShare = 0.5
+/** Queues of this share of the longest one are shed together. */
+const nearlyLongest = 0.95
+/** How long that may go on in one turn of the event loop, once there is no more than the bound. */
+const shedMs = 2
 
 interface PendingWill {
   readonly will: WillRecord
@@ -42,6 +49,7 @@ export class Sessions {
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
+    parts.house.budget.shed = () => this.#shed()
   }
 
   /** Clients that are connected. */
@@ -131,7 +139,7 @@ export class Sessions {
     this.#keepWithinBound()
   }
 
-  /** Ends sessions whose time is up, and publishes wills that are due. Called once a second. */
+  /** Ends sessions whose time is up, and publishes wills that are due. Called twice a second. */
   tick(nowMs: number): void {
     for (const [session, { will, atMs }] of this.#wills) {
       if (nowMs < atMs) continue
@@ -194,14 +202,39 @@ export class Sessions {
     for (const connection of [...this.#connections.values()]) connection.close(ending)
   }
 
-  *connections(): Iterable<Connection> {
-    yield* this.#connections.values()
-  }
-
   #expire(session: Session): void {
     this.#parts.counters.add('sessions.expired')
     if (session.queuedMessages > 0) this.#parts.house.expired(session)
     this.end(session)
+  }
+
+  /**
+   * Memory is short: of what waits for clients that are away the oldest goes, from the longest queues, until they
+   * take less than their share. @returns whether there is more that may go
+   */
+  #shed(): boolean {
+    const { budget } = this.#parts.house
+    const untilMs = performance.now() + shedMs
+    while (budget.isPressing) {
+      let total = 0
+      let longest = 0
+      for (const { queuedBytes } of this.#away) {
+        total += queuedBytes
+        if (queuedBytes > longest) longest = queuedBytes
+      }
+      const bytesMax = limits.memoryBytesMax * awayShare
+      for (const session of this.#away) {
+        // what came in this turn must go in this turn, the rest may take its time
+        if (!budget.isPressing || total <= bytesMax) return false
+        const { queuedBytes } = session
+        if (queuedBytes < longest * nearlyLongest) continue
+        session.shed(Math.min(queuedBytes - 1, longest * nearlyLongest))
+        total -= queuedBytes - session.queuedBytes
+        if (budget.bytes <= limits.memoryBytesMax && performance.now() > untilMs) return true
+      }
+      if (longest === 0) return false
+    }
+    return false
   }
 
   #keepWithinBound(): void {
@@ -220,7 +253,8 @@ export class Sessions {
   }
 
   #publishWill(session: Session, { message, retain }: WillRecord): void {
-    const seconds = expirySecondsOf(message)
+    const { properties } = message
+    const seconds = properties === undefined ? -1 : expiryIn(properties).messageExpiryInterval
     // [MQTT-3.1.3.2.4]: its lifetime begins when it is published
     const expiresAtMs = seconds === -1 ? 0 : steadyMs() + Math.max(seconds * 1_000, 1)
     this.#parts.publishWill({ ...message, expiresAtMs }, retain, session)
@@ -241,12 +275,4 @@ function isOver({ expirySeconds, disconnectedAtMs }: Session, nowMs: number): bo
 function recordOf(will: Will, client: string): WillRecord {
   const { topic, payload, qos, properties, retain, delaySeconds } = will
   return { message: { topic, payload, qos, properties, expiresAtMs: 0, client }, retain, delaySeconds }
-}
-
-/** Message Expiry Interval, or -1. */
-function expirySecondsOf({ properties }: StoredMessage): number {
-  if (properties === undefined) return -1
-  const found = new PublishProperties()
-  scanPublishProperties(properties, 0, properties.length, found)
-  return found.messageExpiryInterval
 }

@@ -14,11 +14,9 @@ import { MemoryLog } from '../support/memory-log.js'
 import { someFilter, someTopic } from '../support/topics.js'
 
 function matching(retained: RetainedStore, filter: string): string[] {
-  const found: string[] = []
-  retained.match(filter, ({ topic, payload, qos, retain }) =>
-    found.push(`${topic} ${Buffer.from(payload)} q${qos} ${retain}`),
+  return collect(retained, filter).map(
+    ({ topic, payload, qos, retain }) => `${topic} ${Buffer.from(payload)} q${qos} ${retain}`,
   )
-  return found
 }
 
 /** What a ledger would be told. */
@@ -107,7 +105,11 @@ test('what is kept has bytes of its own, and does not hold who published it', as
 
 function collect(retained: RetainedStore, filter: string): Publication[] {
   const found: Publication[] = []
-  retained.match(filter, (publication) => found.push(publication))
+  const cursor = retained.cursor(filter)
+  while (!cursor.isDone) {
+    const message = cursor.next()
+    if (message !== undefined) found.push(message.toPublication(false))
+  }
   return found
 }
 

@@ -16,6 +16,8 @@ const lookMs = 1_000
 
 export interface BatchWritingParts {
   readonly level: Level
+  /** Whether a batch is to outlive the power. */
+  readonly isSynced: boolean
   readonly log: Logger
   readonly counters: Counters
   /** Called after each write that failed. */
@@ -56,11 +58,11 @@ export class BatchWriting {
   }
 
   /**
-   * Resolves when the batch is kept: on the disk with `isSynced`, else with the operating system.
+   * Resolves when the batch is kept: on the disk if `isSynced`, else with the operating system.
    * @returns false when it was given up
    */
-  async write(batch: Batch, isSynced: () => boolean): Promise<boolean> {
-    while (!(await this.#attempt(batch, isSynced()))) {
+  async write(batch: Batch): Promise<boolean> {
+    while (!(await this.#attempt(batch))) {
       if (this.#closing.signal.aborted) return false
       await this.#recover()
     }
@@ -80,14 +82,14 @@ export class BatchWriting {
     await this.#parts.level.close()
   }
 
-  async #attempt(batch: Batch, sync: boolean): Promise<boolean> {
-    const { level, log, counters } = this.#parts
+  async #attempt(batch: Batch): Promise<boolean> {
+    const { level, isSynced, log, counters } = this.#parts
     try {
       await this.#look()
       if (this.#isGone) throw new Error('its folder was deleted or replaced')
       const target = level.batch()
       await this.#filling.fill(target, batch)
-      await target.write({ sync })
+      await target.write({ sync: isSynced })
       return true
     } catch (error) {
       this.#isSick = true
