@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
 import { FrameReader, type FrameTaker } from './frame-reader.ts'
@@ -13,7 +14,7 @@ import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
 import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
-import type { Will } from './wire/connect.ts'
+import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
 import type { Properties } from './wire/properties.ts'
@@ -65,6 +66,9 @@ export interface Ending {
   readonly isRevoked?: boolean
 }
 
+/** Settles what CONNECT asks for, now or later: with `agree` and `ready`, or with `refuse`. */
+export type OnConnect = (connection: Connection, connect: Connect) => void
+
 /**
  * One client's connection: its packets on one side, its session on the other. It reads no faster than its turn
  * allows, and writes once a turn. Whatever goes wrong with it ends it, and nothing else.
@@ -74,6 +78,8 @@ export class Connection implements SessionClient, FrameTaker {
   level: ProtocolLevel | 0 = 0
   readonly output: Output
   readonly house: ConnectionHouse
+  /** Answers its first packet. */
+  readonly onConnect: OnConnect
   readonly #stream: Duplex
   readonly #reader = new FrameReader(this)
   #publishReader: PublishReader | undefined
@@ -95,13 +101,17 @@ export class Connection implements SessionClient, FrameTaker {
   #heardAtMs = performance.now()
   #turn = -1
   #turnBytes = 0
+  /** Since `#takeTurn` looked last. */
   #messages = 0
   #chargedBytes = 0
+  /** Likewise before CONNECT is accepted: not a matter of the budget. */
+  #unansweredBytes = 0
 
-  constructor(stream: Duplex, address: string, house: ConnectionHouse) {
+  constructor(stream: Duplex, address: string, house: ConnectionHouse, onConnect: OnConnect) {
     this.#stream = stream
     this.address = address
     this.house = house
+    this.onConnect = onConnect
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
@@ -216,7 +226,7 @@ export class Connection implements SessionClient, FrameTaker {
     }
     this.house.pumpAll()
     this.#checkOutput() // who only asks and reads no answers is let go as well
-    if (this.#reader.held !== this.#chargedBytes) this.#chargeHeld()
+    if (this.#reader.held !== this.#chargedBytes + this.#unansweredBytes) this.#chargeHeld()
   }
 
   /** After its share of bytes a connection waits until the others have had theirs. */
@@ -245,7 +255,12 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Memory for packets that have come in part counts like all that waits. */
   #chargeHeld(): void {
-    const held = this.#isClosed ? 0 : this.#reader.held
+    const all = this.#isClosed ? 0 : this.#reader.held
+    const held = this.#agreement === undefined ? 0 : all
+    if (all - held !== this.#unansweredBytes) {
+      this.#unansweredBytes = all - held
+      this.house.holdUnanswered(this, all - held)
+    }
     this.house.budget.add(held - this.#chargedBytes)
     this.#chargedBytes = held
     if (held > partBytesMax && this.house.budget.isPressing && !this.#isClosed) {
@@ -286,7 +301,7 @@ export class Connection implements SessionClient, FrameTaker {
     else this.close({ reason: this.#overReason })
   }
 
-  /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
+  /** Called twice a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
   checkTime(nowMs: number): void {
     const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {
@@ -308,6 +323,7 @@ export class Connection implements SessionClient, FrameTaker {
     this.#agreement = agreement
     this.level = agreement.level
     this.#publishReader = new PublishReader(this, this.house)
+    this.#chargeHeld()
     if (agreement.topicAliasMaximum > 0)
       this.#aliases = new TopicAliases(Math.min(agreement.topicAliasMaximum, limits.topicAliasesMax))
   }
@@ -364,7 +380,7 @@ export class Connection implements SessionClient, FrameTaker {
   ): boolean {
     let expirySeconds = 0
     if (publication.expiresAtMs !== 0) {
-      expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
+      expirySeconds = Math.ceil((publication.expiresAtMs - steadyMs()) / 1_000)
       const isFirst = (flags & 8) === 0 // one that was sent before it expired is sent again [MQTT-4.4.0-1]
       if (expirySeconds <= 0 && isFirst) return false // [MQTT-3.3.2-5]
       expirySeconds = Math.max(expirySeconds, 0)
@@ -388,7 +404,7 @@ export class Connection implements SessionClient, FrameTaker {
       bytes[at + form.idAt] = packetId >> 8
       bytes[at + form.idAt + 1] = packetId
     }
-    if (isV5 && form.expiryAt !== -1) putU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
+    if (isV5 && form.expiryAt !== -1) lowerU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
     if (payload !== undefined) this.output.writeShared(payload)
     this.#checkOutput()
     return true
@@ -552,7 +568,10 @@ export class Connection implements SessionClient, FrameTaker {
   }
 }
 
-function putU32(bytes: Uint8Array, at: number, value: number): void {
+/** Never above what is there: the wall clock may have been set back since the message was stored. */
+function lowerU32(bytes: Uint8Array, at: number, value: number): void {
+  const before = ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16)
+  if (value > (before | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)) >>> 0) return
   bytes[at] = value >>> 24
   bytes[at + 1] = value >>> 16
   bytes[at + 2] = value >>> 8

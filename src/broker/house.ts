@@ -1,6 +1,7 @@
 import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
-import type { LimitName } from '../core/limits.ts'
+import { limitFields } from '../core/limit-keys.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
@@ -9,7 +10,6 @@ import type { Doorkeeper } from './doorkeeper.ts'
 import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
-import type { Reception } from './reception.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
@@ -40,7 +40,6 @@ export interface HouseParts {
 /** What connections and sessions share: the clock, whose turn it is, and who waits for what. */
 export class House implements ConnectionHouse {
   readonly hub: Aedes
-  readonly publisher: Aedes
   readonly router: Router
   readonly retained: RetainedStore
   readonly ledger: Ledger
@@ -49,7 +48,6 @@ export class House implements ConnectionHouse {
   readonly budget: MemoryBudget
   #turn = 0
   #isTurnArmed = false
-  #reception: Reception | undefined
   readonly #parts: HouseParts
   readonly #repeats = new Repeats()
   #waitingForTurn: Connection[] = []
@@ -58,12 +56,14 @@ export class House implements ConnectionHouse {
   #afterKept: { readonly batch: number; readonly run: () => void }[] = []
   readonly #toPump = new Set<Session>()
   readonly #toFeed = new Set<Session>()
+  /** What connections hold that have not been answered yet; the oldest first. */
+  readonly #unanswered = new Map<Connection, number>()
+  #unansweredBytes = 0
   #withheldTimer: NodeJS.Timeout | undefined
 
   constructor(parts: HouseParts) {
     this.#parts = parts
     this.hub = parts.aedes
-    this.publisher = parts.aedes
     this.router = parts.router
     this.retained = parts.retained
     this.ledger = parts.ledger
@@ -74,14 +74,6 @@ export class House implements ConnectionHouse {
       () => this.#relieve(),
     )
     parts.ledger.onKept = () => this.#kept()
-  }
-
-  get reception(): Reception {
-    return this.#reception as Reception
-  }
-
-  set reception(reception: Reception) {
-    this.#reception = reception
   }
 
   currentTurn(): number {
@@ -109,6 +101,17 @@ export class House implements ConnectionHouse {
     this.#withheldTimer ??= setTimeout(() => this.#relieve(), withheldMsMax).unref()
   }
 
+  holdUnanswered(connection: Connection, bytes: number): void {
+    this.#unansweredBytes += bytes - (this.#unanswered.get(connection) ?? 0)
+    if (bytes === 0) this.#unanswered.delete(connection)
+    else this.#unanswered.set(connection, bytes)
+    if (this.#unansweredBytes <= limits.unansweredBytesMax) return
+    let [largest, most] = [connection, 0]
+    for (const [other, held] of this.#unanswered) if (held > most) [largest, most] = [other, held]
+    this.counters.add('unansweredBytesMax')
+    largest.close({ reason: 'too many bytes wait before CONNECT' })
+  }
+
   pumpSoon(session: Session): void {
     this.#toPump.add(session)
   }
@@ -132,7 +135,12 @@ export class House implements ConnectionHouse {
     const repeats = this.#repeats.admit(`dropped ${session.clientId}`)
     if (repeats !== undefined)
       this.#parts.log.warn(
-        cut({ client: session.clientId, bound, waiting: session.queuedMessages, ...repeats }),
+        cut({
+          client: session.clientId,
+          ...limitFields(bound),
+          waiting: session.queuedMessages,
+          ...repeats,
+        }),
         'messages dropped: too many wait for a client',
       )
   }
@@ -147,7 +155,6 @@ export class House implements ConnectionHouse {
     this.#waitingForStore.delete(connection)
     this.#withheld.delete(connection)
     this.#parts.onEnded(connection, ending)
-    this.#reception?.ended(connection)
     this.pumpAll()
   }
 
@@ -207,8 +214,8 @@ export class House implements ConnectionHouse {
     const repeats = this.#repeats.admit('memory')
     if (repeats !== undefined)
       this.#parts.log.warn(
-        { bytes: this.budget.bytes, ...repeats },
-        'memory is short: publishers wait, and sessions without a client take nothing',
+        { bytes: this.budget.bytes, ...limitFields('memoryBytesMax'), ...repeats },
+        'memory is short: publishers wait, and the oldest messages for clients that are away are dropped',
       )
   }
 

@@ -2,8 +2,8 @@ import type { MemoryBudget } from './memory-budget.ts'
 import type { Publication } from './publication.ts'
 import type { Target } from './subscription.ts'
 
-/** What an entry of a queue costs beside the message, about. */
-const entryBytes = 120
+/** What an entry of a queue costs beside the message, about: measured with V8 of Node 20, with its row for the store. */
+export const entryBytes = 120
 
 /** A message of QoS 1 or 2 that waits for one session, or for its answer. It is charged to the budget while it is there. */
 export class Outgoing {

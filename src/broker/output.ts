@@ -22,12 +22,17 @@ export class Output {
   #segmentBytes = 0
   /** The slabs among the segments, whole: payloads are not ours to use again. */
   #segmentSlabs: Uint8Array[] | undefined
+  /** The payloads among them. */
+  #payloads: Uint8Array[] | undefined
+  #payloadBytes = 0
   /** The slabs of a write whose end has not been told yet. */
   #writing: Uint8Array | readonly Uint8Array[] | undefined
+  #writingPayloads: readonly Uint8Array[] | undefined
+  #writingPayloadBytes = 0
   #isDirty = false
   #isRoomWanted = false
   #isEnding = false
-  /** Bytes that the budget knows of. */
+  /** Bytes that the budget knows of, but for payloads, which are charged once for all connections. */
   #charged = 0
 
   constructor(stream: Writable, budget: MemoryBudget, onDrain: () => void) {
@@ -68,6 +73,10 @@ export class Output {
     this.#segments ??= []
     this.#segments.push(shared)
     this.#segmentBytes += shared.length
+    this.#payloads ??= []
+    this.#payloads.push(shared)
+    this.#payloadBytes += shared.length
+    this.#budget.hold(shared)
     if (!this.#isDirty) this.#markDirty()
   }
 
@@ -97,6 +106,10 @@ export class Output {
       this.#segmentBytes = 0
       this.#writing = this.#segmentSlabs ?? []
       this.#segmentSlabs = undefined
+      this.#writingPayloads = this.#payloads
+      this.#writingPayloadBytes = this.#payloadBytes
+      this.#payloads = undefined
+      this.#payloadBytes = 0
       stream.cork()
       const last = segments.length - 1
       for (let index = 0; index < last; index++) stream.write(segments[index])
@@ -124,6 +137,10 @@ export class Output {
     this.#segmentBytes = 0
     this.#segmentSlabs = undefined
     this.#writing = undefined
+    this.#dropPayloads(this.#payloads)
+    this.#payloads = undefined
+    this.#payloadBytes = 0
+    this.#dropWritten()
     this.#charge()
   }
 
@@ -168,10 +185,21 @@ export class Output {
     this.#writing = undefined
     if (slabs instanceof Uint8Array) releaseSlab(slabs)
     else if (slabs !== undefined) for (const slab of slabs) releaseSlab(slab)
+    this.#dropWritten()
     if (this.#charged > 0) this.#charge()
     if (!this.#isRoomWanted) return
     this.#isRoomWanted = false
     this.#onDrain()
+  }
+
+  #dropWritten(): void {
+    this.#dropPayloads(this.#writingPayloads)
+    this.#writingPayloads = undefined
+    this.#writingPayloadBytes = 0
+  }
+
+  #dropPayloads(payloads: readonly Uint8Array[] | undefined): void {
+    if (payloads !== undefined) for (const payload of payloads) this.#budget.drop(payload)
   }
 
   #markDirty(): void {
@@ -181,7 +209,7 @@ export class Output {
 
   /** Only what stays beyond its turn is charged: the rest is gone before anybody looks. */
   #charge(): void {
-    const waiting = this.waiting
+    const waiting = Math.max(0, this.waiting - this.#payloadBytes - this.#writingPayloadBytes)
     if (waiting === this.#charged) return
     this.#budget.add(waiting - this.#charged)
     this.#charged = waiting

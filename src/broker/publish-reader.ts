@@ -1,18 +1,16 @@
 import { isUtf8 } from 'node:buffer'
-import type { PublishPacket } from 'aedes'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
+import { packetOf } from './hub-packet.ts'
 import { Publication } from './publication.ts'
 import type { Route } from './route.ts'
 import type { Session } from './session.ts'
 import { ProtocolError } from './wire/protocol-error.ts'
 import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
-
-/** @NOTE aedes wants a payload and does not look into it: it is read from the publication. */
-const placeholder = Buffer.from([0])
 
 /** What `scanPublishProperties` found; one for all, for it is read at once. */
 const found = new PublishProperties()
@@ -85,7 +83,7 @@ export class PublishReader {
         if (found.messageExpiryInterval !== -1) {
           expiryAt = found.expiryAt - propertiesAt
           // 0 seconds: it expires at once, for whom it cannot be sent to now
-          expiresAtMs = Date.now() + Math.max(found.messageExpiryInterval * 1_000, 1)
+          expiresAtMs = steadyMs() + Math.max(found.messageExpiryInterval * 1_000, 1)
         }
         if (alias !== 0) {
           properties = without(bytes, propertiesAt, cursor, found.aliasAt, found.aliasEnd)
@@ -120,17 +118,7 @@ export class PublishReader {
       topicEnd - start,
       this.#isV5,
     )
-    const packet = {
-      cmd: 'publish',
-      topic: route.topic,
-      payload: placeholder,
-      qos,
-      retain: (first & 1) === 1,
-      dup: false,
-      clientId: this.#clientId,
-      properties: publication,
-    }
-    this.#house.publisher.publish(packet as unknown as PublishPacket, noteFailure)
+    this.#house.hub.publish(packetOf(publication), noteFailure)
     if (qos === 0) return
     const code = failure === undefined ? 0 : reasonCode.unspecifiedError
     if (code !== 0 && qos === 2) this.#session.releaseReceived(id)

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import { Repeats } from '../core/repeats.ts'
 import { topicProblem } from '../core/topics.ts'
@@ -76,7 +77,12 @@ export class Reception {
       // before MQTT 5 there is no way to tell it another one
       const reason = `its keep alive is ${connect.keepAlive || 'off'}, and at most ${keepAliveMax} s here`
       house.counters.add('keepAliveSecondsMax')
-      house.doorkeeper.logRefusal({ client: clientId, address: guest.address, reason })
+      house.doorkeeper.logRefusal({
+        client: clientId,
+        address: guest.address,
+        reason,
+        ...limitFields('keepAliveSecondsMax'),
+      })
       return refuse(reasonCode.clientIdentifierNotValid, reason)
     }
     this.#takeTurn(clientId, connection, (isLate) => {

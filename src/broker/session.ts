@@ -1,9 +1,9 @@
 import { Fifo } from '../core/fifo.ts'
-import { limits } from '../core/limits.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import { Inflight, type Waits, waits } from './inflight.ts'
 import type { DeliveryRecord, SubscriptionRecord } from './journal/records.ts'
-import { Outgoing } from './outgoing.ts'
+import { entryBytes, Outgoing } from './outgoing.ts'
 import type { Publication } from './publication.ts'
 import { RetainedFeed } from './retained-feed.ts'
 import type { SessionHouse } from './session-house.ts'
@@ -86,16 +86,24 @@ export class Session implements Receiver {
     return this.#client?.isReady === true
   }
 
-  get isDurable(): boolean {
-    return this.number !== 0
-  }
-
   get hasEnded(): boolean {
     return this.#hasEnded
   }
 
   get queuedMessages(): number {
     return this.#queue?.size ?? 0
+  }
+
+  /** Bytes that its queue takes, about, those included that it shares with others. */
+  get queuedBytes(): number {
+    return this.#queueBytes + this.queuedMessages * entryBytes
+  }
+
+  /** Drops the oldest that wait until its queue takes no more than so many bytes: memory is short. */
+  shed(bytes: number): void {
+    const queue = this.#queue
+    while (queue !== undefined && queue.size > 0 && this.queuedBytes > bytes)
+      this.#dropOldest(queue, 'memoryBytesMax')
   }
 
   /** Messages of QoS 2 from the client that it has not released. */
@@ -294,10 +302,6 @@ export class Session implements Receiver {
   #deliverDurably(publication: Publication, qos: 1 | 2, retain: boolean, target: Target): void {
     if (this.#hasEnded) return // while the message was on its way to several
     const { budget } = this.#house
-    if (this.#client === undefined && budget.isPressing) {
-      this.#house.dropped(this, 'memoryBytesMax')
-      return
-    }
     const client = this.#client
     const isFirst = this.#queue === undefined && this.#redeliveries === undefined
     const isNow = isFirst && client !== undefined && this.#mayTakeMore(client)
@@ -414,13 +418,17 @@ export class Session implements Receiver {
     while (queue !== undefined && queue.size > 0) {
       const isTooMany = queue.size >= limits.sessionQueueMessagesMax
       if (!isTooMany && this.#queueBytes + bytes <= limits.sessionQueueBytesMax) break
-      const oldest = queue.shift() as Outgoing
-      this.#queueBytes -= oldest.bytes
-      if (this.number !== 0) this.#forget(oldest)
-      oldest.release(this.#house.budget)
-      this.#house.dropped(this, isTooMany ? 'sessionQueueMessagesMax' : 'sessionQueueBytesMax')
+      this.#dropOldest(queue, isTooMany ? 'sessionQueueMessagesMax' : 'sessionQueueBytesMax')
     }
     return true
+  }
+
+  #dropOldest(queue: Fifo<Outgoing>, bound: LimitName): void {
+    const oldest = queue.shift() as Outgoing
+    this.#queueBytes -= oldest.bytes
+    if (this.number !== 0) this.#forget(oldest)
+    oldest.release(this.#house.budget)
+    this.#house.dropped(this, bound)
   }
 
   #record(item: Outgoing, packetId: number, isReleased: boolean, isNew: boolean): void {

@@ -1,16 +1,24 @@
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
 import { Publication } from './publication.ts'
 import { Session } from './session.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Will } from './wire/connect.ts'
-import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
+import { expiryIn } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
 const never = 0xffff_ffff
+
+/** What waits for clients that are away is not shed below this share of `memoryBytesMax`: then it is others who take it. */
+const awayShare = 0.5
+/** Queues of this share of the longest one are shed together. */
+const nearlyLongest = 0.95
+/** How long that may go on in one turn of the event loop, once there is no more than the bound. */
+const shedMs = 2
 
 interface PendingWill {
   readonly will: WillRecord
@@ -37,6 +45,7 @@ export class Sessions {
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
+    parts.house.budget.shed = () => this.#shed()
   }
 
   /** Clients that are connected. */
@@ -74,7 +83,7 @@ export class Sessions {
       reasonCode: reasonCode.sessionTakenOver,
       reason: 'another connection has the same client identifier',
     })
-    const now = Date.now()
+    const now = steadyMs()
     const old = this.#byId.get(clientId)
     if (old !== undefined && isOver(old, now)) this.#expire(old)
     else if (old !== undefined && cleanStart) this.end(old)
@@ -105,7 +114,7 @@ export class Sessions {
     const { agreement } = connection
     if (agreement === undefined || this.#connections.get(agreement.session) !== connection) return
     const { session } = agreement
-    const now = Date.now()
+    const now = steadyMs()
     const will =
       ending.isRegular || agreement.will === undefined
         ? undefined
@@ -126,7 +135,7 @@ export class Sessions {
     this.#keepWithinBound()
   }
 
-  /** Ends sessions whose time is up, and publishes wills that are due. Called once a second. */
+  /** Ends sessions whose time is up, and publishes wills that are due. Called twice a second. */
   tick(nowMs: number): void {
     for (const [session, { will, atMs }] of this.#wills) {
       if (nowMs < atMs) continue
@@ -152,7 +161,9 @@ export class Sessions {
   /** Takes sessions back from the store; their clients are away. */
   restore(sessions: readonly RestoredSession[], nowMs: number): void {
     const publications = new Map<object, Publication>()
-    const leftAtMs = ({ record }: RestoredSession): number => record.disconnectedAtMs || nowMs // the process ended before the connection
+    // the process ended before the connection; or the wall clock is behind, and knows no better
+    const leftAtMs = ({ record }: RestoredSession): number =>
+      Math.min(record.disconnectedAtMs || nowMs, nowMs)
     for (const restored of sessions.toSorted((one, other) => leftAtMs(one) - leftAtMs(other))) {
       const { record, subscriptions, deliveries, receivedIds } = restored
       const session = new Session(record.clientId, record.number, this.#parts.house)
@@ -184,14 +195,39 @@ export class Sessions {
     for (const connection of [...this.#connections.values()]) connection.close(ending)
   }
 
-  *connections(): Iterable<Connection> {
-    yield* this.#connections.values()
-  }
-
   #expire(session: Session): void {
     this.#parts.counters.add('sessions.expired')
     if (session.queuedMessages > 0) this.#parts.house.expired(session)
     this.end(session)
+  }
+
+  /**
+   * Memory is short: of what waits for clients that are away the oldest goes, from the longest queues, until they
+   * take less than their share. @returns whether there is more that may go
+   */
+  #shed(): boolean {
+    const { budget } = this.#parts.house
+    const untilMs = performance.now() + shedMs
+    while (budget.isPressing) {
+      let total = 0
+      let longest = 0
+      for (const { queuedBytes } of this.#away) {
+        total += queuedBytes
+        if (queuedBytes > longest) longest = queuedBytes
+      }
+      const bytesMax = limits.memoryBytesMax * awayShare
+      for (const session of this.#away) {
+        // what came in this turn must go in this turn, the rest may take its time
+        if (!budget.isPressing || total <= bytesMax) return false
+        const { queuedBytes } = session
+        if (queuedBytes < longest * nearlyLongest) continue
+        session.shed(Math.min(queuedBytes - 1, longest * nearlyLongest))
+        total -= queuedBytes - session.queuedBytes
+        if (budget.bytes <= limits.memoryBytesMax && performance.now() > untilMs) return true
+      }
+      if (longest === 0) return false
+    }
+    return false
   }
 
   #keepWithinBound(): void {
@@ -210,9 +246,10 @@ export class Sessions {
   }
 
   #publishWill(session: Session, { message, retain }: WillRecord): void {
-    const seconds = expirySecondsOf(message)
+    const { properties } = message
+    const seconds = properties === undefined ? -1 : expiryIn(properties).messageExpiryInterval
     // [MQTT-3.1.3.2.4]: its lifetime begins when it is published
-    const expiresAtMs = seconds === -1 ? 0 : Date.now() + Math.max(seconds * 1_000, 1)
+    const expiresAtMs = seconds === -1 ? 0 : steadyMs() + Math.max(seconds * 1_000, 1)
     this.#parts.publishWill({ ...message, expiresAtMs }, retain, session)
   }
 
@@ -231,12 +268,4 @@ function isOver({ expirySeconds, disconnectedAtMs }: Session, nowMs: number): bo
 function recordOf(will: Will, client: string): WillRecord {
   const { topic, payload, qos, properties, retain, delaySeconds } = will
   return { message: { topic, payload, qos, properties, expiresAtMs: 0, client }, retain, delaySeconds }
-}
-
-/** Message Expiry Interval, or -1. */
-function expirySecondsOf({ properties }: StoredMessage): number {
-  if (properties === undefined) return -1
-  const found = new PublishProperties()
-  scanPublishProperties(properties, 0, properties.length, found)
-  return found.messageExpiryInterval
 }

@@ -15,6 +15,8 @@ export const limitDefaults = {
   filtersPerPacketMax: 2_000,
   /** Connections that have not been answered yet; beyond it the oldest of them is closed. */
   unansweredConnectionsMax: 1_024,
+  /** Bytes of connections that have not been answered yet, together; beyond it the one that holds most of them is closed. */
+  unansweredBytesMax: 16 * 1024 * 1024,
   /** Time from accept to CONNECT. */
   connectTimeoutMs: 10_000,
   /** The longest keep alive, in seconds; a longer one, or none, is answered with this one [MQTT-3.2.2-21]. */

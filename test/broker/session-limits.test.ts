@@ -53,7 +53,10 @@ test('as many messages as allowed wait for a client; each one more costs the old
   for (const payload of numbers(20, 23)) await broker.hub.publish({ topic: 't/a', payload, qos: 1 })
   assert.equal(counters.get('sessionQueueMessagesMax'), 3)
   const [line, ...more] = log.having(dropped)
-  assert.deepEqual([line?.fields['client'], line?.fields['bound']], ['shed', 'sessionQueueMessagesMax'])
+  assert.deepEqual(
+    [line?.fields['client'], line?.fields['bound'], line?.fields['setting']],
+    ['shed', 'sessionQueueMessagesMax', 'MAX_QUEUED_MESSAGES'],
+  )
   assert.equal(more.length, 0)
   await broker.hub.publish({ topic: 't/a', payload: 'QoS 0 is not kept for who is away' })
   assert.deepEqual(await waitingIn(context, world, 'shed'), numbers(3, 23))
@@ -252,32 +255,91 @@ test('messages of QoS 1 wait for one that does not read: it stays, and hears the
   assert.deepEqual(heard, numbers(0, count))
 })
 
-test('when memory is short publishers wait for their answers, sessions without a client take nothing, and it passes', async (context) => {
+test('when memory is short publishers wait for their answers, the longest queues of clients that are away lose their oldest, and it passes', async (context) => {
   setLimits({ memoryBytesMax: 100_000 })
   const world = await brokerWorld(context)
   const { broker, counters, log } = world
   await leaveSession(context, world, 'shed')
+  const attic = await peerAt(context, world, { clientId: 'attic', clean: false })
+  await attic.subscribe('s/#', 1)
+  await attic.disconnect()
   const sender = await peerAt(context, world)
   const filling = 'x'.repeat(9_000)
+  await sender.publish('s/a', 'short', { qos: 1 })
   for (const index of numbers(0, 10)) await sender.publish('t/a', `${index} ${filling}`, { qos: 1 })
   assert.equal(counters.get('memoryBytesMax'), 0)
-  assert.equal(broker.queuedMessages, 10)
-  for (const index of numbers(10, 14))
-    await broker.hub.publish({ topic: 't/a', payload: `${index} ${filling}`, qos: 1 })
-  assert.equal(
-    log.having('memory is short: publishers wait, and sessions without a client take nothing').length,
-    1,
+  assert.equal(broker.queuedMessages, 11)
+  for (const index of numbers(10, 14)) await sender.publish('t/a', `${index} ${filling}`, { qos: 1 })
+  const lines = log.having(
+    'memory is short: publishers wait, and the oldest messages for clients that are away are dropped',
   )
-  const waiting = broker.queuedMessages
-  assert.ok(waiting < 14, `${waiting}`)
+  assert.equal(lines.length, 1)
+  await until('there is room again', () => broker.queuedMessages < 12)
+  const [line] = log.having(dropped)
+  assert.deepEqual([line?.fields['client'], line?.fields['bound']], ['shed', 'memoryBytesMax'])
+  const waiting = await waitingIn(context, world, 'shed')
+  assert.ok(waiting.length >= 5 && waiting.length < 14, `${waiting.length}`)
+  assert.deepEqual(waiting, numbers(14 - waiting.length, 14), 'the newest')
+  assert.deepEqual(await waitingIn(context, world, 'attic'), ['short'])
+})
+
+test('publishers wait, a second at most, while memory is short for clients that are there, and those away lose nothing for them', async (context) => {
+  setLimits({ memoryBytesMax: 100_000, outputBytesMax: 50_000, inflightMessagesMax: 1 })
+  const world = await brokerWorld(context)
+  const { broker, counters } = world
+  await leaveSession(context, world, 'away')
+  const frozen = await peerAt(context, world, { clientId: 'frozen' })
+  await frozen.subscribe('f/#', 1)
+  for (const index of numbers(0, 14))
+    await broker.hub.publish({ topic: 'f/a', payload: `${index} ${'x'.repeat(9_000)}`, qos: 1 })
+  assert.equal(counters.get('memoryBytesMax'), 1)
+  const sender = await peerAt(context, world)
   const beganMs = performance.now()
-  await sender.publish('u', 'of interest to nobody', { qos: 1 }) // it is answered, late
+  await sender.publish('t/a', 'new', { qos: 1 }) // it is answered, late
   const tookMs = performance.now() - beganMs
   assert.ok(tookMs > 500, `${tookMs} ms`)
-  assert.deepEqual(await waitingIn(context, world, 'shed'), numbers(0, waiting))
-  const counted = counters.get('memoryBytesMax')
-  for (let index = 0; index < 10; index++) await sender.publish('u', filling, { qos: 1 })
-  assert.equal(counters.get('memoryBytesMax'), counted)
+  assert.equal(counters.get('messages.dropped'), 0)
+  assert.deepEqual(await waitingIn(context, world, 'away'), ['new'])
+})
+
+test('a payload is counted once, however many clients it waits for', async (context) => {
+  setLimits({ memoryBytesMax: 40_000_000, outputBytesMax: 50_000_000 })
+  const world = await brokerWorld(context)
+  for (const clientId of numbers(0, 10)) {
+    const frozen = await peerAt(context, world, { clientId })
+    await frozen.subscribe('t/#', 0)
+    frozen.pause()
+  }
+  await world.broker.hub.publish({ topic: 't/a', payload: Buffer.alloc(9_000_000) })
+  await sleep(50)
+  assert.equal(world.counters.get('memoryBytesMax'), 0)
+})
+
+test('as many bytes as allowed come before CONNECT; more cost the connection that has sent most, and nothing of the clients', async (context) => {
+  setLimits({ unansweredBytesMax: 80_000, memoryBytesMax: 10_000 })
+  const world = await brokerWorld(context)
+  const part = (length: number) =>
+    Buffer.concat([Buffer.from([0x10, 0xff, 0xff, 0x03]), Buffer.alloc(length)])
+  const [small, large] = [
+    await WireClient.connect(context, world.port),
+    await WireClient.connect(context, world.port),
+  ]
+  small.send(part(10_000))
+  large.send(part(16_000))
+  const client = await peerAt(context, world)
+  await client.publish('u', 'x', { qos: 1 })
+  assert.equal(world.counters.get('unansweredBytesMax'), 0)
+  assert.equal(world.counters.get('memoryBytesMax'), 0)
+  const [next, last] = [
+    await WireClient.connect(context, world.port),
+    await WireClient.connect(context, world.port),
+  ]
+  next.send(part(12_000))
+  last.send(part(15_000))
+  await large.closed()
+  assert.equal(world.counters.get('unansweredBytesMax'), 1)
+  await client.publish('u', 'x', { qos: 1 })
+  assert.deepEqual([small.isClosed, next.isClosed, last.isClosed], [false, false, false])
 })
 
 test('however little of one connection is read in a turn, nothing is lost', async (context) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, type TestContext, test } from 'node:test'
 import { limits, setLimits } from '#src/core/limits.js'
+import { standingClock } from '../support/clock.js'
 import { type Line, SessionWorld, turns } from '../support/session-world.js'
 import { type ConnectFields, packet, prefixed, u16, u32 } from '../support/wire-client.js'
 
@@ -190,7 +191,7 @@ test('a message for many sessions is stored once, and goes with the last of them
 })
 
 test('what expires while it waits is not sent, neither before nor after a restart, and leaves nothing', async (context) => {
-  context.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
+  standingClock(context, 1_000_000)
   const first = await open(context)
   const line = await listen(first, durable('a'), 't', 1)
   line.destroy()
@@ -213,7 +214,7 @@ test('what expires while it waits is not sent, neither before nor after a restar
 })
 
 test('a message that had left before it expired is sent again all the same', async (context) => {
-  context.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
+  standingClock(context, 1_000_000)
   const world = await open(context)
   const line = await listen(world, durable('a'), 't', 2)
   const sender = await world.join({ level: 5, clientId: 'sender' })

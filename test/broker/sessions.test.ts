@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { afterEach, type TestContext, test } from 'node:test'
 import { setLimits } from '#src/core/limits.js'
+import { steadyMs, wallMs } from '#src/core/steady-clock.js'
+import { standingClock } from '../support/clock.js'
 import { type Line, SessionWorld, turns } from '../support/session-world.js'
-import { bytes, type ConnectFields, u32 } from '../support/wire-client.js'
+import { bytes, type ConnectFields, packet, prefixed, u16, u32 } from '../support/wire-client.js'
 
 afterEach(() => setLimits({}))
 
 async function open(context: TestContext): Promise<SessionWorld> {
-  context.mock.timers.enable({ apis: ['Date'], now: 1_000_000_000 })
+  standingClock(context, 1_000_000_000)
   const world = await SessionWorld.open()
   context.after(() => world.close())
   return world
@@ -16,7 +18,7 @@ async function open(context: TestContext): Promise<SessionWorld> {
 /** Time goes on, and the sessions look at the clock. */
 async function pass(context: TestContext, world: SessionWorld, seconds: number): Promise<void> {
   context.mock.timers.tick(seconds * 1_000)
-  world.sessions.tick(Date.now())
+  world.sessions.tick(steadyMs())
   await world.keep()
 }
 
@@ -298,4 +300,44 @@ test('a session that was to end with its connection has ended when the process w
   context.after(() => second.close())
   assert.equal((await second.join(client({ hasWill: false }))).isPresent, false)
   await turns()
+})
+
+test('a wall clock that is set while it runs ends no session and no message, and what is written down is of the time that is right now', async (context) => {
+  const world = await open(context)
+  const line = await world.join(client({ seconds: 60, hasWill: false }))
+  line.subscribe('t', 1)
+  await world.keep()
+  await lose(world, line)
+  const sender = await world.join({ level: 5, clientId: 'sender' })
+  sender.say(packet(0x32, prefixed('t'), u16(1), 5, 2, u32(50), 'x'))
+  await world.keep()
+  const steady = performance.now()
+  context.mock.method(performance, 'now', () => steady + 10_000)
+  context.mock.timers.tick(365 * 24 * 3_600_000)
+  world.sessions.tick(steadyMs())
+  await world.keep()
+  const back = await world.join(client({ seconds: 60, hasWill: false }))
+  assert.deepEqual(back.messages(), ['x q1 #1'])
+  assert.equal(wallMs(steadyMs()), Date.now())
+})
+
+test('a wall clock that was set back between two runs lengthens no lifetime beyond what it was', async (context) => {
+  const first = await open(context)
+  const line = await first.join(client({ seconds: 60, hasWill: false }))
+  line.subscribe('t', 1)
+  await first.keep()
+  await lose(first, line)
+  const sender = await first.join({ level: 5, clientId: 'sender' })
+  sender.say(packet(0x32, prefixed('t'), u16(1), 5, 2, u32(50), 'x'))
+  await first.keep()
+  context.mock.timers.setTime(500_000_000)
+  const second = await first.crash()
+  context.after(() => second.close())
+  const back = await second.join(client({ seconds: 60, hasWill: false }))
+  const [publish] = back.packets.filter(({ type }) => type === 3)
+  assert.equal(publish?.body.readUInt32BE(3 + 2 + 2), 50)
+  await lose(second, back)
+  context.mock.timers.setTime(500_061_000)
+  second.sessions.tick(steadyMs())
+  assert.equal((await second.join(client({ seconds: 60, hasWill: false }))).isPresent, false)
 })

@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
-import { Aedes } from 'aedes'
-import { Connection } from '#src/broker/connection.js'
-import { Doorkeeper } from '#src/broker/doorkeeper.js'
+import type { Connection } from '#src/broker/connection.js'
 import { Evictions, type Takeover } from '#src/broker/evictions.js'
-import { House } from '#src/broker/house.js'
-import { AedesHub } from '#src/broker/hub.js'
-import { packetOf } from '#src/broker/hub-packet.js'
-import { Publication } from '#src/broker/publication.js'
-import { Reception } from '#src/broker/reception.js'
-import { RetainedStore } from '#src/broker/retained-store.js'
-import { Router } from '#src/broker/router.js'
-import { Sessions } from '#src/broker/sessions.js'
+import type { House } from '#src/broker/house.js'
+import type { AedesHub } from '#src/broker/hub.js'
+import { Inside } from '#src/broker/inside.js'
+import type { Sessions } from '#src/broker/sessions.js'
 import { Counters } from '#src/core/counters.js'
 import type { QoS } from '#src/core/message.js'
+import { steadyMs } from '#src/core/steady-clock.js'
 import { Disk, MemoryLedger } from './memory-ledger.js'
 import { MemoryLog } from './memory-log.js'
 import {
@@ -150,79 +145,51 @@ export class SessionWorld {
   readonly ledger: MemoryLedger
   readonly log = new MemoryLog()
   readonly counters = new Counters()
-  readonly router: Router
-  readonly retained: RetainedStore
-  readonly house: House
-  readonly sessions: Sessions
-  readonly hub: AedesHub
-  readonly #aedes: Aedes
-  readonly #connections = new Set<Connection>()
+  readonly #inside: Inside
 
   /** With what is on this disk, as after a crash. */
   static async open(disk = new Disk()): Promise<SessionWorld> {
     const world = new SessionWorld(new MemoryLedger(disk))
-    await world.#aedes.listen()
-    const { retained, sessions } = disk.read()
-    world.retained.restore(retained)
-    world.retained.ledger = world.ledger
-    world.sessions.restore(sessions, Date.now())
-    world.sessions.tick(Date.now())
+    await world.#inside.start(disk.read())
+    world.sessions.tick(steadyMs())
     return world
   }
 
   private constructor(ledger: MemoryLedger) {
     const { log, counters } = this
     this.ledger = ledger
-    this.router = new Router({ log, counters })
-    this.retained = new RetainedStore({ log, counters })
-    this.#aedes = new Aedes({ mq: this.router, persistence: this.retained })
-    const doorkeeper = new Doorkeeper({
-      access: { allowAnonymous: 'local', credentials: undefined },
-      log,
-      counters,
-    })
-    this.house = new House({
-      aedes: this.#aedes,
-      router: this.router,
-      retained: this.retained,
+    this.#inside = new Inside({
       ledger,
-      doorkeeper,
-      counters,
-      log,
-      onEnded: (connection, ending) => {
-        this.#connections.delete(connection)
-        this.sessions.left(connection, ending)
-      },
-    })
-    this.sessions = new Sessions({
-      house: this.house,
-      counters,
-      publishWill: (message, retain, session) => {
-        const route = this.router.routeOf(message.topic)
-        const publication = Publication.fromStored(message, route, retain, session)
-        this.#aedes.publish(packetOf(publication), () => {})
-      },
-      routeOf: (topic) => this.router.routeOf(topic),
-    })
-    this.house.reception = new Reception({
-      house: this.house,
-      sessions: this.sessions,
+      access: { allowAnonymous: 'local', credentials: undefined },
       evictions: new NoFights(counters),
       isOwnAddress: () => true,
-      tellFight: () => {},
-      welcome: () => {},
+      log,
+      counters,
+      onWelcome: () => {},
+      onEnded: () => {},
     })
-    this.hub = new AedesHub(this.#aedes, this.router, this.retained)
+  }
+
+  get house(): House {
+    return this.#inside.house
+  }
+
+  get sessions(): Sessions {
+    return this.#inside.sessions
+  }
+
+  get hub(): AedesHub {
+    return this.#inside.hub
   }
 
   /** Those that have not ended. */
   get connections(): Iterable<Connection> {
-    return this.#connections
+    return this.#inside.connections
   }
 
   connect(): Line {
     const line = new Line()
-    this.#connections.add(new Connection(line, '127.0.0.1', this.house))
+    this.#inside.connect(line, '127.0.0.1')
     return line
   }
 
@@ -262,9 +229,8 @@ export class SessionWorld {
     return SessionWorld.open(disk)
   }
 
-  async close(): Promise<void> {
-    await new Promise<void>((resolve) => this.#aedes.close(resolve))
-    this.retained.close()
+  close(): Promise<void> {
+    return this.#inside.stop()
   }
 }
 
