@@ -47,6 +47,7 @@ export class House implements ConnectionHouse {
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly budget: MemoryBudget
+  subscriptionBytes = 0
   #turn = 0
   #isTurnArmed = false
   #reception: Reception | undefined

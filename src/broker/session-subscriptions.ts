@@ -9,6 +9,14 @@ interface Entry {
   readonly delivery: SubscribedDelivery
 }
 
+/** What a subscription takes beside its filter, about: measured with V8 of Node 20, with its place in the tree. */
+const subscriptionBytes = 1_000
+
+/** Bytes that a subscription takes, about. */
+export function bytesOf(filter: string): number {
+  return subscriptionBytes + filter.length
+}
+
 /** The subscriptions of one session, by their filter as it stands in SUBSCRIBE. */
 export class SessionSubscriptions {
   readonly #session: Receiver & { readonly number: number }
@@ -53,6 +61,7 @@ export class SessionSubscriptions {
     })
     this.#entries ??= new Map()
     this.#entries.set(record.filter, { record, delivery })
+    this.#house.subscriptionBytes += bytesOf(record.filter)
     this.#house.hub.subscribe(filter, delivery, () => {})
   }
 
@@ -76,6 +85,7 @@ export class SessionSubscriptions {
     const entry = this.#entries?.get(filter)
     if (entry === undefined) return false
     this.#entries?.delete(filter)
+    this.#house.subscriptionBytes -= bytesOf(filter)
     this.#house.hub.unsubscribe(entry.delivery.subscription.filter, entry.delivery, () => {})
     return true
   }

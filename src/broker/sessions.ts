@@ -19,6 +19,9 @@ const nearlyLongest = 0.95
 /** How long that may go on in one turn of the event loop, once there is no more than the bound. */
 const shedMs = 2
 
+/** What a will takes beside its bytes, about. */
+const willOverheadBytes = 300
+
 interface PendingWill {
   readonly will: WillRecord
   readonly atMs: number
@@ -41,6 +44,7 @@ export class Sessions {
   /** Those without a connection, the one that has been away longest first. */
   readonly #away = new Set<Session>()
   readonly #wills = new Map<Session, PendingWill>()
+  #willBytes = 0
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
@@ -50,6 +54,11 @@ export class Sessions {
   /** Clients that are connected. */
   get connectedCount(): number {
     return this.#connections.size
+  }
+
+  /** Whether there is room for one more will. */
+  hasRoomFor(will: Will): boolean {
+    return this.#willBytes + bytesOf(will) <= limits.willBytesMax
   }
 
   get count(): number {
@@ -103,6 +112,7 @@ export class Sessions {
   /** A client is there; its session is written down. */
   attach(session: Session, connection: Connection, will: Will | undefined): void {
     this.#connections.set(session, connection)
+    if (will !== undefined) this.#willBytes += bytesOf(will)
     session.attach(connection)
     this.#record(session, will === undefined ? undefined : recordOf(will, session.clientId))
   }
@@ -118,17 +128,18 @@ export class Sessions {
         ? undefined
         : recordOf(agreement.will, session.clientId)
     this.#connections.delete(session)
+    if (agreement.will !== undefined) this.#willBytes -= bytesOf(agreement.will)
     session.detach()
     session.disconnectedAtMs = now
     if (session.expirySeconds === 0) {
-      if (will !== undefined) this.#wills.set(session, { will, atMs: now })
+      if (will !== undefined) this.#putWill(session, { will, atMs: now })
       this.end(session)
       return
     }
     this.#away.add(session)
     const isLater = will !== undefined && will.delaySeconds > 0
     this.#record(session, isLater ? will : undefined)
-    if (isLater) this.#wills.set(session, { will, atMs: now + will.delaySeconds * 1_000 })
+    if (isLater) this.#putWill(session, { will, atMs: now + will.delaySeconds * 1_000 })
     else if (will !== undefined) this.#publishWill(session, will)
     this.#keepWithinBound()
   }
@@ -137,7 +148,7 @@ export class Sessions {
   tick(nowMs: number): void {
     for (const [session, { will, atMs }] of this.#wills) {
       if (nowMs < atMs) continue
-      this.#wills.delete(session)
+      this.#takeWill(session)
       this.#record(session, undefined)
       this.#publishWill(session, will)
     }
@@ -152,8 +163,7 @@ export class Sessions {
   end(session: Session): void {
     this.#byId.delete(session.clientId)
     this.#away.delete(session)
-    const pending = this.#wills.get(session)
-    this.#wills.delete(session)
+    const pending = this.#takeWill(session)
     session.end()
     if (pending !== undefined) this.#publishWill(session, pending.will)
   }
@@ -181,7 +191,7 @@ export class Sessions {
       this.#byId.set(record.clientId, session)
       const { will } = record
       if (will !== undefined)
-        this.#wills.set(session, { will, atMs: session.disconnectedAtMs + will.delaySeconds * 1_000 })
+        this.#putWill(session, { will, atMs: session.disconnectedAtMs + will.delaySeconds * 1_000 })
     }
     const byAge = [...this.#byId.values()].sort((a, b) => a.disconnectedAtMs - b.disconnectedAtMs)
     for (const session of byAge) this.#away.add(session)
@@ -234,10 +244,22 @@ export class Sessions {
     }
   }
 
+  #putWill(session: Session, pending: PendingWill): void {
+    this.#wills.set(session, pending)
+    this.#willBytes += bytesOf(pending.will.message)
+  }
+
+  #takeWill(session: Session): PendingWill | undefined {
+    const pending = this.#wills.get(session)
+    if (pending === undefined) return undefined
+    this.#wills.delete(session)
+    this.#willBytes -= bytesOf(pending.will.message)
+    return pending
+  }
+
   /** The client is back: its will is dropped, unless it was due before [MQTT-3.1.3-9]. */
   #settleWill(session: Session, nowMs: number): void {
-    const pending = this.#wills.get(session)
-    this.#wills.delete(session)
+    const pending = this.#takeWill(session)
     if (pending !== undefined && pending.atMs <= nowMs) this.#publishWill(session, pending.will)
   }
 
@@ -253,6 +275,11 @@ export class Sessions {
     const { number, clientId, expirySeconds, disconnectedAtMs } = session
     this.#parts.house.ledger.putSession({ number, clientId, expirySeconds, disconnectedAtMs, will })
   }
+}
+
+/** What a will takes, about. */
+function bytesOf({ topic, payload, properties }: Pick<StoredMessage, 'topic' | 'payload' | 'properties'>): number {
+  return willOverheadBytes + topic.length + payload.length + (properties?.length ?? 0)
 }
 
 /** Whether its time is up. */

@@ -102,6 +102,46 @@ test('as many subscriptions as allowed are granted; one more is refused, a known
   await peer.subscribe('d', 1)
 })
 
+test('subscriptions of all sessions take as much memory as allowed; one more is refused, and there is room again', async (context) => {
+  setLimits({ subscriptionBytesMax: 3 * 1_001 })
+  const world = await brokerWorld(context)
+  const one = await peerAt(context, world)
+  const other = await peerAt(context, world)
+  await one.subscribe('a', 0)
+  await one.subscribe('b', 0)
+  await other.subscribe('a', 0)
+  await other.subscribe('a', 1)
+  assert.equal(world.counters.get('subscriptionBytesMax'), 0)
+  other.send(subscribeBytes(50, ['c', 1]))
+  assert.deepEqual([...(await other.take(9)).body], [0, 50, 0x80])
+  assert.equal(world.counters.get('subscriptionBytesMax'), 1)
+  await one.disconnect()
+  await until('it has gone', () => world.broker.sessionCount === 1)
+  await other.subscribe('c', 1)
+  await other.subscribe('d', 1)
+})
+
+test('wills take as much memory as allowed; a client whose will does not fit is refused, and there is room again', async (context) => {
+  setLimits({ willBytesMax: 2 * 1_301 })
+  const world = await brokerWorld(context)
+  const will = { topic: 'w', payload: Buffer.alloc(1_000) }
+  const first = await peerAt(context, world, { will })
+  await peerAt(context, world, { will })
+  assert.equal(world.counters.get('willBytesMax'), 0)
+  for (const [level, code] of [
+    [4, 3],
+    [5, 0x97],
+  ] as const) {
+    const refused = await WireClient.connect(context, world.port)
+    refused.send(connectBytes({ level, clientId: 'late', will }))
+    assert.equal((await refused.next()).body[1], code)
+  }
+  assert.equal(world.counters.get('willBytesMax'), 2)
+  await first.disconnect()
+  await until('it has gone', () => world.broker.clientCount === 1)
+  await peerAt(context, world, { will })
+})
+
 test('as many sessions as allowed wait for their clients; one more costs the one that has waited longest', async (context) => {
   setLimits({ sessionsMax: 3 })
   const world = await brokerWorld(context)
