@@ -1,4 +1,5 @@
 import type { Counters } from '../core/counters.ts'
+import { Fifo } from '../core/fifo.ts'
 import { limits } from '../core/limits.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
@@ -21,6 +22,14 @@ const shedMs = 2
 
 /** What a will takes beside its bytes, about. */
 const willOverheadBytes = 300
+
+/** How long wills are published in one turn of the event loop. */
+const willsMsMax = 10
+
+interface DueWill {
+  readonly session: Session
+  readonly will: WillRecord
+}
 
 interface PendingWill {
   readonly will: WillRecord
@@ -45,6 +54,12 @@ export class Sessions {
   readonly #away = new Set<Session>()
   readonly #wills = new Map<Session, PendingWill>()
   #willBytes = 0
+  /** Those that are due now, and have to wait for one of the next turns of the event loop. */
+  readonly #dueWills = new Fifo<DueWill>()
+  #isPublishing = false
+  #isWillTurnArmed = false
+  /** How long wills have been published in this turn. */
+  #willsMs = 0
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
@@ -201,6 +216,7 @@ export class Sessions {
   /** Ends all connections: the process stops. Wills that are due later are published after the next start, if then due. */
   closeAll(ending: Ending): void {
     for (const connection of [...this.#connections.values()]) connection.close(ending)
+    this.#publishDueWills(Number.POSITIVE_INFINITY)
   }
 
   *connections(): Iterable<Connection> {
@@ -263,7 +279,32 @@ export class Sessions {
     if (pending !== undefined && pending.atMs <= nowMs) this.#publishWill(session, pending.will)
   }
 
-  #publishWill(session: Session, { message, retain }: WillRecord): void {
+  /** At once, unless there are many of them: each may go to everybody, and end further connections. */
+  #publishWill(session: Session, will: WillRecord): void {
+    this.#dueWills.push({ session, will })
+    this.#publishDueWills(willsMsMax)
+  }
+
+  #publishDueWills(msMax: number): void {
+    if (this.#isPublishing) return
+    this.#isPublishing = true
+    const beganMs = performance.now() - this.#willsMs
+    while (this.#dueWills.size > 0 && performance.now() - beganMs < msMax) {
+      const { session, will } = this.#dueWills.shift() as DueWill
+      this.#publishNow(session, will)
+    }
+    this.#isPublishing = false
+    this.#willsMs = performance.now() - beganMs
+    if (this.#isWillTurnArmed) return
+    this.#isWillTurnArmed = true
+    setImmediate(() => {
+      this.#isWillTurnArmed = false
+      this.#willsMs = 0
+      if (this.#dueWills.size > 0) this.#publishDueWills(willsMsMax)
+    })
+  }
+
+  #publishNow(session: Session, { message, retain }: WillRecord): void {
     const seconds = expirySecondsOf(message)
     // [MQTT-3.1.3.2.4]: its lifetime begins when it is published
     const expiresAtMs = seconds === -1 ? 0 : Date.now() + Math.max(seconds * 1_000, 1)
@@ -278,7 +319,11 @@ export class Sessions {
 }
 
 /** What a will takes, about. */
-function bytesOf({ topic, payload, properties }: Pick<StoredMessage, 'topic' | 'payload' | 'properties'>): number {
+function bytesOf({
+  topic,
+  payload,
+  properties,
+}: Pick<StoredMessage, 'topic' | 'payload' | 'properties'>): number {
   return willOverheadBytes + topic.length + payload.length + (properties?.length ?? 0)
 }
 

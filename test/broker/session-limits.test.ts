@@ -249,6 +249,44 @@ test('one that does not read is disconnected when too much waits for it, and nam
   assert.equal(broker.clientCount, 1)
 })
 
+test('each of those that do not read is named', async (context) => {
+  setLimits({ outputBytesMax: 64 * 1024 })
+  const world = await brokerWorld(context)
+  for (const clientId of ['frozen', 'stiff']) {
+    const peer = await peerAt(context, world, { clientId })
+    await peer.subscribe('t/#', 0)
+    peer.pause()
+  }
+  for (let sent = 0; world.counters.get('outputBytesMax') < 2; sent++) {
+    await world.broker.hub.publish({ topic: 't/a', payload: Buffer.alloc(32 * 1024) })
+    await sleep(0)
+    assert.ok(sent < 2_000, 'they were let go')
+  }
+  const names = world.log.having('client disconnected').map(({ fields }) => fields['client'])
+  assert.deepEqual(names.toSorted(), ['frozen', 'stiff'])
+})
+
+test('wills of many clients that go at once do not hold up the others, and all of them are published', async (context) => {
+  const world = await brokerWorld(context)
+  const heard: string[] = []
+  world.broker.hub.subscribe('w', ({ payload }) => {
+    const untilMs = performance.now() + 5 // it takes its time
+    while (performance.now() < untilMs);
+    heard.push(`${payload}`)
+  })
+  const names = numbers(0, 30)
+  for (const clientId of names)
+    await peerAt(context, world, { clientId, will: { topic: 'w', payload: clientId } })
+  const inTurns: number[] = []
+  await world.broker.listen([], 0) // all of them are disconnected
+  while (heard.length < names.length) {
+    inTurns.push(heard.length)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.deepEqual(heard.toSorted(), names.toSorted())
+  assert.ok(new Set(inTurns).size >= 5, `${inTurns}`)
+})
+
 test('messages of QoS 1 wait for one that does not read: it stays, and hears them all when it reads again', async (context) => {
   setLimits({ outputBytesMax: 256 * 1024, inflightMessagesMax: 65_535 })
   const world = await brokerWorld(context)
