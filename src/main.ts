@@ -11,5 +11,7 @@ const isShort =
   more.length === 0
 
 // after a crash the pins wait for `safe`: it does not wait for the parser of the command line
-if (isShort) await (await import('./cli/safe.ts')).safeNow({ hold: value ?? '0s' })
+// nor does the daemon keep that in memory for as long as it runs
+if (command === 'start' && option === undefined) await (await import('./cli/start.ts')).startNow()
+else if (isShort) await (await import('./cli/safe.ts')).safeNow({ hold: value ?? '0s' })
 else await (await import('./cli/program.ts')).runProgram()

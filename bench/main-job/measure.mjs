@@ -38,8 +38,9 @@ export async function idleCpuUs(system, seconds) {
 
 async function underLoad(system, options) {
   const child = fork(load, [JSON.stringify({ port: system.port, ...options })])
+  const exit = once(child, 'exit') // it may be gone before anybody waits for that
   const next = async () => {
-    const [answer] = await Promise.race([once(child, 'message'), once(child, 'exit').then(failed)])
+    const [answer] = await Promise.race([once(child, 'message'), exit.then(failed)])
     return answer
   }
   await next()
@@ -50,7 +51,7 @@ async function underLoad(system, options) {
   child.send('end')
   const { acknowledged, cpuNs: loadNs } = await next()
   const window = await close(loadNs)
-  await once(child, 'exit')
+  await exit
   return {
     cpuUs: window.cpuNs / 1e3 / options.count,
     sentPerSecond: (options.count * 1_000) / tookMs,

@@ -32,7 +32,7 @@ export class ActionHost implements ActionRunner {
     const life = this.#lifeOf(action)
     const log = withFields(this.#parts.log, { rule, action: action.name })
     return (options, event, signal, chain) => {
-      const context = new Run(this.#parts, log, { options, event, rule, signal, chain })
+      const context = new Run(this.#parts, log, rule, options, event, signal, chain)
       const starting = life.start()
       if (starting === undefined) return this.#run(action, context)
       return starting.then(() => {
@@ -73,15 +73,6 @@ export class ActionHost implements ActionRunner {
   }
 }
 
-/** What a runner knows of one run. */
-interface RunFacts {
-  readonly options: unknown
-  readonly event: Event
-  readonly rule: string
-  readonly signal: () => AbortSignal
-  readonly chain: readonly string[]
-}
-
 // One is made for each run, so what few actions use is made only when they reach for it.
 class Run implements RunContext<unknown> {
   readonly log: ActionLogger
@@ -89,15 +80,25 @@ class Run implements RunContext<unknown> {
   readonly event: Event
   readonly rule: string
   readonly #parts: ActionHostParts
-  readonly #facts: RunFacts
+  readonly #signal: () => AbortSignal
+  readonly #chain: readonly string[]
 
-  constructor(parts: ActionHostParts, log: ActionLogger, facts: RunFacts) {
+  constructor(
+    parts: ActionHostParts,
+    log: ActionLogger,
+    rule: string,
+    options: unknown,
+    event: Event,
+    signal: () => AbortSignal,
+    chain: readonly string[],
+  ) {
     this.log = log
-    this.options = facts.options
-    this.event = facts.event
-    this.rule = facts.rule
+    this.options = options
+    this.event = event
+    this.rule = rule
     this.#parts = parts
-    this.#facts = facts
+    this.#signal = signal
+    this.#chain = chain
   }
 
   get dataDir(): string {
@@ -105,15 +106,15 @@ class Run implements RunContext<unknown> {
   }
 
   get signal(): AbortSignal {
-    return this.#facts.signal()
+    return this.#signal()
   }
 
   get gpio(): Pins {
-    return checkedPins(this.#parts.gpio, { chain: this.#facts.chain, by: `rule ${this.rule}` })
+    return checkedPins(this.#parts.gpio, { chain: this.#chain, by: `rule ${this.rule}` })
   }
 
   get publish(): (message: OutgoingMessage) => Promise<void> {
-    const { chain } = this.#facts
+    const chain = this.#chain
     return async (message) => this.#parts.publish(checkedMessage(message, chain))
   }
 }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { AllowAnonymous } from '../core/bind.ts'
 import { ownClientId } from '../core/message.ts'
 import type { Secret } from '../core/secret.ts'
@@ -19,7 +19,9 @@ export interface Applicant {
   readonly clientId: string
   readonly isLocal: boolean
   readonly username: string | undefined
-  readonly password: Uint8Array | undefined
+  readonly password?: Uint8Array | undefined
+  /** In place of the password: what `digestOf` gave for it. */
+  readonly passwordDigest?: Uint8Array | undefined
 }
 
 export type Verdict =
@@ -52,9 +54,10 @@ export function judge(access: Access, applicant: Applicant): Verdict {
     const verdict = judgeAnonymous(access, applicant.isLocal)
     return verdict.isAllowed ? verdict : { ...verdict, reason: 'no user name is known here yet' }
   }
+  const { username, password } = access.credentials
   const isRight =
-    isSame(applicant.username, access.credentials.username) &
-    isSame(applicant.password ?? '', access.credentials.password.reveal())
+    isSame(digestOf(applicant.username), username) &
+    isSame(applicant.passwordDigest ?? digestOf(applicant.password ?? ''), password.reveal())
   if (isRight === 1) return { isAllowed: true }
   return {
     isAllowed: false,
@@ -77,8 +80,14 @@ function remedyFor(access: Access): string {
   return `put two lines into .env, ${username} and ${password}, save it, and give name and password to the client`
 }
 
+const digestKey = randomBytes(32)
+
+/** What may be remembered of a password: the same for the same one, of use to nobody, and gone with this process. */
+export function digestOf(password: string | Uint8Array): Uint8Array {
+  return createHmac('sha256', digestKey).update(password).digest()
+}
+
 // Digests have one length, so the comparison takes the same time for every guess.
-function isSame(given: string | Uint8Array, expected: string): number {
-  const digest = (value: string | Uint8Array) => createHash('sha256').update(value).digest()
-  return timingSafeEqual(digest(given), digest(expected)) ? 1 : 0
+function isSame(given: Uint8Array, expected: string): number {
+  return timingSafeEqual(given, digestOf(expected)) ? 1 : 0
 }

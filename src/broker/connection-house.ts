@@ -2,17 +2,15 @@ import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
-import type { Reception } from './reception.ts'
 import type { Router } from './router.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { ProtocolError } from './wire/protocol-error.ts'
 
 /** What all connections share. */
 export interface ConnectionHouse extends SessionHouse {
+  readonly hub: Pick<Aedes, 'publish' | 'subscribe' | 'unsubscribe'>
   readonly router: Router
-  readonly publisher: Pick<Aedes, 'publish'>
   readonly doorkeeper: Doorkeeper
-  readonly reception: Reception
   readonly counters: Counters
   /** The number of the present turn of the event loop, of those in which something was read. */
   currentTurn(): number

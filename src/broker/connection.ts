@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
 import { FrameReader, type FrameTaker } from './frame-reader.ts'
@@ -11,8 +12,9 @@ import { handlePacket } from './packet-handlers.ts'
 import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
+import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
-import type { Will } from './wire/connect.ts'
+import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
 import type { Properties } from './wire/properties.ts'
@@ -32,7 +34,7 @@ const loopedBytesMax = 48
 const lingerMs = 2_000
 
 /** Why a connection is not read, as bits. */
-export const pauseReason = { turn: 1, halt: 2, rate: 4 } as const
+export const pauseReason = { turn: 1, halt: 2, rate: 4, held: 8 } as const
 
 /** What CONNECT settled. */
 export interface Agreement {
@@ -60,7 +62,12 @@ export interface Ending {
   readonly reason: string
   /** The client took leave with DISCONNECT: no will. */
   readonly isRegular?: boolean
+  /** The settings let it in no longer. */
+  readonly isRevoked?: boolean
 }
+
+/** Settles what CONNECT asks for, now or later: with `agree` and `ready`, or with `refuse`. */
+export type OnConnect = (connection: Connection, connect: Connect) => void
 
 /**
  * One client's connection: its packets on one side, its session on the other. It reads no faster than its turn
@@ -71,6 +78,8 @@ export class Connection implements SessionClient, FrameTaker {
   level: ProtocolLevel | 0 = 0
   readonly output: Output
   readonly house: ConnectionHouse
+  /** Answers its first packet. */
+  readonly onConnect: OnConnect
   readonly #stream: Duplex
   readonly #reader = new FrameReader(this)
   #publishReader: PublishReader | undefined
@@ -92,15 +101,17 @@ export class Connection implements SessionClient, FrameTaker {
   #heardAtMs = performance.now()
   #turn = -1
   #turnBytes = 0
+  /** Since `#takeTurn` looked last. */
   #messages = 0
   #chargedBytes = 0
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
 
-  constructor(stream: Duplex, address: string, house: ConnectionHouse) {
+  constructor(stream: Duplex, address: string, house: ConnectionHouse, onConnect: OnConnect) {
     this.#stream = stream
     this.address = address
     this.house = house
+    this.onConnect = onConnect
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
@@ -182,7 +193,7 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#isClosed) return
     if (this.level === 0 && !this.#hasSpoken) {
       this.#hasSpoken = true
-      if (chunk[0] !== 0x10) return this.close({ reason: 'it does not speak MQTT' }) // [MQTT-3.1.0-1]
+      if (chunk[0] !== 0x10) return this.#refuseStranger(chunk) // [MQTT-3.1.0-1]
     }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
@@ -290,7 +301,7 @@ export class Connection implements SessionClient, FrameTaker {
     else this.close({ reason: this.#overReason })
   }
 
-  /** Called about once a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
+  /** Called twice a second: whether the client has been silent for too long [MQTT-3.1.2-24]. */
   checkTime(nowMs: number): void {
     const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {
@@ -369,7 +380,7 @@ export class Connection implements SessionClient, FrameTaker {
   ): boolean {
     let expirySeconds = 0
     if (publication.expiresAtMs !== 0) {
-      expirySeconds = Math.ceil((publication.expiresAtMs - Date.now()) / 1_000)
+      expirySeconds = Math.ceil((publication.expiresAtMs - steadyMs()) / 1_000)
       const isFirst = (flags & 8) === 0 // one that was sent before it expired is sent again [MQTT-4.4.0-1]
       if (expirySeconds <= 0 && isFirst) return false // [MQTT-3.3.2-5]
       expirySeconds = Math.max(expirySeconds, 0)
@@ -393,7 +404,7 @@ export class Connection implements SessionClient, FrameTaker {
       bytes[at + form.idAt] = packetId >> 8
       bytes[at + form.idAt + 1] = packetId
     }
-    if (isV5 && form.expiryAt !== -1) putU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
+    if (isV5 && form.expiryAt !== -1) lowerU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
     if (payload !== undefined) this.output.writeShared(payload)
     this.#checkOutput()
     return true
@@ -456,6 +467,7 @@ export class Connection implements SessionClient, FrameTaker {
       }
       if (held.count === 0) this.#held = undefined
       else this.house.wake(this)
+      if (held.count < limits.heldAnswersMax) this.resume(pauseReason.held)
     }
     if (this.#isReady) this.session.pump()
   }
@@ -468,6 +480,9 @@ export class Connection implements SessionClient, FrameTaker {
     this.#held ??= new HeldAnswers()
     this.#held.push(batch, answer)
     this.house.wake(this)
+    if (this.#held.count < limits.heldAnswersMax || (this.#pauses & pauseReason.held) !== 0) return
+    this.house.counters.add('heldAnswersMax')
+    this.pause(pauseReason.held)
   }
 
   #writeAck(first: number, packetId: number, code: number): void {
@@ -493,6 +508,13 @@ export class Connection implements SessionClient, FrameTaker {
       this.house.failed(this, error)
       this.close({ reasonCode: reasonCode.unspecifiedError, reason: 'an error of our own' })
     }
+  }
+
+  #refuseStranger(chunk: Buffer): void {
+    const { reason, remedy } = strangerOf(chunk)
+    this.house.counters.add('clients.refused')
+    this.house.doorkeeper.logRefusal({ address: this.address, reason, remedy })
+    this.close({ reason })
   }
 
   /** Answers CONNECT with a refusal, and closes. `level` 0: no protocol that we could answer in. */
@@ -546,7 +568,10 @@ export class Connection implements SessionClient, FrameTaker {
   }
 }
 
-function putU32(bytes: Uint8Array, at: number, value: number): void {
+/** Never above what is there: the wall clock may have been set back since the message was stored. */
+function lowerU32(bytes: Uint8Array, at: number, value: number): void {
+  const before = ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16)
+  if (value > (before | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)) >>> 0) return
   bytes[at] = value >>> 24
   bytes[at + 1] = value >>> 16
   bytes[at + 2] = value >>> 8

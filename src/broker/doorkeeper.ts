@@ -14,6 +14,8 @@ export interface Guest {
   readonly username: string | undefined
   /** Wanted by `mayConnect` alone: who keeps a guest keeps it without. */
   readonly password?: Uint8Array | undefined
+  /** What `mayStay` knows the password by. */
+  readonly passwordDigest?: Uint8Array | undefined
   /** Whether it comes from this machine. */
   readonly isLocal: boolean
 }
@@ -53,6 +55,7 @@ export class Doorkeeper {
   readonly #counters: Counters
   readonly #repeats: Repeats
   #access: Access
+  #epoch = 0
 
   constructor({ access, log, counters, nowMs }: DoorkeeperOptions) {
     this.#access = access
@@ -61,15 +64,25 @@ export class Doorkeeper {
     this.#repeats = new Repeats(nowMs)
   }
 
-  /** What holds from now on; who is connected stays. */
+  /** Another one when answers given before may be wrong now. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** What holds from now on. Who is connected is to be asked about again, with `mayStay`. */
   setAccess(access: Access): void {
     this.#access = access
+    this.#epoch++
+  }
+
+  /** About a guest who was let in: whether that still holds. Neither counted nor logged. */
+  mayStay(guest: Guest): Verdict {
+    return judge(this.#access, guest)
   }
 
   /** About a CONNECT whose client id is final. */
   mayConnect(guest: Guest): Verdict {
-    const { clientId, isLocal, username, password } = guest
-    const verdict = judge(this.#access, { clientId, isLocal, username, password })
+    const verdict = judge(this.#access, guest)
     if (!verdict.isAllowed)
       this.#refuse('client refused', guest, { reason: verdict.reason, remedy: verdict.remedy })
     return verdict

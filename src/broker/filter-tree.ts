@@ -28,11 +28,6 @@ export class FilterTree<Value> {
     return true
   }
 
-  /** Whether there is any value at all. */
-  get isEmpty(): boolean {
-    return this.#tree.root.children === undefined
-  }
-
   /** The values whose filters match a valid topic; those of one filter in the order in which they were added. */
   match(topic: string): readonly Value[] {
     return below(this.#tree.root, topic, 0, none)

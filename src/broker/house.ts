@@ -1,5 +1,6 @@
 import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
+import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -9,7 +10,6 @@ import type { Doorkeeper } from './doorkeeper.ts'
 import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
-import type { Reception } from './reception.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
@@ -40,7 +40,6 @@ export interface HouseParts {
 /** What connections and sessions share: the clock, whose turn it is, and who waits for what. */
 export class House implements ConnectionHouse {
   readonly hub: Aedes
-  readonly publisher: Aedes
   readonly router: Router
   readonly retained: RetainedStore
   readonly ledger: Ledger
@@ -50,7 +49,6 @@ export class House implements ConnectionHouse {
   subscriptionBytes = 0
   #turn = 0
   #isTurnArmed = false
-  #reception: Reception | undefined
   readonly #parts: HouseParts
   readonly #repeats = new Repeats()
   #waitingForTurn: Connection[] = []
@@ -67,7 +65,6 @@ export class House implements ConnectionHouse {
   constructor(parts: HouseParts) {
     this.#parts = parts
     this.hub = parts.aedes
-    this.publisher = parts.aedes
     this.router = parts.router
     this.retained = parts.retained
     this.ledger = parts.ledger
@@ -78,14 +75,6 @@ export class House implements ConnectionHouse {
       () => this.#relieve(),
     )
     parts.ledger.onKept = () => this.#kept()
-  }
-
-  get reception(): Reception {
-    return this.#reception as Reception
-  }
-
-  set reception(reception: Reception) {
-    this.#reception = reception
   }
 
   currentTurn(): number {
@@ -147,16 +136,26 @@ export class House implements ConnectionHouse {
     const repeats = this.#repeats.admit(`dropped ${session.clientId}`)
     if (repeats !== undefined)
       this.#parts.log.warn(
-        cut({ client: session.clientId, bound, waiting: session.queuedMessages, ...repeats }),
+        cut({
+          client: session.clientId,
+          ...limitFields(bound),
+          waiting: session.queuedMessages,
+          ...repeats,
+        }),
         'messages dropped: too many wait for a client',
       )
+  }
+
+  expired({ clientId, queuedMessages }: Session): void {
+    const repeats = this.#repeats.admit('session expired') // thousands may have left at one time
+    if (repeats !== undefined)
+      this.#parts.log.info(cut({ client: clientId, messages: queuedMessages, ...repeats }), 'session expired')
   }
 
   ended(connection: Connection, ending: Ending): void {
     this.#waitingForStore.delete(connection)
     this.#withheld.delete(connection)
     this.#parts.onEnded(connection, ending)
-    this.#reception?.ended(connection)
     this.pumpAll()
   }
 
@@ -216,7 +215,7 @@ export class House implements ConnectionHouse {
     const repeats = this.#repeats.admit('memory')
     if (repeats !== undefined)
       this.#parts.log.warn(
-        { bytes: this.budget.bytes, ...repeats },
+        { bytes: this.budget.bytes, ...limitFields('memoryBytesMax'), ...repeats },
         'memory is short: publishers wait, and the oldest messages for clients that are away are dropped',
       )
   }

@@ -94,6 +94,10 @@ class HubMessage implements Message {
     this.#publication = publication
   }
 
+  get text(): string | undefined {
+    return this.#publication.text
+  }
+
   get payload(): Uint8Array {
     this.#payload ??= this.#publication.own().payload
     return this.#payload

@@ -21,7 +21,7 @@ export function handlePacket(
   const type = first >> 4
   if (connection.agreement === undefined) {
     if (first !== 0x10) throw new ProtocolError(reasonCode.protocolError, 'the first packet is not CONNECT') // [MQTT-3.1.0-1]
-    connection.house.reception.receive(connection, decodeConnect(bytes, at, end))
+    connection.onConnect(connection, decodeConnect(bytes, at, end))
     return
   }
   if (!mayClientSend(first, connection.level as ProtocolLevel))
@@ -168,8 +168,9 @@ function disconnect(connection: Connection, bytes: Buffer, at: number, end: numb
     session.expirySeconds = Math.min(expirySeconds, limits.sessionExpirySecondsMax)
   }
   const keepsWill = code !== reasonCode.success // [MQTT-3.1.2-8]
+  const hasWill = keepsWill && connection.agreement?.will !== undefined
   connection.close({
-    reason: keepsWill ? 'the client took leave, with its will' : 'the client took leave',
+    reason: hasWill ? 'the client took leave, with its will' : 'the client took leave',
     isRegular: !keepsWill,
   })
 }

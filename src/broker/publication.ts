@@ -1,9 +1,10 @@
+import { isUtf8 } from 'node:buffer'
 import type { QoS } from '../core/message.ts'
 import type { BodyRef, StoredMessage } from './journal/records.ts'
 import type { Receiver } from './subscription.ts'
+import { expiryIn } from './wire/publish-properties.ts'
 import { putVarint, varintSize } from './wire/varint.ts'
 
-const messageExpiryIntervalId = 2
 const subscriptionIdentifierId = 11
 const topicAliasId = 35
 
@@ -39,7 +40,7 @@ export interface PublicationFields {
   readonly retain: boolean
   /** Client id of the publisher. */
   readonly client: string
-  /** The session that published it; undefined for what no session did, such as the house, wills, what was restored. */
+  /** The session that published it; undefined for the house's own, and for what was restored. */
   readonly source?: Receiver | undefined
   /** When it expires, ms since 1970; 0 for never. */
   readonly expiresAtMs?: number
@@ -201,7 +202,7 @@ export class Publication {
     source?: Receiver,
   ): Publication {
     const { qos, client, expiresAtMs, payload, properties } = message
-    const expiryAt = properties === undefined ? -1 : expiryOffset(properties)
+    const expiryAt = properties === undefined || expiresAtMs === 0 ? -1 : expiryIn(properties).expiryAt
     return Publication.of({ route, qos, retain, client, source, expiresAtMs }, payload, properties, expiryAt)
   }
 
@@ -212,6 +213,15 @@ export class Publication {
   /** A view of the payload; `own` the message first if it is to be kept. */
   get payload(): Uint8Array {
     return this.bytes.subarray(this.payloadAt, this.end)
+  }
+
+  /** The payload as text, without a copy of its bytes; undefined when it is not UTF-8, or does not lie in a Buffer. */
+  get text(): string | undefined {
+    const { bytes, payloadAt, end } = this
+    if (!(bytes instanceof Buffer)) return undefined
+    const text = bytes.toString('utf8', payloadAt, end)
+    // what cannot be decoded becomes U+FFFD, which may also stand there
+    return text.includes('\ufffd') && !isUtf8(this.payload) ? undefined : text
   }
 
   get payloadLength(): number {
@@ -407,32 +417,3 @@ const none: readonly number[] = []
 
 /** What a message costs beside its bytes, about, while it waits: measured with V8 of Node 20, with its row for the store. */
 const overheadBytes = 430
-
-/**
- * Where the value of the Message Expiry Interval stands in properties that were checked; -1 for none.
- * The broker writes those of one message with the interval first, or finds it by scanning once.
- */
-function expiryOffset(properties: Uint8Array): number {
-  let at = 0
-  while (at < properties.length) {
-    const id = properties[at++] as number
-    switch (id) {
-      case messageExpiryIntervalId:
-        return at
-      case 1: // Payload Format Indicator
-        at += 1
-        break
-      case 38: // User Property: a pair
-        at += 2 + lengthAt(properties, at)
-        at += 2 + lengthAt(properties, at)
-        break
-      default: // Content Type, Response Topic, Correlation Data
-        at += 2 + lengthAt(properties, at)
-    }
-  }
-  return -1
-}
-
-function lengthAt(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number)
-}

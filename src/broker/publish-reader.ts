@@ -1,18 +1,16 @@
 import { isUtf8 } from 'node:buffer'
-import type { PublishPacket } from 'aedes'
 import { limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
+import { packetOf } from './hub-packet.ts'
 import { Publication } from './publication.ts'
 import type { Route } from './route.ts'
 import type { Session } from './session.ts'
 import { ProtocolError } from './wire/protocol-error.ts'
 import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
-
-/** @NOTE aedes wants a payload and does not look into it: it is read from the publication. */
-const placeholder = Buffer.from([0])
 
 /** What `scanPublishProperties` found; one for all, for it is read at once. */
 const found = new PublishProperties()
@@ -36,6 +34,8 @@ export class PublishReader {
   readonly #ourReceiveMaximum: number
   /** The last topic that this client may publish to. */
   #route: Route | undefined
+  /** What the doorkeeper's epoch was then. */
+  #routeEpoch = 0
   /** Why it may not publish to the one that was refused last. */
   #refusalCode: number = reasonCode.notAuthorized
   /** Routes by the client's topic aliases, which live as long as the connection [MQTT-3.3.2-7]. */
@@ -83,7 +83,7 @@ export class PublishReader {
         if (found.messageExpiryInterval !== -1) {
           expiryAt = found.expiryAt - propertiesAt
           // 0 seconds: it expires at once, for whom it cannot be sent to now
-          expiresAtMs = Date.now() + Math.max(found.messageExpiryInterval * 1_000, 1)
+          expiresAtMs = steadyMs() + Math.max(found.messageExpiryInterval * 1_000, 1)
         }
         if (alias !== 0) {
           properties = without(bytes, propertiesAt, cursor, found.aliasAt, found.aliasEnd)
@@ -118,17 +118,7 @@ export class PublishReader {
       topicEnd - start,
       this.#isV5,
     )
-    const packet = {
-      cmd: 'publish',
-      topic: route.topic,
-      payload: placeholder,
-      qos,
-      retain: (first & 1) === 1,
-      dup: false,
-      clientId: this.#clientId,
-      properties: publication,
-    }
-    this.#house.publisher.publish(packet as unknown as PublishPacket, noteFailure)
+    this.#house.hub.publish(packetOf(publication), noteFailure)
     if (qos === 0) return
     const code = failure === undefined ? 0 : reasonCode.unspecifiedError
     if (code !== 0 && qos === 2) this.#session.releaseReceived(id)
@@ -151,11 +141,13 @@ export class PublishReader {
 
   /** Whether this client may publish to a topic; a no has been told. */
   #admits(route: Route): boolean {
-    if (route === this.#route) return true
+    const { doorkeeper } = this.#house
+    if (route === this.#route && this.#routeEpoch === doorkeeper.epoch) return true
     const { guest } = this.#connection.agreement as Agreement
-    const refusal = this.#house.doorkeeper.mayPublish(guest, route.topic)
-    if (refusal === undefined) this.#route = route
-    else this.#refusalCode = refusal.reasonCode
+    const refusal = doorkeeper.mayPublish(guest, route.topic)
+    this.#route = refusal === undefined ? route : undefined
+    this.#routeEpoch = doorkeeper.epoch
+    if (refusal !== undefined) this.#refusalCode = refusal.reasonCode
     return refusal === undefined
   }
 

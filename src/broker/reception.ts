@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import { Repeats } from '../core/repeats.ts'
 import { topicProblem } from '../core/topics.ts'
+import { digestOf } from './access.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
@@ -27,7 +29,7 @@ export interface ReceptionParts {
 /** A newcomer that waits before it takes over. */
 interface Waiting {
   connection: Connection
-  admit: () => void
+  admit: (isLate: boolean) => void
   readonly timer: NodeJS.Timeout
 }
 
@@ -63,7 +65,8 @@ export class Reception {
     }
     const verdict = house.doorkeeper.mayConnect(guest)
     if (!verdict.isAllowed) return refuse(verdict.reasonCode, verdict.reason)
-    const { password: _, ...known } = guest
+    const { password, ...rest } = guest
+    const known: Guest = password === undefined ? rest : { ...rest, passwordDigest: digestOf(password) }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
       if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
@@ -80,10 +83,19 @@ export class Reception {
       // before MQTT 5 there is no way to tell it another one
       const reason = `its keep alive is ${connect.keepAlive || 'off'}, and at most ${keepAliveMax} s here`
       house.counters.add('keepAliveSecondsMax')
-      house.doorkeeper.logRefusal({ client: clientId, address: guest.address, reason })
+      house.doorkeeper.logRefusal({
+        client: clientId,
+        address: guest.address,
+        reason,
+        ...limitFields('keepAliveSecondsMax'),
+      })
       return refuse(reasonCode.clientIdentifierNotValid, reason)
     }
-    this.#takeTurn(clientId, connection, () => this.#admit(connection, connect, known, isAssigned, isTooLong))
+    this.#takeTurn(clientId, connection, (isLate) => {
+      const later = isLate ? house.doorkeeper.mayStay(known) : verdict
+      if (later.isAllowed) this.#admit(connection, connect, known, isAssigned, isTooLong)
+      else refuse(later.reasonCode, later.reason)
+    })
   }
 
   /** A connection has ended: it waits no longer, or nobody needs to wait for it. */
@@ -104,7 +116,7 @@ export class Reception {
   }
 
   /** Lets a client in, at once unless it fights for its client id. */
-  #takeTurn(clientId: string, connection: Connection, admit: () => void): void {
+  #takeTurn(clientId: string, connection: Connection, admit: (isLate: boolean) => void): void {
     const { sessions, evictions } = this.#parts
     const before = this.#waiting.get(clientId)
     if (before !== undefined) {
@@ -117,12 +129,12 @@ export class Reception {
       return
     }
     const other = sessions.connectionOf(clientId)
-    if (other === undefined) return admit()
+    if (other === undefined) return admit(false)
     const takeover = evictions.look(clientId, connection.address, other.address, performance.now())
     const { delayMs } = takeover
     if (delayMs === 0) {
       evictions.note(clientId, 0, performance.now())
-      return admit()
+      return admit(false)
     }
     const { fields } = takeover
     const repeats = fields && this.#repeats.admit(String(fields['client']))
@@ -138,7 +150,7 @@ export class Reception {
     if (waiting === undefined) return // it has gone as well
     this.#waiting.delete(clientId)
     if (sessions.connectionOf(clientId) !== undefined) evictions.note(clientId, delayMs, performance.now())
-    waiting.admit()
+    waiting.admit(true)
   }
 
   #admit(

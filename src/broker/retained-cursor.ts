@@ -1,3 +1,4 @@
+import { steadyMs } from '../core/steady-clock.ts'
 import { LevelNode, type LevelTree } from './level-tree.ts'
 import type { RetainedMessage } from './retained-message.ts'
 
@@ -106,5 +107,5 @@ function current({ value }: Node): RetainedMessage | undefined {
 }
 
 export function isExpired({ expiresAtMs }: RetainedMessage): boolean {
-  return expiresAtMs !== 0 && expiresAtMs <= Date.now()
+  return expiresAtMs !== 0 && expiresAtMs <= steadyMs()
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AedesPublishPacket } from 'aedes'
 import type { Counters } from '../core/counters.ts'
+import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -81,8 +82,8 @@ export class RetainedStore {
     if (publication.payloadLength === 0) this.#clear(publication.topic)
     else if (this.hasRoomFor(publication)) {
       const kept = new RetainedMessage(publication)
-      this.#keep(kept, publication.length)
-      this.ledger?.putRetained(kept)
+      const isNew = this.#keep(kept, publication.length)
+      this.ledger?.putRetained(kept, isNew)
     } else this.noteRefusal(publication)
     return stored
   }
@@ -115,7 +116,12 @@ export class RetainedStore {
     const repeats = this.#repeats.admit('full')
     if (repeats !== undefined)
       this.#log.warn(
-        { topic: publication.topic.slice(0, 100), client: publication.client, ...repeats },
+        {
+          topic: publication.topic.slice(0, 100),
+          client: publication.client,
+          ...limitFields(limit),
+          ...repeats,
+        },
         'message not retained: there are too many already',
       )
   }
@@ -123,15 +129,6 @@ export class RetainedStore {
   /** Goes through those that match a valid filter, as fast as whoever asks wants to. */
   cursor(filter: string): RetainedCursor {
     return new RetainedCursor(this.#tree, filter)
-  }
-
-  /** Calls `each` for those that match, at once; where there may be many of them, take the `cursor`. */
-  match(filter: string, each: (publication: Publication) => void): void {
-    const cursor = this.cursor(filter)
-    while (!cursor.isDone) {
-      const found = cursor.next()
-      if (found !== undefined) each(found.toPublication(false))
-    }
   }
 
   /** Those that match; the event loop gets its turn in between. */
@@ -180,14 +177,17 @@ export class RetainedStore {
     return bytes > limits.retainedBytesMax ? 'retainedBytesMax' : undefined
   }
 
-  #keep(message: RetainedMessage, length: number): void {
+  /** @returns whether nothing was retained for its topic */
+  #keep(message: RetainedMessage, length: number): boolean {
     const old = this.#tree.set(message.text, message.topicEnd, message)
     if (old !== undefined) this.#forget(old)
     this.#count++
     this.#bytes += length
-    if (message.expiresAtMs === 0) return
-    this.#expiring.add(message)
-    this.#timer ??= setInterval(() => this.#sweepSome(), sweepMs).unref()
+    if (message.expiresAtMs !== 0) {
+      this.#expiring.add(message)
+      this.#timer ??= setInterval(() => this.#sweepSome(), sweepMs).unref()
+    }
+    return old === undefined
   }
 
   #clear(topic: string): void {

@@ -56,11 +56,6 @@ export class Route implements TopicBytes {
     this.shares = none
     this.listeners = none
   }
-
-  /** Whether anybody gets its messages. */
-  get hasReceivers(): boolean {
-    return this.targets.length + this.shares.length + this.listeners.length > 0
-  }
 }
 
 /** Under what a topic is remembered: the characters of its UTF-8 bytes, of ASCII the topic itself. */

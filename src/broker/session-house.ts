@@ -15,6 +15,8 @@ export interface SessionHouse {
   subscriptionBytes: number
   /** A message that waited for a session was dropped, for this bound was reached. */
   dropped(session: Session, bound: LimitName): void
+  /** The time of a session was up, and messages waited in it. */
+  expired(session: Session): void
   /** Calls the session's `pump` at the end of what is being done now, once. */
   pumpSoon(session: Session): void
   /** Calls the session's `feed` in one of the next turns of the event loop, once. */

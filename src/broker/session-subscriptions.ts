@@ -4,11 +4,6 @@ import type { SessionHouse } from './session-house.ts'
 import type { Receiver } from './subscription.ts'
 import { parseShared } from './wire/shared.ts'
 
-interface Entry {
-  readonly record: SubscriptionRecord
-  readonly delivery: SubscribedDelivery
-}
-
 /** What a subscription takes beside its filter, about: measured with V8 of Node 20, with its place in the tree. */
 const subscriptionBytes = 1_000
 
@@ -21,7 +16,7 @@ export function bytesOf(filter: string): number {
 export class SessionSubscriptions {
   readonly #session: Receiver & { readonly number: number }
   readonly #house: SessionHouse
-  #entries: Map<string, Entry> | undefined
+  #entries: Map<string, SubscribedDelivery> | undefined
 
   constructor(session: Receiver & { readonly number: number }, house: SessionHouse) {
     this.#session = session
@@ -60,7 +55,7 @@ export class SessionSubscriptions {
       share,
     })
     this.#entries ??= new Map()
-    this.#entries.set(record.filter, { record, delivery })
+    this.#entries.set(record.filter, delivery)
     this.#house.subscriptionBytes += bytesOf(record.filter)
     this.#house.hub.subscribe(filter, delivery, () => {})
   }
@@ -77,16 +72,12 @@ export class SessionSubscriptions {
     for (const filter of [...(this.#entries?.keys() ?? [])]) this.#leave(filter)
   }
 
-  *records(): Iterable<SubscriptionRecord> {
-    for (const { record } of this.#entries?.values() ?? []) yield record
-  }
-
   #leave(filter: string): boolean {
-    const entry = this.#entries?.get(filter)
-    if (entry === undefined) return false
+    const delivery = this.#entries?.get(filter)
+    if (delivery === undefined) return false
     this.#entries?.delete(filter)
     this.#house.subscriptionBytes -= bytesOf(filter)
-    this.#house.hub.unsubscribe(entry.delivery.subscription.filter, entry.delivery, () => {})
+    this.#house.hub.unsubscribe(delivery.subscription.filter, delivery, () => {})
     return true
   }
 }

@@ -86,10 +86,6 @@ export class Session implements Receiver {
     return this.#client?.isReady === true
   }
 
-  get isDurable(): boolean {
-    return this.number !== 0
-  }
-
   get hasEnded(): boolean {
     return this.#hasEnded
   }

@@ -1,13 +1,14 @@
 import type { Counters } from '../core/counters.ts'
 import { Fifo } from '../core/fifo.ts'
 import { limits } from '../core/limits.ts'
+import { steadyMs } from '../core/steady-clock.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
 import { Publication } from './publication.ts'
 import { Session } from './session.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Will } from './wire/connect.ts'
-import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
+import { expiryIn } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
@@ -106,9 +107,10 @@ export class Sessions {
       reasonCode: reasonCode.sessionTakenOver,
       reason: 'another connection has the same client identifier',
     })
-    const now = Date.now()
+    const now = steadyMs()
     const old = this.#byId.get(clientId)
-    if (old !== undefined && (cleanStart || isOver(old, now))) this.end(old)
+    if (old !== undefined && isOver(old, now)) this.#expire(old)
+    else if (old !== undefined && cleanStart) this.end(old)
     const kept = this.#byId.get(clientId)
     if (kept !== undefined) {
       kept.expirySeconds = expirySeconds
@@ -137,7 +139,7 @@ export class Sessions {
     const { agreement } = connection
     if (agreement === undefined || this.#connections.get(agreement.session) !== connection) return
     const { session } = agreement
-    const now = Date.now()
+    const now = steadyMs()
     const will =
       ending.isRegular || agreement.will === undefined
         ? undefined
@@ -159,7 +161,7 @@ export class Sessions {
     this.#keepWithinBound()
   }
 
-  /** Ends sessions whose time is up, and publishes wills that are due. Called once a second. */
+  /** Ends sessions whose time is up, and publishes wills that are due. Called twice a second. */
   tick(nowMs: number): void {
     for (const [session, { will, atMs }] of this.#wills) {
       if (nowMs < atMs) continue
@@ -168,9 +170,7 @@ export class Sessions {
       this.#publishWill(session, will)
     }
     for (const session of this.#away) {
-      if (!isOver(session, nowMs)) continue
-      this.#parts.counters.add('sessions.expired')
-      this.end(session)
+      if (isOver(session, nowMs)) this.#expire(session)
     }
   }
 
@@ -186,7 +186,9 @@ export class Sessions {
   /** Takes sessions back from the store; their clients are away. */
   restore(sessions: readonly RestoredSession[], nowMs: number): void {
     const publications = new Map<object, Publication>()
-    const leftAtMs = ({ record }: RestoredSession): number => record.disconnectedAtMs || nowMs // the process ended before the connection
+    // the process ended before the connection; or the wall clock is behind, and knows no better
+    const leftAtMs = ({ record }: RestoredSession): number =>
+      Math.min(record.disconnectedAtMs || nowMs, nowMs)
     for (const restored of sessions.toSorted((one, other) => leftAtMs(one) - leftAtMs(other))) {
       const { record, subscriptions, deliveries, receivedIds } = restored
       const session = new Session(record.clientId, record.number, this.#parts.house)
@@ -219,8 +221,10 @@ export class Sessions {
     this.#publishDueWills(Number.POSITIVE_INFINITY)
   }
 
-  *connections(): Iterable<Connection> {
-    yield* this.#connections.values()
+  #expire(session: Session): void {
+    this.#parts.counters.add('sessions.expired')
+    if (session.queuedMessages > 0) this.#parts.house.expired(session)
+    this.end(session)
   }
 
   /**
@@ -289,11 +293,14 @@ export class Sessions {
     if (this.#isPublishing) return
     this.#isPublishing = true
     const beganMs = performance.now() - this.#willsMs
-    while (this.#dueWills.size > 0 && performance.now() - beganMs < msMax) {
-      const { session, will } = this.#dueWills.shift() as DueWill
-      this.#publishNow(session, will)
+    try {
+      while (this.#dueWills.size > 0 && performance.now() - beganMs < msMax) {
+        const { session, will } = this.#dueWills.shift() as DueWill
+        this.#publishNow(session, will)
+      }
+    } finally {
+      this.#isPublishing = false
     }
-    this.#isPublishing = false
     this.#willsMs = performance.now() - beganMs
     if (this.#isWillTurnArmed) return
     this.#isWillTurnArmed = true
@@ -305,9 +312,10 @@ export class Sessions {
   }
 
   #publishNow(session: Session, { message, retain }: WillRecord): void {
-    const seconds = expirySecondsOf(message)
+    const { properties } = message
+    const seconds = properties === undefined ? -1 : expiryIn(properties).messageExpiryInterval
     // [MQTT-3.1.3.2.4]: its lifetime begins when it is published
-    const expiresAtMs = seconds === -1 ? 0 : Date.now() + Math.max(seconds * 1_000, 1)
+    const expiresAtMs = seconds === -1 ? 0 : steadyMs() + Math.max(seconds * 1_000, 1)
     this.#parts.publishWill({ ...message, expiresAtMs }, retain, session)
   }
 
@@ -327,21 +335,12 @@ function bytesOf({
   return willOverheadBytes + topic.length + payload.length + (properties?.length ?? 0)
 }
 
-/** Whether its time is up. */
+/** Whether its time is up: the one that was agreed with its client, also when there is less for others now. */
 function isOver({ expirySeconds, disconnectedAtMs }: Session, nowMs: number): boolean {
-  const seconds = Math.min(expirySeconds, limits.sessionExpirySecondsMax)
-  return seconds !== never && nowMs >= disconnectedAtMs + seconds * 1_000
+  return expirySeconds !== never && nowMs >= disconnectedAtMs + expirySeconds * 1_000
 }
 
 function recordOf(will: Will, client: string): WillRecord {
   const { topic, payload, qos, properties, retain, delaySeconds } = will
   return { message: { topic, payload, qos, properties, expiresAtMs: 0, client }, retain, delaySeconds }
-}
-
-/** Message Expiry Interval, or -1. */
-function expirySecondsOf({ properties }: StoredMessage): number {
-  if (properties === undefined) return -1
-  const found = new PublishProperties()
-  scanPublishProperties(properties, 0, properties.length, found)
-  return found.messageExpiryInterval
 }

@@ -38,6 +38,7 @@ function withBroker(command: Command): Command {
     .option('-u, --username <name>', 'the name to connect with')
     .option('-P, --pw <password>', 'the password to connect with')
     .option('-i, --id <id>', 'the client id; made up unless told')
+    .option('-V, --protocol-version <version>', 'mqttv31, mqttv311 or mqttv5; mqttv311 unless told')
 }
 
 function collect(value: string, values: readonly string[] = []): readonly string[] {

@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { type BrokerAddress, parseBrokerAddress } from '../client/broker-address.ts'
+import { type BrokerAddress, type ProtocolVersion, parseBrokerAddress } from '../client/broker-address.ts'
 import { madeUpId } from '../client/connect.ts'
 import { findHouse } from '../config/house.ts'
 import { readSafeScalars } from '../config/read-safe-scalars.ts'
@@ -19,6 +19,7 @@ export interface MqttOptions {
   readonly username?: string
   readonly pw?: string
   readonly id?: string
+  readonly protocolVersion?: string
 }
 
 /** A broker of this house, and what it lets us in with. */
@@ -27,6 +28,16 @@ interface HouseBroker {
   readonly url: string
   readonly credentials: { readonly username: string; readonly password?: Secret | undefined } | undefined
 }
+
+/** As mosquitto_pub(1) writes them, each with the number of its protocol [MQTT-3.1.2.2]. */
+const protocolVersions: ReadonlyMap<string, ProtocolVersion> = new Map([
+  ['mqttv31', 3],
+  ['31', 3],
+  ['mqttv311', 4],
+  ['311', 4],
+  ['mqttv5', 5],
+  ['5', 5],
+])
 
 /** Time for the broker's answer to a connection. */
 export const answerMs = 10_000
@@ -41,8 +52,12 @@ export async function brokerOf(options: MqttOptions): Promise<{ broker: BrokerAd
   if (clientId === '') throw new DamselflyError('USAGE', '-i is empty; leave it out to have an id made up')
   if (options.pw !== undefined && options.username === undefined)
     throw new DamselflyError('USAGE', '-P needs -u beside it')
+  const version = options.protocolVersion === undefined ? {} : versionOf(options.protocolVersion)
   const parse = (host: string) =>
-    usage(() => parseBrokerAddress(host, { username: options.username, password: options.pw }))
+    usage(() => ({
+      ...parseBrokerAddress(host, { username: options.username, password: options.pw }),
+      ...version,
+    }))
   const named = options.host === undefined ? undefined : parse(options.host)
   const port = options.port === undefined ? undefined : portOf(options.port)
   if (named !== undefined && !isThisMachine(named.host))
@@ -98,6 +113,12 @@ async function isForbidden(file: string): Promise<boolean> {
 function isThisMachine(host: string): boolean {
   const names = ['localhost', hostname(), `${hostname()}.local`]
   return names.includes(host.toLowerCase()) || ownAddressCheck()(host)
+}
+
+function versionOf(text: string): { readonly protocolVersion: ProtocolVersion } {
+  const protocolVersion = protocolVersions.get(text.toLowerCase())
+  if (protocolVersion !== undefined) return { protocolVersion }
+  throw new DamselflyError('USAGE', `-V is mqttv31, mqttv311 or mqttv5, not "${text}"`)
 }
 
 function portOf(text: string): number {

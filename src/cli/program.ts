@@ -19,6 +19,7 @@ function commandLine(): Command {
   const program = new Command('damselfly')
     .description('An MQTT broker that acts: it understands every message and moves the pin.')
     .version(version(), '-V, --version', 'print the version')
+    .enablePositionalOptions() // after a command -V is that command's
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [COMMAND]', 'print the help of a command')
     .showHelpAfterError('(damselfly --help lists the commands)')

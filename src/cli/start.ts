@@ -10,7 +10,7 @@ import { createLog, type ProcessLog } from '../system/log.ts'
 import { findServiceManager } from '../system/service-manager.ts'
 import { exitCodes } from './exit-codes.ts'
 import { isForeign } from './foreign-error.ts'
-import { reportWarnings } from './report.ts'
+import { reportFailure, reportWarnings } from './report.ts'
 import { startBlock } from './start-block.ts'
 
 /**
@@ -35,6 +35,15 @@ export async function start(): Promise<void> {
   endLater(exitCodes.failed) // a stop has its time limits; this is for what has none
   await daemon.stop()
   endLater(exitCodes.ok, 0) // an action may have left a timer or a server behind: they keep nobody alive
+}
+
+/** As `start`, with its failure reported. */
+export async function startNow(): Promise<void> {
+  try {
+    await start()
+  } catch (error) {
+    reportFailure(error)
+  }
 }
 
 /** Ends the process whatever else is going on. systemd would, after `TimeoutStopSec=`, less kindly. */

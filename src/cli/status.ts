@@ -1,5 +1,6 @@
 import type { DaemonStatus } from '../control/protocol.ts'
 import { DamselflyError } from '../core/errors.ts'
+import { shownLimit } from '../core/limit-keys.ts'
 import { formatDuration } from '../core/units.ts'
 import { askOnce } from './ask.ts'
 import { localTime } from './terminal.ts'
@@ -54,7 +55,7 @@ export function statusLines(status: DaemonStatus): string[] {
     rows.push(['reload', `${localTime(lastReload.at)} ${outcome}`])
   }
   rows.push(['counted', counts(status)])
-  const limits = Object.entries(status.limits).map(([limit, count]) => `${limit} ${count}`)
+  const limits = Object.entries(status.limits).map(([limit, count]) => `${shownLimit(limit)} ${count}`)
   if (limits.length > 0) rows.push(['limits', `reached: ${limits.join(', ')} (docs/limits.md)`])
   const up = formatDuration(Math.floor(upMs / 1_000) * 1_000)
   return [

@@ -2,7 +2,10 @@ import { isIPv6 } from 'node:net'
 import { DamselflyError } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
 
-/** Where a broker is, and as whom to go there. */
+/** MQTT 3.1, 3.1.1 or 5. */
+export type ProtocolVersion = 3 | 4 | 5
+
+/** Where a broker is, as whom to go there, and what to speak. */
 export interface BrokerAddress {
   /** A name or an address; IPv6 without brackets. */
   readonly host: string
@@ -10,6 +13,8 @@ export interface BrokerAddress {
   readonly isSecure: boolean
   readonly username: string | undefined
   readonly password: Secret | undefined
+  /** MQTT 3.1.1 unless told: every broker speaks it. */
+  readonly protocolVersion?: ProtocolVersion
 }
 
 const escapes = 'in a name or a password write %2F for /, %3F for ?, %23 for # and %40 for @'

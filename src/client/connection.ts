@@ -7,8 +7,6 @@ import { PacketGuard } from '../core/packet-guard.ts'
 import type { BrokerAddress } from './broker-address.ts'
 import { closedEarly, connectionLost, explainFailure, noAnswer, tooLarge } from './failure.ts'
 
-/** MQTT 3.1.1: what every broker speaks, ours included. */
-const protocolVersion = 4
 /** Half as long again without an answer to a ping, and the connection counts as lost. */
 const keepAliveSeconds = 30
 
@@ -56,7 +54,7 @@ export class Connection {
     const { MqttClient: Mqtt } = await import('mqtt')
     const { broker } = options
     const socket = await brokerSocket(broker)
-    const { username, password } = broker
+    const { username, password, protocolVersion = 4 } = broker
     let failure: Error | undefined
     const fail = (error: Error): void => {
       failure ??= error
@@ -65,6 +63,7 @@ export class Connection {
     guard(socket, (bytes) => fail(tooLarge(broker, bytes)))
     const client = new Mqtt(() => socket, {
       protocolVersion,
+      ...(protocolVersion === 3 ? { protocolId: 'MQIsdp' } : {}),
       clientId: options.clientId,
       clean: true,
       keepalive: keepAliveSeconds,
@@ -118,10 +117,14 @@ export class Connection {
     this.ended = new Promise((resolve) => client.once('close', resolve))
   }
 
-  /** Calls `onDone` when the broker has acknowledged it; for QoS 0 when it is written. Not when the connection ends. */
-  publish({ topic, payload, qos, retain }: Departure, onDone: () => void): void {
+  /**
+   * Calls `onDone` when the broker has acknowledged it; for QoS 0 when it is written. Not when the connection ends.
+   * @param onDone with why the broker does not take it, which MQTT 5 can say
+   */
+  publish({ topic, payload, qos, retain }: Departure, onDone: (refusal?: string) => void): void {
     this.#client.publish(topic, payload, { qos, retain }, (error) => {
       if (error === undefined || error === null) onDone()
+      else if (typeof (error as { code?: unknown }).code === 'number') onDone(error.message)
     })
   }
 

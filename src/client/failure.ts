@@ -3,24 +3,22 @@ import { limits } from '../core/limits.ts'
 import { formatDuration } from '../core/units.ts'
 import { type BrokerAddress, shownAddress } from './broker-address.ts'
 
-/** CONNACK return codes of MQTT 3.1.1, table 3.1; those after which trying again is of no use. */
+/** What stands in CONNACK (MQTT 3.1.1, table 3.1; MQTT 5, table 3-1), where trying again is of no use. */
 const refusals: ReadonlyMap<number, readonly [reason: string, remedy: string]> = new Map([
-  [1, ['it does not speak MQTT 3.1.1', 'let it accept this version']],
-  [2, ['it does not accept the client id', 'give another clientId']],
-  [
+  ...either(1, 0x84, 'it does not speak this version of MQTT', 'let it accept this version'),
+  ...either(2, 0x85, 'it does not accept the client id', 'give another clientId'),
+  ...either(
     4,
-    [
-      'wrong user name or password',
-      'use those that the broker knows (MQTT_USERNAME and MQTT_PASSWORD in its .env)',
-    ],
-  ],
-  [
+    0x86,
+    'wrong user name or password',
+    'use those that the broker knows (MQTT_USERNAME and MQTT_PASSWORD in its .env)',
+  ),
+  ...either(
     5,
-    [
-      'not authorised',
-      'give username and password (MQTT_USERNAME and MQTT_PASSWORD in the .env of the broker)',
-    ],
-  ],
+    0x87,
+    'not authorised',
+    'give username and password (MQTT_USERNAME and MQTT_PASSWORD in the .env of the broker)',
+  ),
 ])
 const unavailable = 3
 
@@ -33,6 +31,13 @@ const causes: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer; is the machine on, and does a firewall let the port through?',
   ECONNRESET: 'it broke the connection off',
   EPIPE: 'it broke the connection off',
+}
+
+function either(code: number, codeOfMqtt5: number, reason: string, remedy: string) {
+  return [
+    [code, [reason, remedy]],
+    [codeOfMqtt5, [reason, remedy]],
+  ] as const
 }
 
 /** Why there is no connection: what MQTT.js and the socket said, as something a person can put right. */

@@ -145,9 +145,10 @@ export class Outbox {
     if (this.#again.shift() === undefined) this.#waiting.shift()
     this.#isAlone = travelsAlone(letter)
     this.#onTheirWay.add(letter)
-    this.#connection?.publish(letter.departure, () => {
+    this.#connection?.publish(letter.departure, (refusal) => {
       if (!this.#onTheirWay.delete(letter)) return // it has been given up, or goes over another connection
-      this.#delivered(letter)
+      if (refusal === undefined) this.#delivered(letter)
+      else this.#reject(letter, notTaken(letter.departure, refusal))
       this.#pump()
     })
   }
@@ -199,6 +200,13 @@ export class Outbox {
  */
 function travelsAlone({ departure, attempts }: Letter): boolean {
   return attempts > 0 || departure.qos === 2
+}
+
+function notTaken({ topic }: Departure, reason: string): DamselflyError {
+  return new DamselflyError(
+    'CONNECTION_REFUSED',
+    `the broker does not take a message for ${topic}: ${reason}`,
+  )
 }
 
 function sizeOf({ topic, payload }: Departure): number {

@@ -31,13 +31,35 @@ export function readCount(variable: Variable, range: Range, zero?: number): numb
   if (value === '0' && zero !== undefined) return zero
   const count = /^\d{1,15}$/.test(value) ? Number(value) : undefined
   const expected = `a whole number from ${range.min} to ${range.max}${zero === undefined ? '' : ', or 0 for no bound'}`
-  if (isUnlimited(value)) return tellUnlimited(variable, expected, zero === undefined ? `${range.max}` : '0')
-  if (count === undefined) {
-    const meant = meantCount(value)
-    const isIn = meant !== undefined && meant >= range.min && meant <= range.max
-    return tell(variable, 'is not a whole number', expected, isIn ? `${meant}` : undefined)
+  if (isUnlimited(value))
+    return zero === undefined
+      ? tellUnlimited(variable, expected, `${range.max}`)
+      : tell(variable, 'without a bound is written as 0', expected, '0')
+  return count === undefined
+    ? tellNoCount(variable, meantCount(value), range, expected)
+    : within(variable, count, range, expected, String)
+}
+
+/** A whole number of seconds; who writes a duration is told how many they are. */
+export function readSeconds(variable: Variable, range: Range): number | undefined {
+  let ms: number
+  try {
+    ms = parseDuration(variable.value)
+  } catch {
+    return readCount(variable, range)
   }
-  return within(variable, count, range, expected, String)
+  const expected = `a whole number of seconds from ${range.min} to ${range.max}`
+  return tellNoCount(variable, ms / 1_000, range, expected)
+}
+
+function tellNoCount(
+  variable: Variable,
+  meant: number | undefined,
+  { min, max }: Range,
+  expected: string,
+): undefined {
+  const isIn = Number.isInteger(meant) && Number(meant) >= min && Number(meant) <= max
+  return tell(variable, 'is not a whole number', expected, isIn ? `${meant}` : undefined)
 }
 
 /** Bytes, as `parseBytes` reads them; told if it is no size or out of its range. */

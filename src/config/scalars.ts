@@ -63,12 +63,14 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     const value = read<number | undefined>(key, (variable) => amount(variable, warnings), undefined)
     if (value !== undefined) limits[limit] = value
   }
+  const allowAnonymous = read('ALLOW_ANONYMOUS', readAllowAnonymous, 'local')
+  if (remote === undefined && allowAnonymous === 'nobody') warnOfNobody(variables, warnings)
   return {
     name: read('NAME', readName, defaultName()),
     remote,
     bind: read('BIND', (variable) => readBind(variable, warnings), [bindOf('lan')]),
     port: read('PORT', readPort, 1_883),
-    allowAnonymous: read('ALLOW_ANONYMOUS', readAllowAnonymous, 'local'),
+    allowAnonymous,
     credentials,
     dataDir,
     configDir: read('CONFIG_DIR', folder, resolve(request.cwd, 'config')),
@@ -102,6 +104,18 @@ function warnOfIdle(variables: Variables, warnings: ProblemList): void {
       suggestion: `put # before ${name}, or before BROKER_URL to have the broker here`,
     })
   }
+}
+
+/** Without a password nobody comes in who has none. */
+function warnOfNobody(variables: Variables, warnings: ProblemList): void {
+  const variable = variables.get('ALLOW_ANONYMOUS')
+  const isSet = (name: VariableName): boolean => variables.get(name) !== undefined
+  if (variable === undefined || isSet('MQTT_USERNAME') || isSet('MQTT_PASSWORD')) return
+  warnings.add({
+    place: variable.place,
+    message: 'nobody may connect: ALLOW_ANONYMOUS=false wants a name and a password, and there are none',
+    suggestion: 'set MQTT_USERNAME and MQTT_PASSWORD, or ALLOW_ANONYMOUS=local',
+  })
 }
 
 /** Gives the value, or tells the mistake and gives undefined. */

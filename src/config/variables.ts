@@ -4,6 +4,7 @@ import { limits } from '../core/limits.ts'
 import { nearest } from '../core/nearest.ts'
 import type { Place } from '../core/problems.ts'
 import { type DotenvEntry, parseDotenv } from './dotenv-file.ts'
+import { mosquittoNames } from './mosquitto-names.ts'
 import type { ProblemList } from './problem-list.ts'
 import { readText, shownPath } from './read-file.ts'
 import type { SourceText } from './source-text.ts'
@@ -114,7 +115,7 @@ async function readDotenv(
     })
   }
   for (const [name, entry] of entries) {
-    const meant = meantVariable(name)
+    const meant = mosquittoNames.get(name.toUpperCase()) ?? meantVariable(name)
     if (meant === undefined) continue
     warnings.add({
       place: reading.source.place(entry.keyStart),

@@ -3,20 +3,23 @@
  * Names are dotted and fixed (`rules.dropped`), labels such as a rule's name go into the log line instead.
  */
 export class Counters {
-  readonly #values = new Map<string, number>()
+  readonly #values = new Map<string, { count: number }>()
 
   /** Adds `amount` (1) to the counter, which starts at 0. */
   add(name: string, amount = 1): void {
-    this.#values.set(name, (this.#values.get(name) ?? 0) + amount)
+    const value = this.#values.get(name)
+    if (value === undefined) this.#values.set(name, { count: amount })
+    else value.count += amount
   }
 
   /** The counter's value; 0 when nothing was counted. */
   get(name: string): number {
-    return this.#values.get(name) ?? 0
+    return this.#values.get(name)?.count ?? 0
   }
 
   /** All counters that are not 0, by name. */
   snapshot(): Record<string, number> {
-    return Object.fromEntries([...this.#values].sort(([a], [b]) => a.localeCompare(b)))
+    const sorted = [...this.#values].sort(([a], [b]) => a.localeCompare(b))
+    return Object.fromEntries(sorted.map(([name, { count }]) => [name, count]))
   }
 }

@@ -1,4 +1,4 @@
-import { decodePayload, type Message, type QoS } from './message.ts'
+import { decodePayload, decodeText, type Message, type QoS } from './message.ts'
 import type { Identity } from './ports.ts'
 
 /**
@@ -42,14 +42,14 @@ const spareBytesMax = 1_024
 const noBytes = new Uint8Array(0)
 
 /** An event for a message that arrived. One is shared by all the rules that the message matches. */
-export function eventOf(message: Message, identity: Identity, now: Date = new Date()): KeepableEvent {
+export function eventOf(message: Message, identity: Identity, now?: Date): KeepableEvent {
   return new LazyEvent(message, identity, now)
 }
 
 /** An event for a message of which there was one already: the same at another time. */
-export function eventAgain(event: Event, identity: Identity, now: Date = new Date()): KeepableEvent {
+export function eventAgain(event: Event, identity: Identity): KeepableEvent {
   const { topic, bytes, qos, retain, client } = event
-  return eventOf({ topic, payload: bytes, qos: qos as QoS, retain, client, chain: [] }, identity, now)
+  return eventOf({ topic, payload: bytes, qos: qos as QoS, retain, client, chain: [] }, identity)
 }
 
 /** An event for a moment, without a message: of no topic, or of one that has never had any. */
@@ -69,25 +69,36 @@ export function tickOf(identity: Identity, now: Date = new Date(), topic = ''): 
   }
 }
 
+/** One is made for each message: what few rules look at is made when they do. */
 class LazyEvent implements KeepableEvent {
   readonly topic: string
-  bytes: Uint8Array
   readonly qos: number
   readonly retain: boolean
   readonly client: string
-  readonly now: Date
   readonly #identity: Identity
+  readonly #nowMs: number
+  #now: Date | undefined
   #levels: readonly string[] | undefined
-  #payload: { readonly value: unknown } | undefined
+  /** Until somebody looks at the bytes; it may hold more than them. */
+  #message: Message | undefined
+  #bytes: Uint8Array | undefined
+  #payload: unknown
+  #isDecoded = false
 
-  constructor(message: Message, identity: Identity, now: Date) {
+  constructor(message: Message, identity: Identity, now: Date | undefined) {
     this.topic = message.topic
-    this.bytes = message.payload
     this.qos = message.qos
     this.retain = message.retain
     this.client = message.client
-    this.now = now
+    this.#message = message
     this.#identity = identity
+    this.#now = now
+    this.#nowMs = now === undefined ? Date.now() : 0
+  }
+
+  get now(): Date {
+    this.#now ??= new Date(this.#nowMs)
+    return this.#now
   }
 
   get levels(): readonly string[] {
@@ -96,14 +107,26 @@ class LazyEvent implements KeepableEvent {
   }
 
   get payload(): unknown {
-    this.#payload ??= { value: decodePayload(this.bytes) }
-    return this.#payload.value
+    if (!this.#isDecoded) {
+      const text = this.#message?.text
+      this.#payload = text === undefined ? decodePayload(this.bytes) : decodeText(text)
+      this.#isDecoded = true
+    }
+    return this.#payload
+  }
+
+  get bytes(): Uint8Array {
+    this.#bytes ??= this.#message?.payload ?? noBytes
+    this.#message = undefined
+    return this.#bytes
   }
 
   keep(): void {
-    if (this.bytes.buffer.byteLength > this.bytes.length + spareBytesMax)
-      this.bytes = Uint8Array.from(this.bytes)
-    if (this.bytes.length > decodedBytesMax) this.#payload = undefined
+    const { bytes } = this
+    if (bytes.buffer.byteLength > bytes.length + spareBytesMax) this.#bytes = Uint8Array.from(bytes)
+    if (bytes.length <= decodedBytesMax) return
+    this.#isDecoded = false
+    this.#payload = undefined
   }
 
   get host(): string {

@@ -49,6 +49,8 @@ export const limitDefaults = {
   sessionQueueBytesMax: 16 * 1024 * 1024,
   /** Bytes that wait for one connection to be read; a client that reads so slowly is disconnected. */
   outputBytesMax: 2 * 1024 * 1024,
+  /** Answers to one connection that wait for the store or for memory; beyond it its socket is read later. */
+  heldAnswersMax: 10_000,
   /** Messages a second from one client, 0 for any number; beyond it its socket is read later. */
   messageRateMax: 0,
   /** Bytes that wait in all sessions and connections together; beyond it acknowledgements are withheld. */

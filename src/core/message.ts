@@ -20,6 +20,8 @@ export interface Message {
   readonly topic: string
   /** Read-only: other subscribers share these bytes. */
   readonly payload: Uint8Array
+  /** The payload as text, where the hub can tell it without a copy of the bytes; undefined says nothing about them. */
+  readonly text?: string | undefined
   readonly qos: QoS
   /** Whether it comes from the retained store because we subscribed, not from a publish just now [MQTT-3.3.1-8]. */
   readonly retain: boolean
@@ -41,6 +43,11 @@ export function decodePayload(payload: Uint8Array): unknown {
   } catch {
     return payload // @NOTE not UTF-8 is no error: MQTT payloads are arbitrary bytes [MQTT-3.3.3]
   }
+  return decodeText(text)
+}
+
+/** What a payload means that is text: JSON where it is JSON, else the text. */
+export function decodeText(text: string): unknown {
   if (!mayBeJson(text)) return text
   try {
     return JSON.parse(text)

@@ -6,6 +6,7 @@ import { lockDataDir } from '../system/data-dir-lock.ts'
 import { Doors } from '../system/doors.ts'
 import type { Lan } from '../system/lan.ts'
 import { ownAddressCheck } from '../system/own-addresses.ts'
+import { withPlainStreams } from './plain-streams.ts'
 
 export interface BrokerDoorParts {
   readonly settings: Settings
@@ -62,29 +63,13 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
   }
 }
 
-/**
- * Loads something whose dependencies bring `readable-stream`, which is a copy of Node's streams: told so, it takes the
- * original, and the process stays 1.5 MB smaller.
- */
-async function withPlainStreams<Loaded>(load: () => Promise<Loaded>): Promise<Loaded> {
-  const name = 'READABLE_STREAM'
-  const before = process.env[name]
-  process.env[name] = 'disable'
-  try {
-    return await load()
-  } finally {
-    if (before === undefined) delete process.env[name]
-    else process.env[name] = before
-  }
-}
-
 async function attachedBroker(
   { settings, statusTopic, log, counters, onChange }: BrokerDoorParts,
   remote: RemoteBroker,
 ): Promise<BrokerDoor> {
   const { name, dataDir } = settings
   const lock = await lockDataDir(dataDir)
-  const { AttachedBroker } = await import('../broker/attached-broker.ts')
+  const { AttachedBroker } = await import('../broker/attached/attached-broker.ts')
   const will = { topic: statusTopic, payload: 'offline' }
   const broker: BrokerDoor = new AttachedBroker({ broker: remote, name, log, counters, will, onChange })
   return {

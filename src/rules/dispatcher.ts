@@ -11,10 +11,12 @@ import { LastMessages, type LastSlot } from './last-messages.ts'
 import { RetainedReplay } from './retained-replay.ts'
 import { type RuleContext, RuleWorker } from './rule-worker.ts'
 import { schedule } from './schedule.ts'
+import { Turn } from './turn.ts'
 import { everything, lastTopicsOf, wantedFilters } from './wanted.ts'
 import { TraceIds } from './witness.ts'
 
-export interface DispatcherOptions extends Omit<RuleContext, 'repeats' | 'lasts' | 'traceIds' | 'tracer'> {
+export interface DispatcherOptions
+  extends Omit<RuleContext, 'repeats' | 'lasts' | 'traceIds' | 'tracer' | 'turn'> {
   readonly hub: Hub
   /** Told of every message, and of what rules and steps make of it; nobody unless told. */
   readonly tracer?: Tracer
@@ -60,6 +62,7 @@ export class Dispatcher {
       repeats: new Repeats(),
       lasts: new LastMessages(options.counters),
       traceIds: new TraceIds(tracer),
+      turn: new Turn(),
     }
     this.#replay = new RetainedReplay(hub, this.#context)
   }
@@ -185,7 +188,8 @@ export class Dispatcher {
 
   #dispatch(message: Message): void {
     const { workers, slot } = this.#routeOf(message.topic)
-    const { tracer, traceIds } = this.#context
+    const { tracer, traceIds, turn } = this.#context
+    turn.open()
     const traceId = tracer.isOn
       ? traceIds.message(
           message,
@@ -200,6 +204,7 @@ export class Dispatcher {
       }
     }
     slot?.note(message) // now: for the rules above, the last message was the one before
+    turn.close()
   }
 
   #routeOf(topic: string): Route {

@@ -37,7 +37,7 @@ const busyMs = 1_000
 /**
  * Jobs in lanes: within a lane one after the other, in order; lanes side by side, `lanesMax` at a time, in
  * turn. A full queue drops its oldest job. Nothing runs inside `push`: work begins in a later turn of the
- * event loop, so whoever pushes is never delayed or re-entered.
+ * event loop, so whoever pushes is never delayed or re-entered. Who wants it may `runNow` what need not wait.
  */
 export class LaneQueue<Job> {
   readonly #options: LaneQueueOptions<Job>
@@ -73,6 +73,12 @@ export class LaneQueue<Job> {
     return this.#running >= this.#options.lanesMax && this.#lanes.get(laneName)?.state !== 'running'
   }
 
+  /** Whether a job of this lane need not wait for anything: then it may as well run now. */
+  isFree(laneName: string): boolean {
+    if (this.#waiting.size > 0 || this.#running >= this.#options.lanesMax) return false
+    return this.#running === 0 || !this.#lanes.has(laneName)
+  }
+
   /** Bytes of the jobs that wait. */
   get bytes(): number {
     return this.#bytes + this.#shared.bytes
@@ -92,11 +98,7 @@ export class LaneQueue<Job> {
     while (this.#waiting.size >= this.#options.jobsMax) this.#dropOldest('jobs')
     this.#shared.hold(held)
     while (this.bytes + bytes > this.#options.bytesMax) this.#dropOldest('bytes')
-    let lane = this.#lanes.get(laneName)
-    if (lane === undefined) {
-      lane = { name: laneName, waiting: new Fifo(), state: 'idle' }
-      this.#lanes.set(laneName, lane)
-    }
+    const lane = this.#laneOf(laneName)
     const entry = { job, bytes, held, lane }
     lane.waiting.push(entry)
     this.#waiting.add(entry)
@@ -104,6 +106,16 @@ export class LaneQueue<Job> {
     if (lane.state === 'idle') this.#queueUp(lane)
     this.#pumpSoon()
     return true
+  }
+
+  /** Does a job of a free lane, without a wait. @returns whether that is all; if not, it runs as one of its lane */
+  runNow(laneName: string, job: Job): boolean {
+    const done = this.#options.work(job)
+    if (done === undefined) return true
+    const lane = this.#laneOf(laneName)
+    this.#ready.delete(lane) // the job may have pushed another
+    this.#follow(lane, done)
+    return false
   }
 
   /** Resolves when nothing waits and nothing runs. */
@@ -121,6 +133,15 @@ export class LaneQueue<Job> {
     this.#shared.clear()
     this.#bytes = 0
     this.#settle()
+  }
+
+  #laneOf(name: string): Lane<Job> {
+    let lane = this.#lanes.get(name)
+    if (lane === undefined) {
+      lane = { name, waiting: new Fifo(), state: 'idle' }
+      this.#lanes.set(name, lane)
+    }
+    return lane
   }
 
   #dropOldest(cause: 'jobs' | 'bytes'): void {
@@ -174,7 +195,11 @@ export class LaneQueue<Job> {
 
   #start(lane: Lane<Job>, job: Job): void {
     const done = this.#options.work(job)
-    if (done === undefined) return this.#rest(lane)
+    if (done === undefined) this.#rest(lane)
+    else this.#follow(lane, done)
+  }
+
+  #follow(lane: Lane<Job>, done: Promise<void>): void {
     lane.state = 'running'
     this.#running++
     this.#lastStartMs = performance.now()

@@ -28,10 +28,11 @@ export class RetainedReplay {
   }
 
   /** To be called with each message that a rule gets. */
-  saw(worker: RuleWorker, { topic, payload }: Message): void {
-    this.#running.get(worker)?.add(topic)
+  saw(worker: RuleWorker, message: Message): void {
+    if (this.#running.size > 0) this.#running.get(worker)?.add(message.topic)
+    // its payload is not to be looked at without need: that copies it
     if (this.#hub.remote !== undefined && worker.rule.firesOnRetained)
-      this.#remember(worker, topic, digestOf(payload))
+      this.#remember(worker, message.topic, digestOf(message.payload))
   }
 
   /** Resolves when the rule has been offered what was retained. Never rejects. */

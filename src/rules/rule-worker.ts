@@ -11,6 +11,7 @@ import type { LastMessages } from './last-messages.ts'
 import { Moment, RuleMemory } from './rule-memory.ts'
 import { Silence } from './silence.ts'
 import { type Firing, Steps } from './steps.ts'
+import type { Turn, TurnTaker } from './turn.ts'
 import { needsOf, needsOfSteps } from './wanted.ts'
 import { type TraceIds, Witness, type WitnessParts } from './witness.ts'
 
@@ -21,6 +22,7 @@ export interface RuleContext extends WitnessParts {
   readonly pins: Pick<Pins, 'state'>
   readonly lasts: LastMessages
   readonly traceIds: TraceIds
+  readonly turn: Turn<Firing>
 }
 
 /** What a rule remembers, by topic. It outlives a change of the rule's text. */
@@ -38,7 +40,7 @@ const waitsForQuiet = 'debounce: it waits until the topic has been quiet'
 const waitsForSilence = 'after: it fires when the topic falls silent'
 
 /** One rule at work: debounce or silence, condition, throttle, its bounded queue, its steps, in this order. */
-export class RuleWorker {
+export class RuleWorker implements TurnTaker<Firing> {
   readonly #context: RuleContext
   readonly #witness: Witness
   readonly #steps: Steps
@@ -127,7 +129,10 @@ export class RuleWorker {
     }
   }
 
-  /** Takes an event that one of the rule's filters matched. Returns at once; never throws. */
+  /**
+   * Takes an event that one of the rule's filters matched. Never throws. Steps run later: when the turn is closed, or in
+   * another turn of the event loop.
+   */
   offer(firing: Firing): void {
     const mine = this.#remembering(firing)
     if (this.#silence !== undefined) this.#spoke(mine, this.#silence)
@@ -138,6 +143,12 @@ export class RuleWorker {
       const replaced = this.#debounce.offer(mine.event.topic, mine)
       if (replaced !== undefined) this.#witness.replaced(replaced)
     }
+  }
+
+  /** Runs the steps of a firing that was added to the turn. */
+  runNow(firing: Firing): void {
+    const isOver = this.#queue.runNow(firing.event.topic, firing)
+    if (!isOver) firing.event.keep()
   }
 
   /** Takes a retained message that was there before the rule. */
@@ -280,6 +291,12 @@ export class RuleWorker {
 
   #push(firing: Firing): void {
     const { event, memory } = firing
+    const { turn } = this.#context
+    if (turn.isOpen && this.#queue.isFree(event.topic)) {
+      this.#latch?.queued(event.topic)
+      this.#latch?.taken(event.topic, firing.isElse === true)
+      return turn.add(this, firing)
+    }
     event.keep()
     const ownBytes = bytesPerFiring + (this.#queue.has(event.topic) ? 0 : bytesPerTopic)
     const bytes = event.bytes.length + event.topic.length + ownBytes

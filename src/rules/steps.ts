@@ -33,11 +33,14 @@ export interface StepsParts {
 export class Steps {
   readonly #parts: StepsParts
   readonly #steps: readonly RunnableStep[]
+  /** What most chains are: of a message that no rule led to. */
+  readonly #firstChain: readonly string[]
   readonly #runs = new Set<StepRun>()
   #ended: Error | undefined
 
   constructor(steps: readonly Step[], parts: StepsParts) {
     this.#parts = parts
+    this.#firstChain = [parts.rule]
     this.#steps = steps.map((step, index) => ({
       list: parts.list,
       index,
@@ -56,10 +59,12 @@ export class Steps {
 
   /** Never throws or rejects. Returns nothing when every step was done at once. */
   run(firing: Firing): Promise<void> | void {
-    const chain = [...firing.chain, this.#parts.rule]
-    for (const runnable of this.#steps) {
+    const chain = firing.chain.length === 0 ? this.#firstChain : [...firing.chain, this.#parts.rule]
+    const steps = this.#steps
+    for (let index = 0; index < steps.length; index++) {
+      const runnable = steps[index] as RunnableStep
       const done = this.#runStep(runnable, firing, chain)
-      if (done !== undefined) return this.#runRest(done, runnable.index + 1, firing, chain)
+      if (done !== undefined) return this.#runRest(done, index + 1, firing, chain)
     }
   }
 

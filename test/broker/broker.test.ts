@@ -181,18 +181,6 @@ test('a client whose CONNECT cannot be taken is told why, and the log says who a
   assert.equal(counters.get('clients.refused'), 3)
 })
 
-test('what does not speak MQTT at all is let go without a line in the log', async (context) => {
-  const { log, raw } = await brokerWorld(context)
-  const socket = await raw()
-  const answer = untilClosed(socket)
-  socket.write('GET / HTTP/1.1\r\n\r\n')
-  assert.deepEqual([...(await answer)], [])
-  assert.deepEqual(
-    log.lines.filter(({ level }) => level !== 'debug'),
-    [],
-  )
-})
-
 test('an impossible filter gets SUBACK 0x80, and the client stays [MQTT-4.7.1-2]', async (context) => {
   const { raw } = await brokerWorld(context)
   const socket = await raw()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { FilterTree } from '#src/broker/filter-tree.js'
+import { LevelTree } from '#src/broker/level-tree.js'
 import { matchesFilter } from '#src/core/topics.js'
 import { someFilter, someTopic } from '../support/topics.js'
 
@@ -53,15 +54,14 @@ test('whatever is added and removed, it finds what the definition of a match say
 })
 
 test('of what has come and gone nothing stays, and what is left is found', () => {
-  const tree = new FilterTree<number>()
+  const tree = new LevelTree<number>()
   const filters = Array.from({ length: 1_000 }, (_, index) => `${index % 7}/+/${index}/#`)
-  for (const [index, filter] of filters.entries()) tree.add(filter, index)
-  tree.add('0/+/0', -1)
-  for (const [index, filter] of filters.entries()) assert.equal(tree.remove(filter, index), true)
-  assert.equal(tree.isEmpty, false)
-  assert.deepEqual(tree.match('0/x/0'), [-1])
-  assert.equal(tree.remove('0/+/0', -1), true)
-  assert.equal(tree.isEmpty, true)
+  for (const [index, filter] of filters.entries()) tree.set(filter, filter.length, index)
+  tree.set('0/+/0', 5, -1)
+  for (const [index, filter] of filters.entries()) assert.equal(tree.delete(filter), index)
+  assert.equal(tree.get('0/+/0'), -1)
+  assert.equal(tree.delete('0/+/0'), -1)
+  assert.equal(tree.root.children, undefined)
 })
 
 test('what is not there is not removed, and of what is there twice one', () => {

@@ -8,24 +8,24 @@ import { RetainedStore } from '#src/broker/retained-store.js'
 import { Counters } from '#src/core/counters.js'
 import { limits } from '#src/core/limits.js'
 import { matchesFilter } from '#src/core/topics.js'
+import { standingClock } from '../support/clock.js'
 import { hubWorld, publicationOn, TestReceiver } from '../support/hub-world.js'
 import { MemoryLog } from '../support/memory-log.js'
 import { someFilter, someTopic } from '../support/topics.js'
 
 function matching(retained: RetainedStore, filter: string): string[] {
-  const found: string[] = []
-  retained.match(filter, ({ topic, payload, qos, retain }) =>
-    found.push(`${topic} ${Buffer.from(payload)} q${qos} ${retain}`),
+  return collect(retained, filter).map(
+    ({ topic, payload, qos, retain }) => `${topic} ${Buffer.from(payload)} q${qos} ${retain}`,
   )
-  return found
 }
 
 /** What a ledger would be told. */
 class Told {
   readonly lines: string[] = []
 
-  putRetained(message: StoredMessage): void {
-    this.lines.push(`put ${message.topic} ${Buffer.from(message.payload)} q${message.qos} ${message.client}`)
+  putRetained(message: StoredMessage, isNew?: boolean): void {
+    const { topic, payload, qos, client } = message
+    this.lines.push(`put${isNew === true ? ' new' : ''} ${topic} ${Buffer.from(payload)} q${qos} ${client}`)
   }
 
   deleteRetained(topic: string): void {
@@ -64,7 +64,7 @@ test('the ledger is told what changes, and only that', async (context) => {
   publish('a', '', { retain: true })
   publish('a', '', { retain: true })
   publish('before', 'y', { retain: true })
-  assert.deepEqual(told.lines, ['put a one q1 sender', 'delete a', 'put before y q0 sender'])
+  assert.deepEqual(told.lines, ['put new a one q1 sender', 'delete a', 'put before y q0 sender'])
 })
 
 test('what is kept has bytes of its own, and does not hold who published it', async (context) => {
@@ -105,7 +105,11 @@ test('what is kept has bytes of its own, and does not hold who published it', as
 
 function collect(retained: RetainedStore, filter: string): Publication[] {
   const found: Publication[] = []
-  retained.match(filter, (publication) => found.push(publication))
+  const cursor = retained.cursor(filter)
+  while (!cursor.isDone) {
+    const message = cursor.next()
+    if (message !== undefined) found.push(message.toPublication(false))
+  }
   return found
 }
 
@@ -219,7 +223,7 @@ test('as many messages as allowed are retained; one for a further topic is deliv
   publish('t/0', 'changed', { retain: true })
   assert.deepEqual(receiver.heard, ['one/last x q0', 'one/more y q0', 'one/more y q0'])
   assert.deepEqual(matching(retained, 't/0'), ['t/0 changed q0 true'])
-  assert.deepEqual(told.lines, ['put one/last x q0 sender', 'put t/0 changed q0 sender'])
+  assert.deepEqual(told.lines, ['put new one/last x q0 sender', 'put t/0 changed q0 sender'])
   assert.equal(counters.get('retainedMessagesMax'), 2)
   assert.equal(log.having('message not retained: there are too many already').length, 1)
 
@@ -253,7 +257,7 @@ test('as many bytes as allowed are retained, topics and properties included, and
 test('what has expired is not found any more, and is removed for good soon after [MQTT-3.3.2-5]', async (context) => {
   const retained = new RetainedStore({ log: new MemoryLog(), counters: new Counters() })
   context.after(() => retained.close())
-  context.mock.timers.enable({ apis: ['Date', 'setInterval'], now: 1_000_000 })
+  standingClock(context, 1_000_000, ['setInterval'])
   const told = new Told()
   retained.restore([stored('short', 'x', 1_000_500), stored('long', 'x', 1_060_000), stored('ever')])
   retained.ledger = told
@@ -280,7 +284,7 @@ test('what has expired is not found any more, and is removed for good soon after
 test('of many that will expire all are found in time, a few at each look', async (context) => {
   const retained = new RetainedStore({ log: new MemoryLog(), counters: new Counters() })
   context.after(() => retained.close())
-  context.mock.timers.enable({ apis: ['Date', 'setInterval'], now: 1_000_000 })
+  standingClock(context, 1_000_000, ['setInterval'])
   const expiresAt = (index: number): number => (index % 2 === 0 ? 1_000_001 : 9_000_000)
   retained.restore(Array.from({ length: 20_000 }, (_, index) => stored(`t/${index}`, 'x', expiresAt(index))))
   context.mock.timers.tick(2_000)

@@ -53,7 +53,10 @@ test('as many messages as allowed wait for a client; each one more costs the old
   for (const payload of numbers(20, 23)) await broker.hub.publish({ topic: 't/a', payload, qos: 1 })
   assert.equal(counters.get('sessionQueueMessagesMax'), 3)
   const [line, ...more] = log.having(dropped)
-  assert.deepEqual([line?.fields['client'], line?.fields['bound']], ['shed', 'sessionQueueMessagesMax'])
+  assert.deepEqual(
+    [line?.fields['client'], line?.fields['bound'], line?.fields['setting']],
+    ['shed', 'sessionQueueMessagesMax', 'MAX_QUEUED_MESSAGES'],
+  )
   assert.equal(more.length, 0)
   await broker.hub.publish({ topic: 't/a', payload: 'QoS 0 is not kept for who is away' })
   assert.deepEqual(await waitingIn(context, world, 'shed'), numbers(3, 23))
@@ -186,6 +189,29 @@ test('a session whose client is away for longer than allowed ends, before MQTT 5
   assert.equal(world.counters.get('sessions.expired'), 1)
   const late = await peerAt(context, world, { clientId: 'shed', clean: false })
   assert.equal(late.isSessionPresent, false)
+})
+
+test('a lower bound for the time away holds for who connects from then on: what was agreed before stays', async (context) => {
+  const world = await brokerWorld(context)
+  await leaveSession(context, world, 'shed')
+  await world.broker.hub.publish({ topic: 't/a', payload: 'kept', qos: 1 })
+  setLimits({ sessionExpirySecondsMax: 1 })
+  await leaveSession(context, world, 'attic')
+  await world.broker.hub.publish({ topic: 't/a', payload: 'lost', qos: 1 })
+  await until('the later one has ended', () => world.counters.get('sessions.expired') === 1)
+  const [line, ...more] = world.log.having('session expired')
+  assert.deepEqual(line?.fields, { client: 'attic', messages: 1 })
+  assert.equal(line?.level, 'info')
+  assert.equal(more.length, 0)
+  assert.deepEqual(await waitingIn(context, world, 'shed'), ['kept', 'lost'])
+})
+
+test('a session in which nothing waits expires without a line', async (context) => {
+  setLimits({ sessionExpirySecondsMax: 1 })
+  const world = await brokerWorld(context)
+  await leaveSession(context, world, 'shed')
+  await until('it has ended', () => world.counters.get('sessions.expired') === 1)
+  assert.equal(world.log.having('session expired').length, 0)
 })
 
 test('as many messages as allowed are on their way to a client; the next one follows an answer', async (context) => {

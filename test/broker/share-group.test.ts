@@ -84,7 +84,7 @@ test('when all have left nobody is found, and a new share begins with whoever co
   const deliveries = [subscribe(one, '$share/s/a/#'), subscribe(two, '$share/s/a/#')]
   publish('a')
   for (const delivery of deliveries) unsubscribe(delivery)
-  assert.equal(router.routeOf('a').hasReceivers, false)
+  assert.deepEqual(router.routeOf('a').shares, [])
   publish('a')
   const share = one.targets[0]?.share
   const [publication] = one.publications

@@ -382,3 +382,50 @@ test('sub ends when what it asks for is too large, again and again', async (cont
   assert.equal(reader.stderr().match(/trying again/g)?.length, limits.clientAttemptsMax - 1)
   assert.equal(connections(), limits.clientAttemptsMax)
 })
+
+const versions: readonly (readonly [version: string | undefined, protocol: string])[] = [
+  [undefined, '\0\x04MQTT\x04'],
+  ['5', '\0\x04MQTT\x05'],
+  ['mqttv5', '\0\x04MQTT\x05'],
+  ['mqttv311', '\0\x04MQTT\x04'],
+  ['311', '\0\x04MQTT\x04'],
+  ['mqttv31', '\0\x06MQIsdp\x03'],
+  ['31', '\0\x06MQIsdp\x03'],
+]
+test('-V says which MQTT pub speaks', async (context) => {
+  const heard: string[] = []
+  const { port } = await rawServer(context, (socket) =>
+    socket.once('data', (bytes) => {
+      heard.push(bytes.toString('latin1'))
+      socket.destroy()
+    }),
+  )
+  for (const [protocolVersion, protocol] of versions) {
+    const options = { host: '127.0.0.1', port: `${port}`, topic: 't', message: 'm', qos: '0' }
+    const ended = pub({ ...options, ...(protocolVersion === undefined ? {} : { protocolVersion }) })
+    await assert.rejects(ended, { code: 'BROKER_UNREACHABLE' })
+    assert.equal(heard.at(-1)?.slice(2, 2 + protocol.length), protocol, protocolVersion)
+  }
+})
+
+test('over MQTT 5 a message gets there, and one that is refused is told with exit code 1', async (context) => {
+  const broker = await stoppableBroker(context)
+  const at = ['-h', '127.0.0.1', '-p', `${broker.port}`, '-V', '5']
+  const reader = damselfly(context, ['sub', ...at, '-t', 'z', '-C', '1'])
+  await untilReady(broker, 1)
+  const writer = damselfly(context, ['pub', ...at, '-t', 'z', '-m', 'not lost', '-q', '1'])
+  assert.deepEqual([await writer.ended, writer.stdout().length], [0, 0])
+  assert.deepEqual([await reader.ended, `${reader.stdout()}`], [0, 'not lost\n'])
+  const refused = damselfly(context, ['pub', ...at, '-t', '$SYS/z', '-m', 'x', '-q', '1'])
+  assert.equal(await refused.ended, 1)
+  assert.match(refused.stderr(), /the broker does not take a message for \$SYS\/z/)
+})
+
+test('-V before a command is the version of the program, and after one an unknown version of MQTT is a mistake', async (context) => {
+  const own = damselfly(context, ['-V'])
+  assert.equal(await own.ended, 0)
+  assert.match(`${own.stdout()}`, /^\d+\.\d+\.\d+/)
+  const wrong = damselfly(context, ['pub', '-V', 'mqttv4', '-t', 'z', '-m', 'x'])
+  assert.equal(await wrong.ended, 2)
+  assert.match(wrong.stderr(), /-V is mqttv31, mqttv311 or mqttv5, not "mqttv4"/)
+})

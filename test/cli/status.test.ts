@@ -107,7 +107,7 @@ test('what is out of order stands in the status', () => {
     '  sensors    2',
     '  memory     64 MiB',
     '  counted    3 clients refused',
-    '  limits     reached: connectionsMax 2 (docs/limits.md)',
+    '  limits     reached: MAX_CONNECTIONS (connectionsMax) 2 (docs/limits.md)',
   ])
   const amounts = { clients: 1, sessions: 3, queuedMessages: 40, retainedMessages: 1 }
   assert.deepEqual(statusLines({ ...status, ...amounts }).slice(3, 6), [

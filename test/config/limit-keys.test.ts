@@ -88,13 +88,16 @@ const refused: readonly (readonly [env: string, problem: RegExp])[] = [
   ['MAX_PACKET_SIZE=much', /is not a size/],
   ['MAX_PACKET_SIZE=0', /cannot be without a bound .* try 256MiB$/],
   ['MAX_INFLIGHT_MESSAGES=65536', /too large .* from 1 to 65535, or 0 for no bound \| try 65535$/],
-  ['MAX_INFLIGHT_MESSAGES=none', /cannot be without a bound .* try 0$/],
+  ['MAX_INFLIGHT_MESSAGES=none', /MAX_INFLIGHT_MESSAGES without a bound is written as 0 .* try 0$/],
+  ['MAX_MESSAGE_RATE=-1', /MAX_MESSAGE_RATE without a bound is written as 0 \| found -1 .* try 0$/],
   ['MAX_QUEUED_MESSAGES=0', /cannot be without a bound .* try 10000000$/],
   ['MAX_QUEUED_MESSAGES=10000001', /too large/],
   ['MAX_QUEUED_BYTES=1000', /too small .* try 1KiB$/],
   ['MAX_QUEUED_BYTES=17GiB', /too large .* try 16GiB$/],
   ['MAX_KEEPALIVE=9', /too small .* from 10 to 65535 \| try 10$/],
   ['MAX_KEEPALIVE=65536', /too large/],
+  ['MAX_KEEPALIVE=10m', /is not a whole number \| found 10m \| .* of seconds from 10 to 65535 \| try 600$/],
+  ['MAX_KEEPALIVE=1500ms', /of seconds from 10 to 65535$/],
   ['MAX_KEEPALIVE=60s', /is not a whole number .* try 60$/],
   ['MAX_TOPIC_LEVELS=0', /cannot be without a bound .* try 100$/],
   ['MAX_TOPIC_LEVELS=101', /too large .* try 100$/],
@@ -139,6 +142,31 @@ test('2m is two minutes, with a warning that mosquitto means two months', async 
     assert.match(warnings[0]?.message ?? '', new RegExp(`is ${minutes} minutes here; .* ${minutes} months`))
     assert.equal(warnings[0]?.suggestion, remedy)
   }
+})
+
+test('ALLOW_ANONYMOUS=false without a password gets a warning that nobody may connect', async () => {
+  const told = async (env: string) => (await settingsOf({ yaml, env })).warnings.map(({ message }) => message)
+  assert.match((await told('ALLOW_ANONYMOUS=false')).join(), /^nobody may connect/)
+  for (const env of [
+    'ALLOW_ANONYMOUS=false\nMQTT_USERNAME=house\nMQTT_PASSWORD=key-of-the-house',
+    'ALLOW_ANONYMOUS=local',
+    'ALLOW_ANONYMOUS=true',
+  ])
+    assert.deepEqual(await told(env), [])
+})
+
+test('names of mosquitto get a warning that says what to write instead, in capitals or not', async () => {
+  const env = 'PERSISTENCE=true\nmessage_size_limit=1000\nACL_FILE=/etc/acl\nPASSWORD_FILE=x\nLISTENER=1883'
+  const { warnings } = await settingsOf({ yaml, env })
+  assert.deepEqual(
+    warnings.map(({ place, message }) => `${place.line} ${message}`),
+    ['PERSISTENCE', 'message_size_limit', 'ACL_FILE', 'PASSWORD_FILE', 'LISTENER'].map(
+      (name, index) => `${index + 1} ${name} means nothing here and is ignored`,
+    ),
+  )
+  assert.equal(warnings[1]?.suggestion, 'MAX_PACKET_SIZE')
+  for (const { suggestion } of warnings) assert.ok(suggestion !== undefined)
+  assert.deepEqual((await settingsOf({ yaml, env: 'MOSQUITTO=1\nLISTENERS_OF_RADIO=2' })).warnings, [])
 })
 
 test('every mode of DURABILITY is read', async () => {

@@ -5,7 +5,7 @@ import type { Rule } from '#src/core/rule.js'
 import { createCompiler } from '#src/rules/expressions.js'
 import { simulatedClock } from '../support/clock.js'
 import { rule, step } from '../support/rules.js'
-import { rulesWorld, settle } from '../support/rules-world.js'
+import { holdingStep, holdLanes, rulesWorld, settle } from '../support/rules-world.js'
 
 const { condition, conditionMap } = createCompiler()
 
@@ -206,13 +206,16 @@ test('a rule of another name begins armed', async (context) => {
 test('a firing that is dropped has not been: the topic is armed as before', async (context) => {
   const did: string[] = []
   const isOn = condition('payload > 30 || topic != "t/a"')
+  const { step: on, release } = holdingStep(({ topic, payload }) => void did.push(`${topic} on ${payload}`))
   const { publish, counters } = await rulesWorld(context, [
-    fan(did, { condition: isOn, until: condition('topic != "t/a" || payload < 27') }),
+    fan(did, { steps: [on], condition: isOn, until: condition('topic != "t/a" || payload < 27') }),
   ])
+  await holdLanes(publish)
   await publish('t/a', '31') // fires, waits, and is dropped for those behind it
   for (let more = 0; more < limits.ruleQueueMessagesMax; more++) void publish('t/b', '1')
   await Promise.resolve()
   assert.equal(counters.get('ruleQueueMessagesMax'), 1)
+  release()
   await settle()
   await publish('t/a', '32')
   await settle()
@@ -224,18 +227,22 @@ test('a firing that is dropped has not been: the topic is armed as before', asyn
 
 test('an else that is dropped is tried at the next message', async (context) => {
   const did: string[] = []
+  const { step: on, release } = holdingStep(({ topic, payload }) => void did.push(`${topic} on ${payload}`))
   const { publish, counters } = await rulesWorld(context, [
     fan(did, {
+      steps: [on],
       condition: condition('payload > 30 || topic != "t/a"'),
       until: condition('topic != "t/a" || payload < 27'),
     }),
   ])
   await publish('t/a', '31')
   await settle()
+  await holdLanes(publish)
   await publish('t/a', '20')
   for (let more = 0; more < limits.ruleQueueMessagesMax; more++) void publish('t/b', '1')
   await Promise.resolve()
   assert.equal(counters.get('ruleQueueMessagesMax'), 1)
+  release()
   await settle()
   await publish('t/a', '21')
   await settle()

@@ -194,3 +194,35 @@ test('a lane whose jobs were all dropped while it was ready keeps its order afte
   assert.equal(overlap, 0)
   assert.deepEqual(finished, [2, 3])
 })
+
+test('a job of a free lane runs without a wait, and holds its lane until it is done', async () => {
+  let release = (): void => {}
+  const done: number[] = []
+  const { queue, push } = world({
+    work: ({ id }) => {
+      done.push(id)
+      return id === 2 ? new Promise<void>((resolve) => (release = resolve)) : undefined
+    },
+  })
+  assert.equal(queue.isFree('a'), true)
+  assert.equal(queue.runNow('a', { lane: 'a', id: 1 }), true)
+  assert.equal(queue.isFree('a'), true)
+  assert.equal(queue.runNow('a', { lane: 'a', id: 2 }), false)
+  assert.deepEqual([queue.isFree('a'), queue.isFree('b')], [false, true])
+  push('a', 3)
+  await turn()
+  assert.deepEqual(done, [1, 2])
+  release()
+  await queue.idle()
+  assert.deepEqual(done, [1, 2, 3])
+})
+
+test('no lane is free while jobs wait, or while as many lanes run as may', () => {
+  const { queue, push } = world({ lanesMax: 1, work: () => new Promise<void>(() => {}) })
+  queue.runNow('a', { lane: 'a', id: 1 })
+  assert.equal(queue.isFree('b'), false)
+  const waiting = world()
+  waiting.push('a', 1)
+  assert.equal(waiting.queue.isFree('b'), false)
+  push('a', 2)
+})

@@ -5,7 +5,7 @@ import type { TraceEvent } from '#src/core/trace.js'
 import { createCompiler } from '#src/rules/expressions.js'
 import { simulatedClock } from '../support/clock.js'
 import { MemoryHub, rule, step } from '../support/rules.js'
-import { rulesWorld, settle } from '../support/rules-world.js'
+import { holdingStep, holdLanes, rulesWorld, settle } from '../support/rules-world.js'
 
 const { condition } = createCompiler()
 const nothing = step(() => {})
@@ -38,11 +38,11 @@ test('each message is told with the rules that it matches, what they made of it 
     '1 fires fired: ',
     '1 misses missed: payload has no field "msg"; it has temp',
     '1 else else: payload.temp > 30 is false: payload.temp is 21',
-    '2 b → misses',
-    '2 misses missed: payload is text "x", not an object',
     '1 fires step 1 test done: ',
     '1 fires step 2 test done: ',
     '1 else step 1 test done: ',
+    '2 b → misses',
+    '2 misses missed: payload is text "x", not an object',
   ])
   const [first] = told
   assert.ok(first?.kind === 'message')
@@ -117,6 +117,8 @@ test('what throttle, until, debounce, after and a loop did is told', async (cont
     [
       '1 throttled fired: ',
       '1 until fired: ',
+      '1 throttled step 1 test done: ',
+      '1 until step 1 test done: ',
       '2 throttled throttled: ',
       '2 until disarmed: payload < 0 is false: payload is 2',
       '3 throttled throttled: ',
@@ -127,8 +129,6 @@ test('what throttle, until, debounce, after and a loop did is told', async (cont
       '4 waits fired: ',
       '7 silence fired: no message on s/x for 1m',
       '8 silence else: the topic speaks again',
-      '1 throttled step 1 test done: ',
-      '1 until step 1 test done: ',
       '4 waits step 1 test done: ',
       '7 silence step 1 test done: ',
       '8 silence step 1 test done: ',
@@ -254,7 +254,9 @@ test('topics that wait because actions of others hang are told in the trace, cou
 })
 
 test('a rule that waits on many topics is bounded by what they take, not by their payload', async (context) => {
-  const { publish, counters } = await rulesWorld(context, [rule('r', 't/+', [nothing], {})])
+  const holding = holdingStep(() => {})
+  const { publish, counters } = await rulesWorld(context, [rule('r', 't/+', [holding.step], {})])
+  await holdLanes(publish)
   const fitting = Math.floor(limits.ruleQueueBytesMax / (700 + 450 + 't/10000'.length))
   for (let topic = 0; topic < fitting; topic++) void publish(`t/${10_000 + topic}`)
   await Promise.resolve()
@@ -262,4 +264,5 @@ test('a rule that waits on many topics is bounded by what they take, not by thei
   void publish('t/one-more')
   await Promise.resolve()
   assert.equal(counters.get('ruleQueueBytesMax'), 1)
+  holding.release()
 })

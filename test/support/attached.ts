@@ -1,6 +1,10 @@
 import type { TestContext } from 'node:test'
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
-import { AttachedBroker, type AttachedBrokerOptions, type LinkPace } from '#src/broker/attached-broker.js'
+import {
+  AttachedBroker,
+  type AttachedBrokerOptions,
+  type LinkPace,
+} from '#src/broker/attached/attached-broker.js'
 import { Counters } from '#src/core/counters.js'
 import type { Message } from '#src/core/message.js'
 import type { RemoteBroker } from '#src/core/remote-broker.js'

@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import { startedAtMs } from '#src/core/steady-clock.js'
 
 /** A clock that stands still until it is told to go on: timers, `Date` and `performance.now` go with it. */
 export function simulatedClock(context: TestContext) {
@@ -19,4 +20,14 @@ export function simulatedClock(context: TestContext) {
       }
     },
   }
+}
+
+/** Both the wall clock and the steady one stand at `nowMs` until `context.mock.timers` tick; timers go on as they are, unless named. */
+export function standingClock(
+  context: TestContext,
+  nowMs: number,
+  timers: readonly 'setInterval'[] = [],
+): void {
+  context.mock.timers.enable({ apis: ['Date', ...timers], now: nowMs })
+  context.mock.method(performance, 'now', () => Date.now() - startedAtMs)
 }

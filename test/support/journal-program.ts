@@ -1,7 +1,7 @@
 // Records without end, as fast as the disk takes it, and prints each number that is kept: to be killed.
 import { Journal } from '#src/broker/journal/journal.js'
-import type { Durability } from '#src/broker/journal/records.js'
 import { Counters } from '#src/core/counters.js'
+import type { Durability } from '#src/core/durability.js'
 import { delivery, message, session, subscription } from './journal.js'
 import { MemoryLog } from './memory-log.js'
 

@@ -2,13 +2,13 @@ import type { TestContext } from 'node:test'
 import { Journal } from '#src/broker/journal/journal.js'
 import type {
   DeliveryRecord,
-  Durability,
   RestoredState,
   SessionRecord,
   StoredMessage,
   SubscriptionRecord,
 } from '#src/broker/journal/records.js'
 import { Counters } from '#src/core/counters.js'
+import type { Durability } from '#src/core/durability.js'
 import { MemoryLog } from './memory-log.js'
 
 export interface JournalWorld {

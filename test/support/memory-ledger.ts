@@ -60,6 +60,8 @@ export class MemoryLedger implements Ledger {
   open = 1
   kept = 0
   onKept: () => void = () => {}
+  /** Whether nothing is written at all, as with `DURABILITY=memory`. */
+  isMemory = false
   #records: ((disk: Disk) => void)[] = []
   #writing: ((disk: Disk) => void)[] | undefined
 
@@ -160,6 +162,7 @@ export class MemoryLedger implements Ledger {
   }
 
   #record(record: (disk: Disk) => void): void {
+    if (this.isMemory) return
     this.recorded++
     this.#records.push(record)
   }

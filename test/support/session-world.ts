@@ -1,24 +1,34 @@
+import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
-import { Aedes } from 'aedes'
-import { Connection } from '#src/broker/connection.js'
-import { Doorkeeper } from '#src/broker/doorkeeper.js'
+import type { Connection } from '#src/broker/connection.js'
 import { Evictions, type Takeover } from '#src/broker/evictions.js'
-import { House } from '#src/broker/house.js'
-import { AedesHub } from '#src/broker/hub.js'
-import { packetOf } from '#src/broker/hub-packet.js'
-import { Publication } from '#src/broker/publication.js'
-import { Reception } from '#src/broker/reception.js'
-import { RetainedStore } from '#src/broker/retained-store.js'
-import { Router } from '#src/broker/router.js'
-import { Sessions } from '#src/broker/sessions.js'
+import type { House } from '#src/broker/house.js'
+import type { AedesHub } from '#src/broker/hub.js'
+import { Inside } from '#src/broker/inside.js'
+import type { Sessions } from '#src/broker/sessions.js'
 import { Counters } from '#src/core/counters.js'
+import type { QoS } from '#src/core/message.js'
+import { steadyMs } from '#src/core/steady-clock.js'
 import { Disk, MemoryLedger } from './memory-ledger.js'
 import { MemoryLog } from './memory-log.js'
-import { type Bytes, bytes, takePackets, type WirePacket } from './wire-client.js'
+import {
+  type Bytes,
+  bytes,
+  type ConnectFields,
+  connectBytes,
+  packet,
+  prefixed,
+  takePackets,
+  u16,
+  type WirePacket,
+} from './wire-client.js'
 
 /** The client's end of a connection without a network: what it sends is there at once. */
 export class Line extends Duplex {
   readonly packets: WirePacket[] = []
+  isV5 = false
+  /** Whether CONNACK told of a session. */
+  isPresent = false
   #unsaid: Buffer | undefined
   #bytes: Buffer = Buffer.alloc(0)
   #isStuck = false
@@ -44,6 +54,62 @@ export class Line extends Duplex {
     const unsaid = this.#unsaid
     this.#unsaid = undefined
     if (unsaid !== undefined && unsaid.length > 0) this.say(unsaid)
+  }
+
+  subscribe(filter: string, qos: QoS = 1, options = 0): void {
+    this.say(packet(0x82, u16(9), this.isV5 ? [0] : [], prefixed(filter), qos | options))
+  }
+
+  unsubscribe(filter: string): void {
+    this.say(packet(0xa2, u16(9), this.isV5 ? [0] : [], prefixed(filter)))
+  }
+
+  publish(topic: string, payload: string, qos: QoS = 0, id = 1, retain = false): void {
+    const head = bytes(prefixed(topic), qos > 0 ? u16(id) : [], this.isV5 ? [0] : [])
+    this.say(packet(0x30 | (qos << 1) | (retain ? 1 : 0), head, payload))
+  }
+
+  puback(id: number): void {
+    this.say([0x40, 2], u16(id))
+  }
+
+  pubrec(id: number): void {
+    this.say([0x50, 2], u16(id))
+  }
+
+  pubcomp(id: number): void {
+    this.say([0x70, 2], u16(id))
+  }
+
+  /** Takes the messages that have come: payload, QoS and identifier, `dup` and `retain` when they are set. */
+  messages(): string[] {
+    const found: string[] = []
+    for (const { flags, body } of this.#takeAll(3)) {
+      const qos = (flags >> 1) & 3
+      let at = 2 + body.readUInt16BE(0)
+      const id = qos > 0 ? ` #${body.readUInt16BE(at)}` : ''
+      if (qos > 0) at += 2
+      if (this.isV5) at += 1 + (body[at] as number)
+      found.push(
+        `${body.toString('utf8', at)} q${qos}${id}${flags & 8 ? ' dup' : ''}${flags & 1 ? ' retain' : ''}`,
+      )
+    }
+    return found
+  }
+
+  /** Takes the packets that have come and are no messages, as their bytes in hexadecimal. */
+  answers(): string[] {
+    const all = this.packets.splice(0)
+    this.packets.push(...all.filter(({ type }) => type === 3))
+    return all
+      .filter(({ type }) => type !== 3)
+      .map(({ type, flags, body }) => packet((type << 4) | flags, body).toString('hex'))
+  }
+
+  #takeAll(type: number): WirePacket[] {
+    const all = this.packets.splice(0)
+    this.packets.push(...all.filter((each) => each.type !== type))
+    return all.filter((each) => each.type === type)
   }
 
   /** The client reads no more: of what is written one more piece gets through. */
@@ -79,75 +145,69 @@ export class SessionWorld {
   readonly ledger: MemoryLedger
   readonly log = new MemoryLog()
   readonly counters = new Counters()
-  readonly router: Router
-  readonly retained: RetainedStore
-  readonly house: House
-  readonly sessions: Sessions
-  readonly hub: AedesHub
-  readonly #aedes: Aedes
-  readonly #connections = new Set<Connection>()
+  readonly #inside: Inside
 
   /** With what is on this disk, as after a crash. */
   static async open(disk = new Disk()): Promise<SessionWorld> {
     const world = new SessionWorld(new MemoryLedger(disk))
-    await world.#aedes.listen()
-    const { retained, sessions } = disk.read()
-    world.retained.restore(retained)
-    world.retained.ledger = world.ledger
-    world.sessions.restore(sessions, Date.now())
-    world.sessions.tick(Date.now())
+    await world.#inside.start(disk.read())
+    world.sessions.tick(steadyMs())
     return world
   }
 
   private constructor(ledger: MemoryLedger) {
     const { log, counters } = this
     this.ledger = ledger
-    this.router = new Router({ log, counters })
-    this.retained = new RetainedStore({ log, counters })
-    this.#aedes = new Aedes({ mq: this.router, persistence: this.retained })
-    const doorkeeper = new Doorkeeper({
-      access: { allowAnonymous: 'local', credentials: undefined },
-      log,
-      counters,
-    })
-    this.house = new House({
-      aedes: this.#aedes,
-      router: this.router,
-      retained: this.retained,
+    this.#inside = new Inside({
       ledger,
-      doorkeeper,
-      counters,
-      log,
-      onEnded: (connection, ending) => {
-        this.#connections.delete(connection)
-        this.sessions.left(connection, ending)
-      },
-    })
-    this.sessions = new Sessions({
-      house: this.house,
-      counters,
-      publishWill: (message, retain, session) => {
-        const route = this.router.routeOf(message.topic)
-        const publication = Publication.fromStored(message, route, retain, session)
-        this.#aedes.publish(packetOf(publication), () => {})
-      },
-      routeOf: (topic) => this.router.routeOf(topic),
-    })
-    this.house.reception = new Reception({
-      house: this.house,
-      sessions: this.sessions,
+      access: { allowAnonymous: 'local', credentials: undefined },
       evictions: new NoFights(counters),
       isOwnAddress: () => true,
-      tellFight: () => {},
-      welcome: () => {},
+      log,
+      counters,
+      onWelcome: () => {},
+      onEnded: () => {},
     })
-    this.hub = new AedesHub(this.#aedes, this.router, this.retained)
+  }
+
+  get house(): House {
+    return this.#inside.house
+  }
+
+  get sessions(): Sessions {
+    return this.#inside.sessions
+  }
+
+  get hub(): AedesHub {
+    return this.#inside.hub
+  }
+
+  /** Those that have not ended. */
+  get connections(): Iterable<Connection> {
+    return this.#inside.connections
   }
 
   connect(): Line {
     const line = new Line()
-    this.#connections.add(new Connection(line, '127.0.0.1', this.house))
+    this.#inside.connect(line, '127.0.0.1')
     return line
+  }
+
+  /** A client that has been let in; its CONNACK is taken. */
+  async join(fields: ConnectFields): Promise<Line> {
+    const line = this.connect()
+    line.isV5 = fields.level === 5
+    line.say(connectBytes(fields))
+    await this.keep()
+    const connack = line.packets.shift()
+    assert.deepEqual([connack?.type, connack?.body[1]], [2, 0], 'CONNACK')
+    line.isPresent = connack?.body[0] === 1
+    return line
+  }
+
+  /** A message of the house. */
+  publish(topic: string, payload: string, qos: QoS = 1, retain = false): void {
+    void this.hub.publish({ topic, payload, qos, retain })
   }
 
   /** Lets the store keep all that it has been told, and the connections write. */
@@ -169,9 +229,8 @@ export class SessionWorld {
     return SessionWorld.open(disk)
   }
 
-  async close(): Promise<void> {
-    await new Promise<void>((resolve) => this.#aedes.close(resolve))
-    this.retained.close()
+  close(): Promise<void> {
+    return this.#inside.stop()
   }
 }
 

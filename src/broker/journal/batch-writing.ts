@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
 import type { Logger } from '../../core/ports.ts'
@@ -10,9 +11,13 @@ import { type Level, reopen } from './level-store.ts'
 
 /** How long until a store that could not be written is opened anew. */
 const retryMs = 2_000
+/** How often it is looked whether its folder is still there: what is written to files that were deleted is lost, silently. */
+const lookMs = 1_000
 
 export interface BatchWritingParts {
   readonly level: Level
+  /** Whether a batch is to outlive the power. */
+  readonly isSynced: boolean
   readonly log: Logger
   readonly counters: Counters
   /** Called after each write that failed. */
@@ -21,7 +26,8 @@ export interface BatchWritingParts {
 
 /**
  * Writes batches, one after the other. A disk that refuses one is tried again until it takes it: LevelDB is opened anew
- * each time, for after a failed write it may lose what is written next.
+ * each time, for after a failed write it may lose what is written next. When its folder was deleted or replaced, nothing
+ * is kept any more, which is told: only a new start can make a new store.
  */
 export class BatchWriting {
   readonly #parts: BatchWritingParts
@@ -32,6 +38,10 @@ export class BatchWriting {
   readonly #ended: number[] = []
   #sweeping: Promise<void> | undefined
   #isSick = false
+  /** Number of its folder in the file system. */
+  #folder: number | undefined
+  #isGone = false
+  #lookedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: BatchWritingParts) {
     this.#parts = parts
@@ -48,11 +58,11 @@ export class BatchWriting {
   }
 
   /**
-   * Resolves when the batch is kept: on the disk with `isSynced`, else with the operating system.
+   * Resolves when the batch is kept: on the disk if `isSynced`, else with the operating system.
    * @returns false when it was given up
    */
-  async write(batch: Batch, isSynced: () => boolean): Promise<boolean> {
-    while (!(await this.#attempt(batch, isSynced()))) {
+  async write(batch: Batch): Promise<boolean> {
+    while (!(await this.#attempt(batch))) {
       if (this.#closing.signal.aborted) return false
       await this.#recover()
     }
@@ -72,12 +82,14 @@ export class BatchWriting {
     await this.#parts.level.close()
   }
 
-  async #attempt(batch: Batch, sync: boolean): Promise<boolean> {
-    const { level, log, counters } = this.#parts
+  async #attempt(batch: Batch): Promise<boolean> {
+    const { level, isSynced, log, counters } = this.#parts
     try {
+      await this.#look()
+      if (this.#isGone) throw new Error('its folder was deleted or replaced')
       const target = level.batch()
       await this.#filling.fill(target, batch)
-      await target.write({ sync })
+      await target.write({ sync: isSynced })
       return true
     } catch (error) {
       this.#isSick = true
@@ -96,7 +108,35 @@ export class BatchWriting {
   /** Waits, and opens the store anew. */
   async #recover(): Promise<void> {
     await sleep(retryMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {})
-    await reopen(this.#parts.level).catch(() => {}) // the next write says why
+    const { level, log } = this.#parts
+    await this.#look()
+    if (this.#isGone) return
+    try {
+      await reopen(level)
+    } catch (error) {
+      const repeats = this.#repeats.admit('open')
+      if (repeats !== undefined)
+        log.error(
+          { store: level.location, reason: causeOf(error), ...repeats },
+          'the store cannot be opened again, trying again',
+        )
+    }
+  }
+
+  async #look(): Promise<void> {
+    const nowMs = performance.now()
+    if (nowMs - this.#lookedAtMs < lookMs) return
+    this.#lookedAtMs = nowMs
+    const { level, log } = this.#parts
+    const found = await stat(level.location).catch(() => undefined)
+    this.#folder ??= found?.ino
+    const wasGone = this.#isGone
+    this.#isGone = found === undefined || found.ino !== this.#folder
+    if (this.#isGone && !wasGone)
+      log.error(
+        { store: level.location },
+        'the store is gone: nothing is kept any more, and no message acknowledged that must be; restart Damselfly',
+      )
   }
 
   /** What goes with sessions that have ended. What is left of them when it fails goes at the next start. */

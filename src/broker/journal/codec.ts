@@ -1,4 +1,5 @@
 import type { QoS } from '../../core/message.ts'
+import { wallMs } from '../../core/steady-clock.ts'
 import { ByteReader, ByteWriter, checksum } from './bytes.ts'
 import type {
   DeliveryRecord,
@@ -120,7 +121,7 @@ export class RecordEncoder {
     const { clientId, expirySeconds, disconnectedAtMs, will } = session
     this.#value.text(clientId)
     this.#value.u32(expirySeconds)
-    this.#value.u48(disconnectedAtMs)
+    this.#value.u48(disconnectedAtMs === 0 ? 0 : wallMs(disconnectedAtMs))
     this.#value.u8(will === undefined ? 0 : will.retain ? 2 : 1)
     if (will !== undefined) {
       this.#value.u32(will.delaySeconds)
@@ -272,7 +273,7 @@ function putMessage(out: ByteWriter, message: StoredMessage): void {
   const { properties, expiresAtMs } = message
   out.u8(message.qos | (properties === undefined ? 0 : 4) | (expiresAtMs === 0 ? 0 : 8))
   out.text(message.client)
-  if (expiresAtMs !== 0) out.u48(expiresAtMs)
+  if (expiresAtMs !== 0) out.u48(wallMs(expiresAtMs))
   if (properties !== undefined) out.data(properties)
   out.data(message.payload)
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
+import type { Durability } from '../../core/durability.ts'
 import type { Logger } from '../../core/ports.ts'
+import { steadyMs } from '../../core/steady-clock.ts'
 import { Batch } from './batch.ts'
 import { BatchWriting } from './batch-writing.ts'
 import type { NextNumbers } from './codec.ts'
@@ -12,7 +14,6 @@ import { type Level, lockStore, openStore } from './level-store.ts'
 import type {
   BodyRef,
   DeliveryRecord,
-  Durability,
   RestoredDelivery,
   RestoredSession,
   RestoredState,
@@ -45,7 +46,6 @@ export class Journal implements Ledger {
   onKept: () => void = () => {}
   readonly #level: Level | undefined
   readonly #writing: BatchWriting | undefined
-  #durability: Durability
   #restored: RestoredState | undefined
   #next: { session: number; body: number }
   #reservedTo: NextNumbers
@@ -80,11 +80,11 @@ export class Journal implements Ledger {
 
   private constructor(options: JournalOptions, level: Level | undefined, found: Found | undefined) {
     const { durability, log, counters } = options
-    this.#durability = durability
     this.#level = level
     if (level !== undefined && durability !== 'memory')
       this.#writing = new BatchWriting({
         level,
+        isSynced: durability === 'power',
         log,
         counters,
         onRefused: () => this.#flushed(Number.POSITIVE_INFINITY),
@@ -110,17 +110,6 @@ export class Journal implements Ledger {
 
   get kept(): number {
     return this.#kept
-  }
-
-  get durability(): Durability {
-    return this.#durability
-  }
-
-  /** Takes effect with the next batch. @returns false when it needs a new start: from `memory`, and to it */
-  changeDurability(durability: Durability): boolean {
-    if ((durability === 'memory') !== (this.#durability === 'memory')) return false
-    this.#durability = durability
-    return true
   }
 
   /** What was found at the start. Once: then it is the caller's alone. */
@@ -217,14 +206,13 @@ export class Journal implements Ledger {
   }
 
   async #run(writing: BatchWriting): Promise<void> {
-    const isSynced = (): boolean => this.#durability === 'power'
     let lastRecorded: number
     do {
       await nextTurn() // what else comes in this turn goes with it
       lastRecorded = this.#recorded
       const batch = this.#batch
       this.#batch = new Batch(batch.number + 1, this.#next.session)
-      if (!(await writing.write(batch, isSynced))) break
+      if (!(await writing.write(batch))) break
       this.#kept = batch.number
       this.#flushed(batch.number)
       this.onKept()
@@ -285,7 +273,7 @@ export class Journal implements Ledger {
       number,
       clientId,
       expirySeconds: neverSeconds,
-      disconnectedAtMs: Date.now(),
+      disconnectedAtMs: steadyMs(),
       will: undefined,
     }
     this.putSession(record)

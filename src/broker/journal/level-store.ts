@@ -5,7 +5,7 @@ import { DamselflyError, errnoOf, reasonOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports.ts'
 import { DiskReserve } from './disk-reserve.ts'
 import { causeOf, isLockedError } from './level-errors.ts'
-import { damagedTables } from './manifest.ts'
+import { damagedFiles } from './manifest.ts'
 import { type Found, NewerStoreError, Restoring } from './restoring.ts'
 import { clearAway, isHeldElsewhere, rebuildStore } from './salvage.ts'
 
@@ -94,8 +94,8 @@ function storePath(dataDir: string): string {
 }
 
 async function refuseDamaged(path: string): Promise<void> {
-  const [damaged] = await damagedTables(path)
-  if (damaged !== undefined) throw new Error(`its table ${damaged} is damaged`)
+  const [damaged] = await damagedFiles(path)
+  if (damaged !== undefined) throw new Error(`its file ${damaged} is damaged, or gone`)
 }
 
 /** @NOTE it begins to open at once */

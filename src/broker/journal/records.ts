@@ -1,8 +1,5 @@
 import type { QoS } from '../../core/message.ts'
 
-/** How much of a failure an acknowledged message survives: of the power, of this process, or of neither. */
-export type Durability = 'power' | 'crash' | 'memory'
-
 /** A message as it is kept. */
 export interface StoredMessage {
   readonly topic: string

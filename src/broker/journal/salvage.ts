@@ -3,17 +3,21 @@ import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { isLockedError } from './level-errors.ts'
 import { mendTable } from './tables.ts'
+import { mendLog } from './write-log.ts'
 
 /**
  * Rebuilds a damaged store out of what can be read of it, after a copy was made in `aside`.
- * @returns how many bytes of its tables are lost
+ * @returns how many bytes of its tables and logs are lost
  * @throws LevelDB's error, or a file's: then nothing is left to be saved
  */
 export async function rebuildStore(path: string, aside: string): Promise<number> {
   await copyAside(path, aside)
   let lostBytes = 0
-  for (const file of await readdir(path))
+  for (const file of await readdir(path)) {
     if (file.endsWith('.ldb')) lostBytes += await mendTable(join(path, file))
+    // @NOTE the repair does not look at its checksums
+    else if (file.endsWith('.log')) lostBytes += await mendLog(join(path, file))
+  }
   await ClassicLevel.repair(path)
   await rm(join(path, 'lost'), { recursive: true, force: true }) // what it could not read; the copy has it
   return lostBytes

@@ -32,10 +32,6 @@ export interface Will {
   readonly delaySeconds: number
   /** Those to forward, without their length and without Will Delay Interval; undefined for none. */
   readonly properties: Buffer | undefined
-  /** Seconds; -1 for none. */
-  readonly messageExpiryInterval: number
-  /** Where its four bytes begin in `properties`; -1 for none. */
-  readonly expiryAt: number
 }
 
 /**
@@ -129,12 +125,10 @@ function readWill(reader: Reader, bytes: Buffer, flags: number, level: ProtocolL
     retain: (flags & flag.willRetain) !== 0,
     delaySeconds: found.willDelayInterval,
     properties,
-    messageExpiryInterval: found.messageExpiryInterval,
-    expiryAt: found.expiryAt,
   }
 }
 
-/** Reads them without Will Delay Interval, and lets `found.expiryAt` count from their beginning. */
+/** Reads them without Will Delay Interval. */
 function readWillProperties(reader: Reader, bytes: Buffer, found: PublishProperties): Buffer | undefined {
   const size = reader.varint()
   const from = reader.at
@@ -142,8 +136,6 @@ function readWillProperties(reader: Reader, bytes: Buffer, found: PublishPropert
   const to = reader.at
   scanWillProperties(bytes, from, to, found)
   const { delayAt, delayEnd } = found
-  if (found.expiryAt !== -1)
-    found.expiryAt -= from + (delayAt !== -1 && delayAt < found.expiryAt ? delayEnd - delayAt : 0)
   const kept =
     delayAt === -1
       ? Buffer.from(bytes.subarray(from, to))

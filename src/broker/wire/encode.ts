@@ -1,4 +1,4 @@
-import { type AckType, type ProtocolLevel, packetType } from './packet-types.ts'
+import type { ProtocolLevel } from './packet-types.ts'
 import { type Properties, writeProperties } from './properties.ts'
 import { reasonCode } from './reason-codes.ts'
 import { putVarint, varintSize } from './varint.ts'
@@ -66,13 +66,6 @@ export function encodeDisconnect(code: number, properties: Properties = {}): Buf
   const block = writeProperties(properties)
   if (block.length > 1) return frame(0xe0, Buffer.of(code), block)
   return code === reasonCode.normalDisconnection ? Buffer.of(0xe0, 0) : Buffer.of(0xe0, 1, code)
-}
-
-/** PUBACK, PUBREC, PUBREL or PUBCOMP; a reason code other than 0 is for MQTT 5 only. */
-export function encodeAck(type: AckType, packetId: number, code: number): Buffer {
-  const first = (type << 4) | (type === packetType.pubrel ? 2 : 0)
-  if (code === reasonCode.success) return Buffer.of(first, 2, packetId >> 8, packetId & 255)
-  return Buffer.of(first, 3, packetId >> 8, packetId & 255, code)
 }
 
 function frame(first: number, ...parts: readonly Buffer[]): Buffer {

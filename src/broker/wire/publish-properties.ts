@@ -34,6 +34,19 @@ export function scanPublishProperties(
   scan(bytes, start, end, found, false)
 }
 
+/**
+ * The same for properties that were taken before, without their length: where their Message Expiry Interval is, and
+ * how long. One object for all: read it at once.
+ */
+export function expiryIn(
+  properties: Uint8Array,
+): Pick<PublishProperties, 'messageExpiryInterval' | 'expiryAt'> {
+  scan(properties, 0, properties.length, taken, false)
+  return taken
+}
+
+const taken = new PublishProperties()
+
 /** The same for the properties of a will. */
 export function scanWillProperties(
   bytes: Uint8Array,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { open, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, open, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ClassicLevel } from 'classic-level'
@@ -103,17 +103,73 @@ test('a log that ends early costs its last records only', async (context) => {
   assert.equal(restored.retained.length, 9)
 })
 
-test('a log of which a byte is wrong is told, with how much is lost', async (context) => {
+test('a wrong byte in a log costs the batch that it is in; a copy is set aside, and all else is saved', async (context) => {
+  for (const at of [0.02, 0.3, 0.5, 0.7, 0.9]) {
+    const dataDir = await tempFolder(context)
+    const { journal } = await openJournal(context, dataDir)
+    const payload = Buffer.alloc(1_000, 'x')
+    for (let i = 0; i < 200; i++) {
+      // some larger than a block of the log
+      journal.putRetained(
+        message(`${i}`, { payload: i % 20 === 7 ? Buffer.alloc(50_000, 'y') : payload }),
+        true,
+      )
+      await journal.flush()
+    }
+    await journal.close()
+    const [file] = await filesOf(dataDir, /\.log$/)
+    const { size } = await stat(file as string)
+    await flip(file as string, Math.floor(size * at))
+    const { restored, log, journal: next } = await openJournal(context, dataDir)
+    assert.equal(restored.retained.length, 199, JSON.stringify(log.lines))
+    for (const { payload: found } of restored.retained)
+      assert.ok([1_000, 50_000].includes(found.length) && found.every((byte) => byte === found[0]))
+    const [line] = log.having(saved)
+    assert.ok(Number(line?.fields['lostBytes']) >= 1_000)
+    assert.ok(Number(line?.fields['lostBytes']) < 60_000, JSON.stringify(line))
+    assert.equal((await asideOf(dataDir)).length, 1)
+    next.putRetained(message('after'), true)
+    await next.close()
+    const { restored: again, log: quiet } = await openJournal(context, dataDir)
+    assert.equal(again.retained.length, 200)
+    assert.deepEqual(quiet.lines, [])
+  }
+})
+
+test('a wrong byte in the last batch of a log, as a power cut may leave it, is told with how much is lost', async (context) => {
   const dataDir = await tempFolder(context)
   const { journal } = await openJournal(context, dataDir)
-  await queueOf(journal, 500)
-  await queueOf(journal, 500)
+  await queueOf(journal, 10)
+  await queueOf(journal, 10)
   await journal.close()
   const [file] = await filesOf(dataDir, /\.log$/)
-  await flip(file as string, 1_000)
-  const { log } = await openJournal(context, dataDir)
+  await flip(file as string, (await stat(file as string)).size - 10)
+  const { restored, log } = await openJournal(context, dataDir)
   const [line] = log.having('some of the store could not be read, and is lost')
   assert.ok(Number(line?.fields['unreadableBytes']) > 0, JSON.stringify(log.lines))
+  assert.equal(restored.sessions.length, 1)
+  assert.deepEqual(await asideOf(dataDir), [])
+})
+
+test('a log that ends with zeros, as a power cut may leave it, is not damaged', async (context) => {
+  const dataDir = await tempFolder(context)
+  const { journal } = await openJournal(context, dataDir)
+  await queueOf(journal, 10)
+  await journal.close()
+  const [file] = await filesOf(dataDir, /\.log$/)
+  await appendFile(file as string, Buffer.alloc(100_000))
+  const { restored, log } = await openJournal(context, dataDir)
+  assert.equal(restored.sessions[0]?.deliveries.length, 10)
+  assert.deepEqual(log.lines, [])
+})
+
+test('a store whose log is gone is told to be damaged, and a copy set aside', async (context) => {
+  const dataDir = await madeStore(context)
+  for (const file of await filesOf(dataDir, /\.log$/)) await rm(file)
+  const { restored, log } = await openJournal(context, dataDir)
+  assert.ok(tells(log, damaged) && tells(log, saved), JSON.stringify(log.lines))
+  assert.equal((await asideOf(dataDir)).length, 1)
+  assert.equal(restored.retained.length, count)
 })
 
 test('a wrong byte in a table costs the records of its block; what depends on those is dropped', async (context) => {

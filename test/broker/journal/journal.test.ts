@@ -242,20 +242,9 @@ test('with memory nothing is waited for, the folder is locked, and what is in it
   assert.equal(brief.recorded, before)
   await brief.flush()
   await assert.rejects(openJournal(context, dataDir), { code: 'STORE_FAILED', message: /another Damselfly/ })
-  assert.equal(brief.changeDurability('power'), false)
   await brief.close()
   const { sessions, retained } = await restoredFrom(context, dataDir)
   assert.deepEqual([sessions.length, sessions[0]?.deliveries.length, retained.length], [1, 3, 0])
-})
-
-test('how much it outlives may change between power and crash while it runs', async (context) => {
-  const { journal } = await openJournal(context, await tempFolder(context), 'crash')
-  assert.equal(journal.changeDurability('power'), true)
-  assert.equal(journal.durability, 'power')
-  assert.equal(journal.changeDurability('memory'), false)
-  journal.putRetained(message('a'))
-  await journal.flush()
-  assert.equal(journal.kept, 1)
 })
 
 for (const durability of ['power', 'memory'] as const) {

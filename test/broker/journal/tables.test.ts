@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ClassicLevel } from 'classic-level'
 import fc from 'fast-check'
-import { damagedTables } from '#src/broker/journal/manifest.js'
+import { damagedFiles } from '#src/broker/journal/manifest.js'
 import { isWholeTable, mendTable } from '#src/broker/journal/tables.js'
 import { tempFolder } from '../../support/temp-folder.js'
 
@@ -52,7 +52,7 @@ test('a mended table has all entries but those of the wrong block', async (conte
   const bytes = await readFile(path)
   bytes.fill(0, 10_000, 10_100)
   await writeFile(path, bytes)
-  assert.deepEqual(await damagedTables(join(path, '..')), [path.slice(path.lastIndexOf('/') + 1)])
+  assert.deepEqual(await damagedFiles(join(path, '..')), [path.slice(path.lastIndexOf('/') + 1)])
   assert.ok((await mendTable(path)) > 4_000)
   assert.equal(isWholeTable(await readFile(path)), true)
   assert.equal(await mendTable(path), 0, 'a whole one is left alone')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeAuth, decodeDisconnect, readAck } from '#src/broker/wire/acknowledgements.js'
-import { encodeAck, encodeDisconnect } from '#src/broker/wire/encode.js'
+import { encodeDisconnect } from '#src/broker/wire/encode.js'
 import { type AckType, packetType } from '#src/broker/wire/packet-types.js'
 import { writeProperties } from '#src/broker/wire/properties.js'
 import { packetId, propertiesOf } from '../../support/wire-arbitraries.js'
@@ -18,16 +18,12 @@ const auth = (hex: string) => among(Buffer.from(hex, 'hex'), decodeAuth)
 const names = ['puback', 'pubrec', 'pubrel', 'pubcomp'] as const
 const published = [0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99]
 const codes = { puback: published, pubrec: published, pubrel: [0x00, 0x92], pubcomp: [0x00, 0x92] }
-const firsts = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 }
 
 for (const name of names) {
   const type = packetType[name]
   test(`${name} carries the reason codes of its table and no others [MQTT-3.${type}.2-1]`, () => {
     for (let code = 0; code < 256; code++) {
-      const written = encodeAck(type, 0x1234, code)
-      assert.equal(written[0], firsts[name])
-      assert.equal(bodyOf(written).readUInt16BE(), 0x1234)
-      const read = () => readAckOf(type, bodyOf(written), true)
+      const read = () => readAckOf(type, bytes(u16(0x1234), code), true)
       if (codes[name].includes(code)) assert.equal(read(), code)
       else assert.throws(read, refusal(0x82))
     }

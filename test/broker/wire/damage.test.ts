@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { decodeAuth, decodeDisconnect, readAck } from '#src/broker/wire/acknowledgements.js'
 import { decodeConnect } from '#src/broker/wire/connect.js'
-import { encodeAck, encodeDisconnect } from '#src/broker/wire/encode.js'
+import { encodeDisconnect } from '#src/broker/wire/encode.js'
 import { writeProperties } from '#src/broker/wire/properties.js'
 import { ProtocolError } from '#src/broker/wire/protocol-error.js'
 import { decodeSubscribe, decodeUnsubscribe } from '#src/broker/wire/subscribe.js'
 import { damaged, data, propertiesOf, text, topic } from '../../support/wire-arbitraries.js'
-import { bytes, connectBytes } from '../../support/wire-client.js'
+import { bytes, connectBytes, u16 } from '../../support/wire-client.js'
 import { among, blockOf, bodyOf, subscribeBody, unsubscribeBody } from '../../support/wire-packets.js'
 
 const plain = { qos: 1, noLocal: false, retainAsPublished: true, retainHandling: 2 } as const
@@ -37,9 +37,7 @@ const subscribes = fc
 const unsubscribes = fc
   .tuple(filters, fc.boolean(), propertiesOf('unsubscribe'))
   .map(([some, isV5, properties]) => unsubscribeBody({ packetId: 1, filters: some }, isV5, properties))
-const acks = propertiesOf('puback').map((properties) =>
-  bytes(bodyOf(encodeAck(4, 77, 0x10)), writeProperties(properties)),
-)
+const acks = propertiesOf('puback').map((properties) => bytes(u16(77), 0x10, writeProperties(properties)))
 const disconnects = propertiesOf('disconnect').map((properties) => bodyOf(encodeDisconnect(4, properties)))
 const auths = propertiesOf('auth').map((properties) => bytes(0x18, writeProperties(properties)))
 

@@ -1,5 +1,5 @@
-import type { Logger } from '../core/ports.ts'
-import type { LinkState, RemoteBroker } from '../core/remote-broker.ts'
+import type { Logger } from '../../core/ports.ts'
+import type { LinkState, RemoteBroker } from '../../core/remote-broker.ts'
 import type { LinkFailure } from './link-failure.ts'
 
 /** What was said last: connected, away (it will come back), or a refusal, by its reason. */

@@ -1,8 +1,8 @@
-import type { Counters } from '../core/counters.ts'
-import { limits } from '../core/limits.ts'
-import type { OutgoingMessage, QoS } from '../core/message.ts'
-import type { Logger } from '../core/ports.ts'
-import { Repeats } from '../core/repeats.ts'
+import type { Counters } from '../../core/counters.ts'
+import { limits } from '../../core/limits.ts'
+import type { OutgoingMessage, QoS } from '../../core/message.ts'
+import type { Logger } from '../../core/ports.ts'
+import { Repeats } from '../../core/repeats.ts'
 
 /** A message that breaks the connection so often in a row is not sent once more. */
 const breaksMax = 5

@@ -1,7 +1,7 @@
-import type { Counters } from '../core/counters.ts'
-import { limits } from '../core/limits.ts'
-import type { Message } from '../core/message.ts'
-import { matchesFilter } from '../core/topics.ts'
+import type { Counters } from '../../core/counters.ts'
+import { limits } from '../../core/limits.ts'
+import type { Message } from '../../core/message.ts'
+import { matchesFilter } from '../../core/topics.ts'
 
 /** How long nothing more must come until what is there is all. */
 const quietMsMin = 250

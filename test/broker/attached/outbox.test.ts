@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Outbox, type OutboxMessage } from '#src/broker/outbox.js'
+import { Outbox, type OutboxMessage } from '#src/broker/attached/outbox.js'
 import { Counters } from '#src/core/counters.js'
 import { limits } from '#src/core/limits.js'
-import { MemoryLog } from '../support/memory-log.js'
+import { MemoryLog } from '../../support/memory-log.js'
 
 const overheadBytes = 64
 

@@ -1,5 +1,5 @@
-import { errnoOf, reasonOf } from '../core/errors.ts'
-import type { LimitName } from '../core/limits.ts'
+import { errnoOf, reasonOf } from '../../core/errors.ts'
+import type { LimitName } from '../../core/limits.ts'
 
 /** Why a connection could not be had, or ended. */
 export interface LinkFailure {

@@ -1,4 +1,4 @@
-import { filterCover, overlap } from '../core/filter-cover.ts'
+import { filterCover, overlap } from '../../core/filter-cover.ts'
 import type { Link } from './link.ts'
 
 export interface RemoteSubscriptionsParts {

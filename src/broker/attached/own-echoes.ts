@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Counters } from '../core/counters.ts'
-import { limits } from '../core/limits.ts'
+import type { Counters } from '../../core/counters.ts'
+import { limits } from '../../core/limits.ts'
 
 /** How long until a message of ours that has not come back is taken for lost. */
 const lostAfterMs = 60_000

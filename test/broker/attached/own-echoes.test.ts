@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OwnEchoes } from '#src/broker/own-echoes.js'
+import { OwnEchoes } from '#src/broker/attached/own-echoes.js'
 import { Counters } from '#src/core/counters.js'
 import { limits } from '#src/core/limits.js'
 

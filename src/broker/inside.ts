@@ -1,0 +1,176 @@
+import type { Duplex } from 'node:stream'
+import { Aedes } from 'aedes'
+import type { Counters } from '../core/counters.ts'
+import { reasonOf } from '../core/errors.ts'
+import type { Logger } from '../core/ports.ts'
+import { steadyMs } from '../core/steady-clock.ts'
+import type { Access } from './access.ts'
+import { Connection, type Ending } from './connection.ts'
+import { Doorkeeper } from './doorkeeper.ts'
+import type { Evictions } from './evictions.ts'
+import { House, type KeptLedger } from './house.ts'
+import { AedesHub } from './hub.ts'
+import { packetOf } from './hub-packet.ts'
+import type { RestoredState, StoredMessage } from './journal/records.ts'
+import { Publication } from './publication.ts'
+import { Reception } from './reception.ts'
+import { RetainedStore } from './retained-store.ts'
+import { Router } from './router.ts'
+import type { Session } from './session.ts'
+import { Sessions } from './sessions.ts'
+import { reasonCode } from './wire/reason-codes.ts'
+
+/** @NOTE aedes allows no more than this; `MAX_TOPIC_LEVELS` is ours, and checked before. */
+const aedesTopicLevelsMax = 100
+
+export interface InsideParts {
+  readonly ledger: KeptLedger
+  readonly access: Access
+  readonly evictions: Evictions
+  /** Whether an address is one of this machine's own. */
+  readonly isOwnAddress: (address: string) => boolean
+  readonly log: Logger
+  readonly counters: Counters
+  /** A client has been let in. */
+  readonly onWelcome: (connection: Connection) => void
+  /** A connection is over; its session is told next. */
+  readonly onEnded: (connection: Connection, ending: Ending) => void
+}
+
+/** The broker without its sockets, its clock and its disk, joined here and nowhere else. */
+export class Inside {
+  readonly hub: AedesHub
+  readonly router: Router
+  readonly retained: RetainedStore
+  readonly doorkeeper: Doorkeeper
+  readonly house: House
+  readonly sessions: Sessions
+  readonly #parts: InsideParts
+  readonly #aedes: Aedes
+  readonly #reception: Reception
+  readonly #connections = new Set<Connection>()
+
+  constructor(parts: InsideParts) {
+    this.#parts = parts
+    const { ledger, access, evictions, isOwnAddress, log, counters, onWelcome } = parts
+    this.router = new Router({ log, counters })
+    this.retained = new RetainedStore({ log, counters })
+    this.#aedes = new Aedes({
+      mq: this.router,
+      persistence: this.retained,
+      maxTopicLevels: aedesTopicLevelsMax,
+    })
+    this.hub = new AedesHub(this.#aedes, this.router, this.retained)
+    this.doorkeeper = new Doorkeeper({ access, log, counters })
+    this.house = new House({
+      aedes: this.#aedes,
+      router: this.router,
+      retained: this.retained,
+      ledger,
+      doorkeeper: this.doorkeeper,
+      counters,
+      log,
+      onEnded: (connection, ending) => this.#ended(connection, ending),
+    })
+    this.sessions = new Sessions({
+      house: this.house,
+      counters,
+      publishWill: (message, retain, session) => this.#publishWill(message, retain, session),
+      routeOf: (topic) => this.router.routeOf(topic),
+    })
+    this.#reception = new Reception({
+      house: this.house,
+      sessions: this.sessions,
+      evictions,
+      isOwnAddress,
+      tellFight: (fields, message) => log.warn(fields, message),
+      welcome: onWelcome,
+    })
+  }
+
+  /** Connections, of clients that were let in and of those that were not yet. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections
+  }
+
+  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
+  setAccess(access: Access): void {
+    this.doorkeeper.setAccess(access)
+    for (const connection of this.#connections) {
+      const { agreement } = connection
+      const verdict = agreement === undefined ? undefined : this.doorkeeper.mayStay(agreement.guest)
+      if (verdict === undefined || verdict.isAllowed) continue
+      const reason = `it may not stay, by the settings as they are now: ${verdict.reason}`
+      connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true })
+    }
+  }
+
+  get connections(): Iterable<Connection> {
+    return this.#connections
+  }
+
+  /** Begins with what was found on the disk; its clients are away. Once, and first. */
+  async start({ retained, sessions }: RestoredState): Promise<void> {
+    await this.#aedes.listen()
+    this.retained.restore(retained)
+    this.retained.ledger = this.#parts.ledger
+    this.sessions.restore(sessions, steadyMs())
+  }
+
+  /** Takes a stream of bytes for a client's connection. */
+  connect(stream: Duplex, address: string): Connection {
+    const connection = new Connection(stream, address, this.house, this.#onConnect)
+    this.#connections.add(connection)
+    return connection
+  }
+
+  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
+  setAccess(access: Access): void {
+    this.doorkeeper.setAccess(access)
+    for (const connection of this.#connections) {
+      const { agreement } = connection
+      const verdict = agreement === undefined ? undefined : this.doorkeeper.mayStay(agreement.guest)
+      if (verdict === undefined || verdict.isAllowed) continue
+      const reason = `it may not stay, by the settings as they are now: ${verdict.reason}`
+      connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true })
+    }
+  }
+
+  /** Looks whose time is up. */
+  tick(): void {
+    const nowMs = performance.now()
+    for (const connection of this.#connections) connection.checkTime(nowMs)
+    this.sessions.tick(steadyMs())
+  }
+
+  /** Tells the clients why, and ends everything. */
+  async close(ending: Ending): Promise<void> {
+    this.sessions.closeAll(ending)
+    for (const connection of [...this.#connections]) connection.close({ reason: ending.reason })
+    await this.stop()
+  }
+
+  /** Ends everything but the connections. */
+  async stop(): Promise<void> {
+    await new Promise<void>((resolve) => this.#aedes.close(resolve))
+    this.retained.close()
+  }
+
+  readonly #onConnect: Connection['onConnect'] = (connection, connect) =>
+    this.#reception.receive(connection, connect)
+
+  #ended(connection: Connection, ending: Ending): void {
+    this.#connections.delete(connection)
+    this.#parts.onEnded(connection, ending)
+    this.sessions.left(connection, ending)
+    this.#reception.ended(connection)
+  }
+
+  #publishWill(message: StoredMessage, retain: boolean, session: Session): void {
+    const { topic } = message
+    const publication = Publication.fromStored(message, this.router.routeOf(topic), retain, session)
+    this.#aedes.publish(packetOf(publication), (error) => {
+      if (error) this.#parts.log.error({ topic, reason: reasonOf(error) }, 'will not published')
+    })
+  }
+}

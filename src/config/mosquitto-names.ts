@@ -1,0 +1,21 @@
+/** What to do about a name of mosquitto.conf(5) that stands in `.env`, as people who come from there write it. */
+export const mosquittoNames: ReadonlyMap<string, string> = new Map([
+  ['LISTENER', 'PORT=1883, and BIND for the address'],
+  ['BIND_ADDRESS', 'BIND'],
+  ['BIND_INTERFACE', 'BIND'],
+  ['PASSWORD_FILE', 'MQTT_USERNAME and MQTT_PASSWORD: one name for all clients'],
+  ['ACL_FILE', 'no such line: who may connect may use every topic'],
+  ['CAFILE', 'no such line: there is no TLS here yet'],
+  ['CERTFILE', 'no such line: there is no TLS here yet'],
+  ['KEYFILE', 'no such line: there is no TLS here yet'],
+  ['PERSISTENCE', 'no such line: everything is kept, and DURABILITY says how well'],
+  ['PERSISTENCE_LOCATION', 'DATA_DIR'],
+  ['PERSISTENCE_FILE', 'DATA_DIR'],
+  ['AUTOSAVE_INTERVAL', 'no such line: what is acknowledged is kept, and DURABILITY says how well'],
+  ['MESSAGE_SIZE_LIMIT', 'MAX_PACKET_SIZE'],
+  ['MAX_INFLIGHT_BYTES', 'MAX_INFLIGHT_MESSAGES, or MAX_OUTPUT_BYTES'],
+  ['QUEUE_QOS0_MESSAGES', 'no such line: messages of QoS 0 never wait for a client that is away'],
+  ['SYS_INTERVAL', 'no such line: there is nothing below $SYS yet'],
+  ['LOG_TYPE', 'LOG_LEVEL'],
+  ['LOG_DEST', 'no such line: the log goes to standard output'],
+])
