@@ -105,10 +105,6 @@ export class Inside {
     }
   }
 
-  get connections(): Iterable<Connection> {
-    return this.#connections
-  }
-
   /** Begins with what was found on the disk; its clients are away. Once, and first. */
   async start({ retained, sessions }: RestoredState): Promise<void> {
     await this.#aedes.listen()
@@ -122,18 +118,6 @@ export class Inside {
     const connection = new Connection(stream, address, this.house, this.#onConnect)
     this.#connections.add(connection)
     return connection
-  }
-
-  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
-  setAccess(access: Access): void {
-    this.doorkeeper.setAccess(access)
-    for (const connection of this.#connections) {
-      const { agreement } = connection
-      const verdict = agreement === undefined ? undefined : this.doorkeeper.mayStay(agreement.guest)
-      if (verdict === undefined || verdict.isAllowed) continue
-      const reason = `it may not stay, by the settings as they are now: ${verdict.reason}`
-      connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true })
-    }
   }
 
   /** Looks whose time is up. */
