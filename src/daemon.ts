@@ -31,6 +31,9 @@ import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
 import { startWatchdog } from './system/watchdog.ts'
 
+/** How often the service manager is told that the store is still being opened. */
+const openingMs = 20_000
+
 /** How long rules may go on with what they have taken when the daemon stops. */
 const stopGraceMs = 5_000
 
@@ -144,6 +147,8 @@ export class Daemon {
     const statusTopic = `damselfly/${name}/status`
     setLimits(this.#settings.limits)
 
+    // a large store takes its time to open on a slow card: systemd is not to give up meanwhile
+    const opening = setInterval(() => manager.notify({ kind: 'starting', forMs: 3 * openingMs }), openingMs)
     const broker = await brokerDoor({
       settings: this.#settings,
       statusTopic,
@@ -151,7 +156,7 @@ export class Daemon {
       log,
       counters: this.#counters,
       onChange: () => this.#doorMoved(),
-    })
+    }).finally(() => clearInterval(opening))
     this.#broker = broker
     this.#ends.push(() => broker.close())
     const { hub } = broker

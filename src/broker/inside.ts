@@ -77,6 +77,7 @@ export class Inside {
       counters,
       publishWill: (message, retain, session) => this.#publishWill(message, retain, session),
       routeOf: (topic) => this.router.routeOf(topic),
+      shareOf: (filter) => this.router.shareOf(filter),
     })
     this.#reception = new Reception({
       house: this.house,

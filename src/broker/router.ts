@@ -11,7 +11,8 @@ import type { Publication } from './publication.ts'
 import { keyOf, Route, routeOfKey } from './route.ts'
 import { RouteCache } from './route-cache.ts'
 import { ShareGroup } from './share-group.ts'
-import type { Receiver } from './subscription.ts'
+import type { Receiver, Share } from './subscription.ts'
+import type { SharedFilter } from './wire/shared.ts'
 
 export interface RouterParts {
   readonly log: Logger
@@ -53,6 +54,11 @@ export class Router {
   constructor({ log, counters }: RouterParts) {
     this.#log = log
     this.#cache = new RouteCache(counters)
+  }
+
+  /** The members of a shared subscription, while there are some. */
+  shareOf({ share, filter }: SharedFilter): Share | undefined {
+    return this.#groups.get(`${share}/${filter}`)
   }
 
   /** Adds a subscriber. `filter` is valid; of a shared subscription it is what follows the share's name. */

@@ -8,7 +8,7 @@ import type { Publication } from './publication.ts'
 import { RetainedFeed } from './retained-feed.ts'
 import type { SessionHouse } from './session-house.ts'
 import { SessionSubscriptions } from './session-subscriptions.ts'
-import type { Receiver, Target } from './subscription.ts'
+import type { Receiver, Share, Target } from './subscription.ts'
 
 /** The client's side of a session, while it is connected. */
 export interface SessionClient {
@@ -253,6 +253,7 @@ export class Session implements Receiver {
     publication: Publication,
     order: number,
     { qos, retain, packetId, isReleased, identifiers }: DeliveryRecord,
+    share: Share | undefined,
   ): void {
     const target: Target = {
       receiver: this,
@@ -260,7 +261,7 @@ export class Session implements Receiver {
       noLocal: false,
       retainAsPublished: true,
       identifiers,
-      share: undefined,
+      share,
     }
     this.#nextOrder = Math.max(this.#nextOrder, order + 1)
     const item = new Outgoing(publication, qos, retain, target, order, this.#house.budget)

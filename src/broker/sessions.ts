@@ -5,11 +5,14 @@ import { steadyMs } from '../core/steady-clock.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
 import { Publication } from './publication.ts'
+import { RestoredShare } from './restored-share.ts'
 import { Session } from './session.ts'
 import type { SessionHouse } from './session-house.ts'
+import type { Share } from './subscription.ts'
 import type { Will } from './wire/connect.ts'
 import { expiryIn } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
+import type { SharedFilter } from './wire/shared.ts'
 
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
 const never = 0xffff_ffff
@@ -44,6 +47,7 @@ export interface SessionsParts {
   readonly publishWill: (message: StoredMessage, retain: boolean, session: Session) => void
   /** The route of a topic, for what is restored. */
   readonly routeOf: (topic: string) => Publication['route']
+  readonly shareOf: (filter: SharedFilter) => Share | undefined
 }
 
 /** All sessions by client identifier: who has one, who is away, whose time is up, whose will is due. */
@@ -195,6 +199,7 @@ export class Sessions {
       session.expirySeconds = record.expirySeconds
       session.disconnectedAtMs = leftAtMs(restored)
       for (const subscription of subscriptions) session.subscriptions.restore(subscription)
+      const shares = new RestoredShare(subscriptions)
       for (const { order, body, message, delivery } of deliveries) {
         let publication = publications.get(body)
         if (publication === undefined) {
@@ -202,7 +207,9 @@ export class Sessions {
           publication.body = body
           publications.set(body, publication)
         }
-        session.restore(publication, order, delivery)
+        const shared = shares.of(message.topic)
+        const share = shared === undefined ? undefined : this.#parts.shareOf(shared)
+        session.restore(publication, order, delivery, share)
       }
       session.restoreReceived(receivedIds)
       this.#byId.set(record.clientId, session)

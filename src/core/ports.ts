@@ -137,6 +137,8 @@ export interface ServiceManager {
 }
 
 export type ServiceState =
+  /** The start goes on: it may take so long from now. */
+  | { readonly kind: 'starting'; readonly forMs: number }
   | { readonly kind: 'ready'; readonly status: string }
   | { readonly kind: 'reloading' }
   | { readonly kind: 'stopping' }

@@ -91,6 +91,8 @@ class Systemd implements ServiceManager {
 
 function textOf(state: Exclude<ServiceState, { kind: 'watchdog' }>): string {
   switch (state.kind) {
+    case 'starting':
+      return `EXTEND_TIMEOUT_USEC=${state.forMs * 1_000}`
     case 'ready':
       return `READY=1\n${statusLine(state.status)}`
     case 'reloading':

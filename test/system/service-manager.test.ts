@@ -63,6 +63,8 @@ test('systemd hears of each state at a path', { skip }, async () => {
   assert.equal(await systemd.receive(), 'WATCHDOG=1')
   manager.notify({ kind: 'status', status: '3 rules' })
   assert.equal(await systemd.receive(), 'STATUS=3 rules')
+  manager.notify({ kind: 'starting', forMs: 60_000 })
+  assert.equal(await systemd.receive(), 'EXTEND_TIMEOUT_USEC=60000000')
   manager.notify({ kind: 'reloading' })
   assert.match(await systemd.receive(), /^RELOADING=1\nMONOTONIC_USEC=\d+$/)
   manager.notify({ kind: 'stopping' })

@@ -8,6 +8,7 @@ import { Batch } from './batch.ts'
 import { BatchWriting } from './batch-writing.ts'
 import type { NextNumbers } from './codec.ts'
 import type { Ledger } from './ledger.ts'
+import { setLegacyAside } from './legacy-aside.ts'
 import { type LegacySession, type LegacyState, legacyRange } from './legacy-state.ts'
 import { causeOf } from './level-errors.ts'
 import { type Level, lockStore, openStore } from './level-store.ts'
@@ -235,8 +236,9 @@ export class Journal implements Ledger {
 
   /** Brings what a version up to 0.2 wrote into our form, and removes it from where it was. */
   async #takeOver({ next, legacy }: Found, level: Level, log: Logger): Promise<void> {
-    if (next === undefined) {
-      // else it was taken over before, and only its removal did not succeed
+    if (next !== undefined) {
+      if (!(await keepAside(legacy, level, log))) return
+    } else {
       this.#restored = this.#rewrite(legacy)
       await this.flush()
       if (this.#kept === 0) return
@@ -286,6 +288,35 @@ export class Journal implements Ledger {
       deliveries.push({ order, body, message, delivery })
     }
     return { record, subscriptions, deliveries, receivedIds: [] }
+  }
+}
+
+/**
+ * Of a store that was taken over before: the earlier version ran again meanwhile, or the removal did not succeed. What is
+ * older cannot be told, so ours counts, and the other is kept in a file. @returns whether it is
+ */
+async function keepAside(legacy: LegacyState, level: Level, log: Logger): Promise<boolean> {
+  const sessions = [...legacy.sessions]
+  const fields = {
+    store: level.location,
+    retained: legacy.retained.length,
+    sessions: sessions.length,
+    messages: sessions.reduce((sum, { deliveries }) => sum + deliveries.length, 0),
+  }
+  if (fields.retained + fields.sessions === 0) return true
+  try {
+    const setAside = await setLegacyAside(level.location, legacy)
+    log.warn(
+      { ...fields, setAside },
+      'an earlier version wrote to the store since it was taken over: this is set aside, not used',
+    )
+    return true
+  } catch (error) {
+    log.warn(
+      { ...fields, reason: causeOf(error) },
+      'what an earlier version wrote to the store since it was taken over cannot be set aside: it stays, not used',
+    )
+    return false
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ClassicLevel } from 'classic-level'
@@ -109,7 +110,7 @@ test('what version 0.2 kept is taken over: retained messages, subscriptions, and
   await level.close()
 })
 
-test('old keys that are still there beside a store of ours are removed, not taken over again', async (context) => {
+test('what an earlier version wrote beside a store of ours is told and set aside, not taken over again', async (context) => {
   const dataDir = await legacyStore(context)
   const { journal, restored } = await openJournal(context, dataDir)
   journal.deleteRetained('house/door')
@@ -118,9 +119,24 @@ test('old keys that are still there beside a store of ours are removed, not take
   const [key, value] = entries.find(([name]) => name === 'retained:house/door') ?? entries[0]
   await level.put(key, Buffer.from(value, 'base64'))
   await level.close()
-  const again = await restoredFrom(context, dataDir)
+  const { journal: next, restored: again, log } = await openJournal(context, dataDir)
+  await next.close()
   assert.equal(again.retained.length, 1)
   assert.equal(again.sessions.length, restored.sessions.length)
+  const [line] = log.having(
+    'an earlier version wrote to the store since it was taken over: this is set aside, not used',
+  )
+  assert.deepEqual([line?.fields['retained'], line?.fields['sessions'], line?.fields['messages']], [1, 0, 0])
+  const [aside] = (await readdir(dataDir)).filter((name) => name.startsWith('broker.older-'))
+  assert.deepEqual(JSON.parse(await readFile(join(dataDir, String(aside)), 'utf8')), {
+    retain: true,
+    topic: 'house/door',
+    payload: Buffer.from('open').toString('base64'),
+    qos: 0,
+  })
+  const { journal: last, log: quiet } = await openJournal(context, dataDir)
+  await last.close()
+  assert.deepEqual(quiet.lines, [])
 })
 
 test('an old record that cannot be read is skipped, counted and told', async (context) => {
