@@ -163,7 +163,10 @@ export class Broker {
       log.info(cut(connection.toFields(ending)), 'client disconnected')
     else {
       counters.add('clients.failed')
-      const repeats = this.#repeats.admit(`${connection.address} ${ending.reasonCode}`)
+      // who takes too much is named, each of them; of what is malformed there may be any number
+      const isQuota = ending.reasonCode === reasonCode.quotaExceeded
+      const who = isQuota ? connection.session.clientId : connection.address
+      const repeats = this.#repeats.admit(`${ending.reasonCode} ${who}`)
       if (repeats !== undefined)
         log.warn({ ...cut(connection.toFields(ending)), ...repeats }, 'client disconnected')
     }

@@ -46,6 +46,7 @@ export class House implements ConnectionHouse {
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly budget: MemoryBudget
+  subscriptionBytes = 0
   #turn = 0
   #isTurnArmed = false
   readonly #parts: HouseParts

@@ -1,5 +1,6 @@
 import { limits } from '../core/limits.ts'
 import type { Connection } from './connection.ts'
+import { bytesOf } from './session-subscriptions.ts'
 import { decodeAuth, decodeDisconnect, readAck } from './wire/acknowledgements.ts'
 import { decodeConnect } from './wire/connect.ts'
 import { encodeSuback, encodeUnsuback } from './wire/encode.ts'
@@ -131,9 +132,11 @@ function refusalOf(connection: Connection, { filter, noLocal }: SubscribeRequest
     throw new ProtocolError(reasonCode.protocolError, 'No Local on a shared subscription') // [MQTT-3.8.3-4]
   const problem = doorkeeper.maySubscribe(guest, shared?.filter ?? filter)
   if (problem !== undefined) return problem.reasonCode
-  if (session.subscriptions.count < limits.subscriptionsMax || session.subscriptions.has(filter))
-    return undefined
-  counters.add('subscriptionsMax')
+  if (session.subscriptions.has(filter)) return undefined
+  const isTooMany = session.subscriptions.count >= limits.subscriptionsMax
+  const bytes = connection.house.subscriptionBytes + bytesOf(filter)
+  if (!isTooMany && bytes <= limits.subscriptionBytesMax) return undefined
+  counters.add(isTooMany ? 'subscriptionsMax' : 'subscriptionBytesMax')
   return reasonCode.quotaExceeded
 }
 

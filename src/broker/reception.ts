@@ -70,6 +70,12 @@ export class Reception {
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
       if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
+      if (!this.#parts.sessions.hasRoomFor(connect.will)) {
+        house.counters.add('willBytesMax')
+        const reason = 'the wills of all clients take too much memory'
+        house.doorkeeper.logRefusal({ client: clientId, address: guest.address, reason })
+        return refuse(level === 5 ? reasonCode.quotaExceeded : reasonCode.serverUnavailable, reason)
+      }
     }
     const keepAliveMax = limits.keepAliveSecondsMax
     const isTooLong = keepAliveMax < 65_535 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)

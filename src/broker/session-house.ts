@@ -11,6 +11,8 @@ export interface SessionHouse {
   readonly ledger: Ledger
   readonly retained: RetainedStore
   readonly budget: MemoryBudget
+  /** What the subscriptions of all sessions take, about. */
+  subscriptionBytes: number
   /** A message that waited for a session was dropped, for this bound was reached. */
   dropped(session: Session, bound: LimitName): void
   /** The time of a session was up, and messages waited in it. */

@@ -4,6 +4,14 @@ import type { SessionHouse } from './session-house.ts'
 import type { Receiver } from './subscription.ts'
 import { parseShared } from './wire/shared.ts'
 
+/** What a subscription takes beside its filter, about: measured with V8 of Node 20, with its place in the tree. */
+const subscriptionBytes = 1_000
+
+/** Bytes that a subscription takes, about. */
+export function bytesOf(filter: string): number {
+  return subscriptionBytes + filter.length
+}
+
 /** The subscriptions of one session, by their filter as it stands in SUBSCRIBE. */
 export class SessionSubscriptions {
   readonly #session: Receiver & { readonly number: number }
@@ -48,6 +56,7 @@ export class SessionSubscriptions {
     })
     this.#entries ??= new Map()
     this.#entries.set(record.filter, delivery)
+    this.#house.subscriptionBytes += bytesOf(record.filter)
     this.#house.hub.subscribe(filter, delivery, () => {})
   }
 
@@ -67,6 +76,7 @@ export class SessionSubscriptions {
     const delivery = this.#entries?.get(filter)
     if (delivery === undefined) return false
     this.#entries?.delete(filter)
+    this.#house.subscriptionBytes -= bytesOf(filter)
     this.#house.hub.unsubscribe(delivery.subscription.filter, delivery, () => {})
     return true
   }

@@ -1,4 +1,5 @@
 import type { Counters } from '../core/counters.ts'
+import { Fifo } from '../core/fifo.ts'
 import { limits } from '../core/limits.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import type { Connection, Ending } from './connection.ts'
@@ -23,6 +24,17 @@ const nearlyLongest = 0.95
 /** How long that may go on in one turn of the event loop, once there is no more than the bound. */
 const shedMs = 2
 
+/** What a will takes beside its bytes, about. */
+const willOverheadBytes = 300
+
+/** How long wills are published in one turn of the event loop. */
+const willsMsMax = 10
+
+interface DueWill {
+  readonly session: Session
+  readonly will: WillRecord
+}
+
 interface PendingWill {
   readonly will: WillRecord
   readonly atMs: number
@@ -46,6 +58,13 @@ export class Sessions {
   /** Those without a connection, the one that has been away longest first. */
   readonly #away = new Set<Session>()
   readonly #wills = new Map<Session, PendingWill>()
+  #willBytes = 0
+  /** Those that are due now, and have to wait for one of the next turns of the event loop. */
+  readonly #dueWills = new Fifo<DueWill>()
+  #isPublishing = false
+  #isWillTurnArmed = false
+  /** How long wills have been published in this turn. */
+  #willsMs = 0
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
@@ -55,6 +74,11 @@ export class Sessions {
   /** Clients that are connected. */
   get connectedCount(): number {
     return this.#connections.size
+  }
+
+  /** Whether there is room for one more will. */
+  hasRoomFor(will: Will): boolean {
+    return this.#willBytes + bytesOf(will) <= limits.willBytesMax
   }
 
   get count(): number {
@@ -109,6 +133,7 @@ export class Sessions {
   /** A client is there; its session is written down. */
   attach(session: Session, connection: Connection, will: Will | undefined): void {
     this.#connections.set(session, connection)
+    if (will !== undefined) this.#willBytes += bytesOf(will)
     session.attach(connection)
     this.#record(session, will === undefined ? undefined : recordOf(will, session.clientId))
   }
@@ -124,17 +149,18 @@ export class Sessions {
         ? undefined
         : recordOf(agreement.will, session.clientId)
     this.#connections.delete(session)
+    if (agreement.will !== undefined) this.#willBytes -= bytesOf(agreement.will)
     session.detach()
     session.disconnectedAtMs = now
     if (session.expirySeconds === 0) {
-      if (will !== undefined) this.#wills.set(session, { will, atMs: now })
+      if (will !== undefined) this.#putWill(session, { will, atMs: now })
       this.end(session)
       return
     }
     this.#away.add(session)
     const isLater = will !== undefined && will.delaySeconds > 0
     this.#record(session, isLater ? will : undefined)
-    if (isLater) this.#wills.set(session, { will, atMs: now + will.delaySeconds * 1_000 })
+    if (isLater) this.#putWill(session, { will, atMs: now + will.delaySeconds * 1_000 })
     else if (will !== undefined) this.#publishWill(session, will)
     this.#keepWithinBound()
   }
@@ -143,7 +169,7 @@ export class Sessions {
   tick(nowMs: number): void {
     for (const [session, { will, atMs }] of this.#wills) {
       if (nowMs < atMs) continue
-      this.#wills.delete(session)
+      this.#takeWill(session)
       this.#record(session, undefined)
       this.#publishWill(session, will)
     }
@@ -156,8 +182,7 @@ export class Sessions {
   end(session: Session): void {
     this.#byId.delete(session.clientId)
     this.#away.delete(session)
-    const pending = this.#wills.get(session)
-    this.#wills.delete(session)
+    const pending = this.#takeWill(session)
     session.end()
     if (pending !== undefined) this.#publishWill(session, pending.will)
   }
@@ -190,7 +215,7 @@ export class Sessions {
       this.#byId.set(record.clientId, session)
       const { will } = record
       if (will !== undefined)
-        this.#wills.set(session, { will, atMs: session.disconnectedAtMs + will.delaySeconds * 1_000 })
+        this.#putWill(session, { will, atMs: session.disconnectedAtMs + will.delaySeconds * 1_000 })
     }
     const byAge = [...this.#byId.values()].sort((a, b) => a.disconnectedAtMs - b.disconnectedAtMs)
     for (const session of byAge) this.#away.add(session)
@@ -200,6 +225,7 @@ export class Sessions {
   /** Ends all connections: the process stops. Wills that are due later are published after the next start, if then due. */
   closeAll(ending: Ending): void {
     for (const connection of [...this.#connections.values()]) connection.close(ending)
+    this.#publishDueWills(Number.POSITIVE_INFINITY)
   }
 
   #expire(session: Session): void {
@@ -245,14 +271,54 @@ export class Sessions {
     }
   }
 
+  #putWill(session: Session, pending: PendingWill): void {
+    this.#wills.set(session, pending)
+    this.#willBytes += bytesOf(pending.will.message)
+  }
+
+  #takeWill(session: Session): PendingWill | undefined {
+    const pending = this.#wills.get(session)
+    if (pending === undefined) return undefined
+    this.#wills.delete(session)
+    this.#willBytes -= bytesOf(pending.will.message)
+    return pending
+  }
+
   /** The client is back: its will is dropped, unless it was due before [MQTT-3.1.3-9]. */
   #settleWill(session: Session, nowMs: number): void {
-    const pending = this.#wills.get(session)
-    this.#wills.delete(session)
+    const pending = this.#takeWill(session)
     if (pending !== undefined && pending.atMs <= nowMs) this.#publishWill(session, pending.will)
   }
 
-  #publishWill(session: Session, { message, retain }: WillRecord): void {
+  /** At once, unless there are many of them: each may go to everybody, and end further connections. */
+  #publishWill(session: Session, will: WillRecord): void {
+    this.#dueWills.push({ session, will })
+    this.#publishDueWills(willsMsMax)
+  }
+
+  #publishDueWills(msMax: number): void {
+    if (this.#isPublishing) return
+    this.#isPublishing = true
+    const beganMs = performance.now() - this.#willsMs
+    try {
+      while (this.#dueWills.size > 0 && performance.now() - beganMs < msMax) {
+        const { session, will } = this.#dueWills.shift() as DueWill
+        this.#publishNow(session, will)
+      }
+    } finally {
+      this.#isPublishing = false
+    }
+    this.#willsMs = performance.now() - beganMs
+    if (this.#isWillTurnArmed) return
+    this.#isWillTurnArmed = true
+    setImmediate(() => {
+      this.#isWillTurnArmed = false
+      this.#willsMs = 0
+      if (this.#dueWills.size > 0) this.#publishDueWills(willsMsMax)
+    })
+  }
+
+  #publishNow(session: Session, { message, retain }: WillRecord): void {
     const { properties } = message
     const seconds = properties === undefined ? -1 : expiryIn(properties).messageExpiryInterval
     // [MQTT-3.1.3.2.4]: its lifetime begins when it is published
@@ -265,6 +331,15 @@ export class Sessions {
     const { number, clientId, expirySeconds, disconnectedAtMs } = session
     this.#parts.house.ledger.putSession({ number, clientId, expirySeconds, disconnectedAtMs, will })
   }
+}
+
+/** What a will takes, about. */
+function bytesOf({
+  topic,
+  payload,
+  properties,
+}: Pick<StoredMessage, 'topic' | 'payload' | 'properties'>): number {
+  return willOverheadBytes + topic.length + payload.length + (properties?.length ?? 0)
 }
 
 /** Whether its time is up: the one that was agreed with its client, also when there is less for others now. */

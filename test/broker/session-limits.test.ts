@@ -105,6 +105,46 @@ test('as many subscriptions as allowed are granted; one more is refused, a known
   await peer.subscribe('d', 1)
 })
 
+test('subscriptions of all sessions take as much memory as allowed; one more is refused, and there is room again', async (context) => {
+  setLimits({ subscriptionBytesMax: 3 * 1_001 })
+  const world = await brokerWorld(context)
+  const one = await peerAt(context, world)
+  const other = await peerAt(context, world)
+  await one.subscribe('a', 0)
+  await one.subscribe('b', 0)
+  await other.subscribe('a', 0)
+  await other.subscribe('a', 1)
+  assert.equal(world.counters.get('subscriptionBytesMax'), 0)
+  other.send(subscribeBytes(50, ['c', 1]))
+  assert.deepEqual([...(await other.take(9)).body], [0, 50, 0x80])
+  assert.equal(world.counters.get('subscriptionBytesMax'), 1)
+  await one.disconnect()
+  await until('it has gone', () => world.broker.sessionCount === 1)
+  await other.subscribe('c', 1)
+  await other.subscribe('d', 1)
+})
+
+test('wills take as much memory as allowed; a client whose will does not fit is refused, and there is room again', async (context) => {
+  setLimits({ willBytesMax: 2 * 1_301 })
+  const world = await brokerWorld(context)
+  const will = { topic: 'w', payload: Buffer.alloc(1_000) }
+  const first = await peerAt(context, world, { will })
+  await peerAt(context, world, { will })
+  assert.equal(world.counters.get('willBytesMax'), 0)
+  for (const [level, code] of [
+    [4, 3],
+    [5, 0x97],
+  ] as const) {
+    const refused = await WireClient.connect(context, world.port)
+    refused.send(connectBytes({ level, clientId: 'late', will }))
+    assert.equal((await refused.next()).body[1], code)
+  }
+  assert.equal(world.counters.get('willBytesMax'), 2)
+  await first.disconnect()
+  await until('it has gone', () => world.broker.clientCount === 1)
+  await peerAt(context, world, { will })
+})
+
 test('as many sessions as allowed wait for their clients; one more costs the one that has waited longest', async (context) => {
   setLimits({ sessionsMax: 3 })
   const world = await brokerWorld(context)
@@ -233,6 +273,44 @@ test('one that does not read is disconnected when too much waits for it, and nam
   assert.match(String(line?.fields['reason']), /it reads too slowly/)
   assert.equal(more.length, 0)
   assert.equal(broker.clientCount, 1)
+})
+
+test('each of those that do not read is named', async (context) => {
+  setLimits({ outputBytesMax: 64 * 1024 })
+  const world = await brokerWorld(context)
+  for (const clientId of ['frozen', 'stiff']) {
+    const peer = await peerAt(context, world, { clientId })
+    await peer.subscribe('t/#', 0)
+    peer.pause()
+  }
+  for (let sent = 0; world.counters.get('outputBytesMax') < 2; sent++) {
+    await world.broker.hub.publish({ topic: 't/a', payload: Buffer.alloc(32 * 1024) })
+    await sleep(0)
+    assert.ok(sent < 2_000, 'they were let go')
+  }
+  const names = world.log.having('client disconnected').map(({ fields }) => fields['client'])
+  assert.deepEqual(names.toSorted(), ['frozen', 'stiff'])
+})
+
+test('wills of many clients that go at once do not hold up the others, and all of them are published', async (context) => {
+  const world = await brokerWorld(context)
+  const heard: string[] = []
+  world.broker.hub.subscribe('w', ({ payload }) => {
+    const untilMs = performance.now() + 5 // it takes its time
+    while (performance.now() < untilMs);
+    heard.push(`${payload}`)
+  })
+  const names = numbers(0, 30)
+  for (const clientId of names)
+    await peerAt(context, world, { clientId, will: { topic: 'w', payload: clientId } })
+  const inTurns: number[] = []
+  await world.broker.listen([], 0) // all of them are disconnected
+  while (heard.length < names.length) {
+    inTurns.push(heard.length)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.deepEqual(heard.toSorted(), names.toSorted())
+  assert.ok(new Set(inTurns).size >= 5, `${inTurns}`)
 })
 
 test('messages of QoS 1 wait for one that does not read: it stays, and hears them all when it reads again', async (context) => {

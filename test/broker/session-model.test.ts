@@ -283,6 +283,6 @@ test('sessions lose nothing, repeat nothing, keep order, identifiers and windows
         await play.world.close()
       }
     }),
-    { numRuns: Number(process.env['SESSION_RUNS'] ?? 500), includeErrorInReport: true },
+    { numRuns: Number(process.env['SESSION_RUNS'] ?? 200), includeErrorInReport: true },
   )
 })
