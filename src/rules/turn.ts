@@ -4,7 +4,7 @@ export interface TurnTaker<Job> {
 }
 
 /** How long jobs may go on, one message after the other, before the event loop gets its turn. */
-const turnMs = 4
+const turnMs = 8
 /** Less than this is not worth a look at how long a turn takes. */
 const noticedMs = 0.25
 

@@ -19,6 +19,23 @@ test('what a session publishes reaches the house with topic, bytes, QoS and clie
   assert.ok(payload.buffer.byteLength <= 16, 'it does not hold the chunk in which it came')
 })
 
+test('a payload is told as text where it is UTF-8, U+FFFD and a byte order mark included, and not elsewhere', async (context) => {
+  const { hub } = await hubWorld(context)
+  const seen: (string | undefined)[] = []
+  hub.subscribe('a', ({ text }) => void seen.push(text))
+  for (const payload of [
+    '',
+    '{"v":1}',
+    'ä€😀',
+    '\ufffd',
+    '\ufeffx',
+    Buffer.from([0x61, 0xff]),
+    Buffer.from([0xc3]),
+  ])
+    await hub.publish({ topic: 'a', payload })
+  assert.deepEqual(seen, ['', '{"v":1}', 'ä€😀', '\ufffd', '\ufeffx', undefined, undefined])
+})
+
 test('what the house publishes reaches sessions, and its chain the house alone', async (context) => {
   const { hub, subscribe } = await hubWorld(context)
   const receiver = new TestReceiver()

@@ -59,3 +59,18 @@ test('an event decodes its payload once, and only when somebody looks', (context
   assert.equal(event.payload, event.payload)
   assert.equal(parse.mock.callCount(), 1)
 })
+
+test('an event takes the text that the hub tells, and asks for no bytes', () => {
+  const message: Message = {
+    topic: 't',
+    text: '{"v":1}',
+    get payload(): Uint8Array {
+      throw new Error('nobody needs the bytes')
+    },
+    qos: 0,
+    retain: false,
+    client: 'c',
+    chain: [],
+  }
+  assert.deepEqual(eventOf(message, { host: 'pi', ip: '' }).payload, { v: 1 })
+})
