@@ -5,12 +5,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { CrashClient } from './crash-client.mjs'
+import { freePort } from './systems/support.mjs'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -242,13 +242,4 @@ async function checkRetained() {
       failures.push(`${topic} retains "${value}", and not one of "${allowed.join('", "')}"`)
   }
   for (const topic of found.keys()) if (!states.has(topic)) failures.push(`${topic} is retained`)
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
 }
