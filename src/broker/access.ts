@@ -1,4 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { AccessList, User } from '../core/access.ts'
 import type { AllowAnonymous } from '../core/bind.ts'
 import { ownClientId } from '../core/message.ts'
 import type { Secret } from '../core/secret.ts'
@@ -6,12 +7,20 @@ import { suggestedCredentials } from '../core/suggested-credentials.ts'
 
 const useCredentials = 'give the client the MQTT_USERNAME and MQTT_PASSWORD that stand in .env'
 
-/** Who may connect. */
-export interface Access {
-  /** This Damselfly's name; another one that is attached to it needs one of its own. */
-  readonly name?: string
+/** Who may come in at a listener, and do what. */
+export interface ListenerAccess {
   readonly allowAnonymous: AllowAnonymous
   readonly credentials: { readonly username: string; readonly password: Secret } | undefined
+  readonly users?: readonly User[]
+  readonly acl?: AccessList | undefined
+}
+
+/** Who may connect, and do what. */
+export interface Access extends ListenerAccess {
+  /** This Damselfly's name; another one that is attached to it needs one of its own. */
+  readonly name?: string
+  /** By the name of the listener; one that is not here has what stands above. */
+  readonly listeners?: ReadonlyMap<string, ListenerAccess>
 }
 
 /** A client that asks to be let in. */
@@ -25,7 +34,8 @@ export interface Applicant {
 }
 
 export type Verdict =
-  | { readonly isAllowed: true }
+  /** `user` is who it is: nobody by name when undefined. */
+  | { readonly isAllowed: true; readonly user: string | undefined }
   | {
       readonly isAllowed: false
       /** Of MQTT 5, table 3-1: 0x85 client identifier not valid, 0x86 bad user name or password, 0x87 not authorized. */
@@ -58,7 +68,7 @@ export function judge(access: Access, applicant: Applicant): Verdict {
   const isRight =
     isSame(digestOf(applicant.username), username) &
     isSame(applicant.passwordDigest ?? digestOf(applicant.password ?? ''), password.reveal())
-  if (isRight === 1) return { isAllowed: true }
+  if (isRight === 1) return { isAllowed: true, user: username }
   return {
     isAllowed: false,
     reasonCode: 0x86,
@@ -69,7 +79,7 @@ export function judge(access: Access, applicant: Applicant): Verdict {
 
 function judgeAnonymous(access: Access, isLocal: boolean): Verdict {
   if (access.allowAnonymous === 'everyone' || (access.allowAnonymous === 'local' && isLocal))
-    return { isAllowed: true }
+    return { isAllowed: true, user: undefined }
   return { isAllowed: false, reasonCode: 0x87, reason: 'no user name given', remedy: remedyFor(access) }
 }
 

@@ -4,6 +4,7 @@ import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
+import { mainListener } from '../core/listener.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
@@ -13,6 +14,7 @@ import { Inside } from './inside.ts'
 import { Journal } from './journal/journal.ts'
 import { Listeners, type ListenFailure } from './listeners.ts'
 import { cut, plainAddress } from './log-fields.ts'
+import type { Peer } from './peer.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
 /** How often it is looked whose time is up: a keep alive of 1 s is over after 1.5 s. */
@@ -54,14 +56,13 @@ export class Broker {
   }
 
   private constructor(options: BrokerOptions, journal: Journal) {
-    const { access, isOwnAddress, log, counters } = options
+    const { access, log, counters } = options
     this.#options = options
     this.#journal = journal
     this.#inside = new Inside({
       ledger: journal,
       access,
       evictions: new Evictions(counters),
-      isOwnAddress,
       log,
       counters,
       onWelcome: (connection) => {
@@ -144,12 +145,17 @@ export class Broker {
       socket.on('error', () => {})
       return void socket.destroy()
     }
-    this.#unanswered.add(this.#inside.connect(socket, address))
+    this.#unanswered.add(this.#inside.connect(socket, this.#peerAt(address)))
     for (const oldest of this.#unanswered) {
       if (this.#unanswered.size <= limits.unansweredConnectionsMax) break
       counters.add('unansweredConnectionsMax')
       oldest.close({ reason: 'too many connections without CONNECT' })
     }
+  }
+
+  #peerAt(address: string): Peer {
+    const isLocal = this.#options.isOwnAddress(address)
+    return { address, listener: mainListener, isLocal, certificateUser: undefined, transport: 'mqtt' }
   }
 
   #ended(connection: Connection, ending: Ending): void {

@@ -9,6 +9,7 @@ import { HeldAnswers, packAck } from './held-answers.ts'
 import { MessageRate } from './message-rate.ts'
 import { Output } from './output.ts'
 import { handlePacket } from './packet-handlers.ts'
+import type { Peer } from './peer.ts'
 import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
@@ -74,7 +75,7 @@ export type OnConnect = (connection: Connection, connect: Connect) => void
  * allows, and writes once a turn. Whatever goes wrong with it ends it, and nothing else.
  */
 export class Connection implements SessionClient, FrameTaker {
-  readonly address: string
+  readonly peer: Peer
   level: ProtocolLevel | 0 = 0
   readonly output: Output
   readonly house: ConnectionHouse
@@ -107,9 +108,9 @@ export class Connection implements SessionClient, FrameTaker {
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
 
-  constructor(stream: Duplex, address: string, house: ConnectionHouse, onConnect: OnConnect) {
+  constructor(stream: Duplex, peer: Peer, house: ConnectionHouse, onConnect: OnConnect) {
     this.#stream = stream
-    this.address = address
+    this.peer = peer
     this.house = house
     this.onConnect = onConnect
     this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
@@ -117,6 +118,10 @@ export class Connection implements SessionClient, FrameTaker {
     stream.on('end', () => this.#over('the client closed the connection'))
     stream.on('close', () => this.#lost())
     stream.on('error', () => {}) // 'close' follows
+  }
+
+  get address(): string {
+    return this.peer.address
   }
 
   get isReady(): boolean {

@@ -11,13 +11,20 @@ export interface Guest {
   readonly clientId: string
   /** As people write it. */
   readonly address: string
+  /** As CONNECT says it: a claim. */
   readonly username: string | undefined
+  /** Who it is, once it has been let in; undefined: nobody by name. */
+  readonly user?: string | undefined
   /** Wanted by `mayConnect` alone: who keeps a guest keeps it without. */
   readonly password?: Uint8Array | undefined
   /** What `mayStay` knows the password by. */
   readonly passwordDigest?: Uint8Array | undefined
   /** Whether it comes from this machine. */
   readonly isLocal: boolean
+  /** The name of the listener that it came to. */
+  readonly listener?: string
+  /** The user that its certificate names: it is that user, and needs no password. */
+  readonly certificateUser?: string | undefined
 }
 
 /** Why a client may not publish or subscribe. */

@@ -12,6 +12,7 @@ import { House, type KeptLedger } from './house.ts'
 import { AedesHub } from './hub.ts'
 import { packetOf } from './hub-packet.ts'
 import type { RestoredState, StoredMessage } from './journal/records.ts'
+import type { Peer } from './peer.ts'
 import { Publication } from './publication.ts'
 import { Reception } from './reception.ts'
 import { RetainedStore } from './retained-store.ts'
@@ -27,8 +28,6 @@ export interface InsideParts {
   readonly ledger: KeptLedger
   readonly access: Access
   readonly evictions: Evictions
-  /** Whether an address is one of this machine's own. */
-  readonly isOwnAddress: (address: string) => boolean
   readonly log: Logger
   readonly counters: Counters
   /** A client has been let in. */
@@ -52,7 +51,7 @@ export class Inside {
 
   constructor(parts: InsideParts) {
     this.#parts = parts
-    const { ledger, access, evictions, isOwnAddress, log, counters, onWelcome } = parts
+    const { ledger, access, evictions, log, counters, onWelcome } = parts
     this.router = new Router({ log, counters })
     this.retained = new RetainedStore({ log, counters })
     this.#aedes = new Aedes({
@@ -83,7 +82,6 @@ export class Inside {
       house: this.house,
       sessions: this.sessions,
       evictions,
-      isOwnAddress,
       tellFight: (fields, message) => log.warn(fields, message),
       welcome: onWelcome,
     })
@@ -115,8 +113,8 @@ export class Inside {
   }
 
   /** Takes a stream of bytes for a client's connection. */
-  connect(stream: Duplex, address: string): Connection {
-    const connection = new Connection(stream, address, this.house, this.#onConnect)
+  connect(stream: Duplex, peer: Peer): Connection {
+    const connection = new Connection(stream, peer, this.house, this.#onConnect)
     this.#connections.add(connection)
     return connection
   }

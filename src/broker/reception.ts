@@ -21,7 +21,6 @@ export interface ReceptionParts {
   readonly house: ConnectionHouse
   readonly sessions: Sessions
   readonly evictions: Evictions
-  readonly isOwnAddress: (address: string) => boolean
   readonly tellFight: (fields: object, message: string) => void
   readonly welcome: (connection: Connection) => void
 }
@@ -61,12 +60,15 @@ export class Reception {
       address: connection.address,
       username: connect.username,
       password: connect.password,
-      isLocal: this.#parts.isOwnAddress(connection.address),
+      isLocal: connection.peer.isLocal,
+      listener: connection.peer.listener,
+      certificateUser: connection.peer.certificateUser,
     }
     const verdict = house.doorkeeper.mayConnect(guest)
     if (!verdict.isAllowed) return refuse(verdict.reasonCode, verdict.reason)
     const { password, ...rest } = guest
-    const known: Guest = password === undefined ? rest : { ...rest, passwordDigest: digestOf(password) }
+    const { user } = verdict
+    const known: Guest = { ...rest, user, ...(password && { passwordDigest: digestOf(password) }) }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
       if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)

@@ -1,4 +1,5 @@
 import type { ExpressionCompiler } from '../core/expression.ts'
+import { type Listener, mainListener } from '../core/listener.ts'
 import { commandProblem, isOutput, type Pin } from '../core/pin.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
@@ -8,7 +9,7 @@ import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } 
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { readRules } from './rules.ts'
-import { readScalars } from './scalars.ts'
+import { readScalars, type Scalars } from './scalars.ts'
 import { readSensors } from './sensors.ts'
 import type { Settings } from './settings.ts'
 import { type Environment, readVariables } from './variables.ts'
@@ -65,7 +66,22 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
   problems.throwIfAny(warnings)
   const files = [variables.file, yamlPath(scalars.configDir)]
-  return { settings: { ...scalars, pins, sensors, rules, files }, warnings: warnings.sorted() }
+  const access = { users: [], acl: undefined }
+  const listeners = [mainListenerOf(scalars, access)]
+  return {
+    settings: { ...scalars, ...access, listeners, pins, sensors, rules, files },
+    warnings: warnings.sorted(),
+  }
+}
+
+/** What `BIND`, `PORT` and `ALLOW_ANONYMOUS` define. */
+function mainListenerOf(
+  { bind, port, allowAnonymous, credentials }: Scalars,
+  { users, acl }: Pick<Settings, 'users' | 'acl'>,
+): Listener {
+  const where = { kind: 'tcp', bind, port } as const
+  const plain = { webSocket: undefined, tls: undefined, connectionsMax: undefined }
+  return { name: mainListener, where, ...plain, allowAnonymous, credentials, users, acl }
 }
 
 /** The pins by name; undefined for one with mistakes, of which only the name is known. */

@@ -1,6 +1,8 @@
+import type { AccessList, User } from '../core/access.ts'
 import type { AllowAnonymous, Bind } from '../core/bind.ts'
 import type { Durability } from '../core/durability.ts'
 import type { LimitName } from '../core/limits.ts'
+import type { Listener } from '../core/listener.ts'
 import type { Pin, Sensor } from '../core/pin.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
 import type { Rule } from '../core/rule.ts'
@@ -34,6 +36,12 @@ export interface Settings {
   readonly durability: Durability
   /** The bounds that are set; the others have their defaults. */
   readonly limits: Readonly<Partial<Record<LimitName, number>>>
+  /** The file of users, as far as there is one. */
+  readonly users: readonly User[]
+  /** Undefined without a file `acl`: everybody may publish and subscribe whatever there is. */
+  readonly acl: AccessList | undefined
+  /** Every way in, that of `BIND` and `PORT` first. */
+  readonly listeners: readonly Listener[]
   readonly pins: readonly Pin[]
   readonly sensors: readonly Sensor[]
   readonly rules: readonly Rule[]

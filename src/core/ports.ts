@@ -1,6 +1,7 @@
 import type { ActionDefinition } from './action.ts'
 import type { AllowAnonymous, Bind } from './bind.ts'
 import type { Event } from './event.ts'
+import type { Listener } from './listener.ts'
 import type { Message, OutgoingMessage } from './message.ts'
 import type { PinCommand, PinValue } from './pin.ts'
 import type { LinkState, RemoteBroker } from './remote-broker.ts'
@@ -72,6 +73,8 @@ export interface DoorSettings {
   readonly allowAnonymous: AllowAnonymous
   readonly credentials: { readonly username: string; readonly password: Secret } | undefined
   readonly remote: RemoteBroker | undefined
+  /** Every way in, that of `BIND` and `PORT` first. */
+  readonly listeners: readonly Listener[]
 }
 
 export interface DoorState {

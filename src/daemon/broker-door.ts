@@ -1,6 +1,7 @@
+import type { Access } from '../broker/access.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Counters } from '../core/counters.ts'
-import type { BrokerDoor, Logger } from '../core/ports.ts'
+import type { BrokerDoor, DoorSettings, Logger } from '../core/ports.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
 import { lockDataDir } from '../system/data-dir-lock.ts'
 import { Doors } from '../system/doors.ts'
@@ -35,7 +36,7 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
   const broker = await Broker.open({
     dataDir,
     durability: settings.durability,
-    access: settings,
+    access: accessOf(settings),
     isOwnAddress: ownAddressCheck(),
     log,
     counters,
@@ -55,11 +56,20 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     },
     open: ({ bind, port }) => doors.apply(bind, port),
     apply: async (next) => {
-      broker.setAccess(next)
+      broker.setAccess(accessOf(next))
       await doors.apply(next.bind, next.port)
     },
     settle: async () => await doors[Symbol.asyncDispose](),
     close: () => broker.close(),
+  }
+}
+
+function accessOf({ name, allowAnonymous, credentials, listeners }: DoorSettings): Access {
+  return {
+    name,
+    allowAnonymous,
+    credentials,
+    listeners: new Map(listeners.map((listener) => [listener.name, listener])),
   }
 }
 

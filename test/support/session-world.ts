@@ -162,7 +162,6 @@ export class SessionWorld {
       ledger,
       access: { allowAnonymous: 'local', credentials: undefined },
       evictions: new NoFights(counters),
-      isOwnAddress: () => true,
       log,
       counters,
       onWelcome: () => {},
@@ -189,7 +188,13 @@ export class SessionWorld {
 
   connect(): Line {
     const line = new Line()
-    this.#inside.connect(line, '127.0.0.1')
+    this.#inside.connect(line, {
+      address: '127.0.0.1',
+      listener: 'main',
+      isLocal: true,
+      certificateUser: undefined,
+      transport: 'mqtt',
+    })
     return line
   }
 

@@ -483,7 +483,15 @@ test('over TLS: trusted authorities only, and a port without TLS is told', {
 })
 
 function settingsFor(remote: RemoteBroker): DoorSettings {
-  return { name: 'test', bind: [], port: 1883, allowAnonymous: 'local', credentials: undefined, remote }
+  return {
+    name: 'test',
+    bind: [],
+    port: 1883,
+    allowAnonymous: 'local',
+    credentials: undefined,
+    listeners: [],
+    remote,
+  }
 }
 
 /** As `mosquitto_passwd` writes it: PBKDF2 with SHA-512. */
