@@ -43,7 +43,7 @@ export class HomeAssistant {
   #model: string | undefined
   /** What the machine has told of itself since the start. */
   #fields: readonly TelemetryField[] = []
-  /** Whether Home Assistant has shown itself. */
+  /** Whether Home Assistant has shown itself, or was told of us. */
   #isSeen = false
   /** The platforms of what it was told of, by key. */
   #told: ReadonlyMap<string, string> = new Map()
@@ -182,6 +182,7 @@ export class HomeAssistant {
     if (!(await this.#publish(topic, message))) return
     this.#message = message
     this.#told = told
+    this.#isSeen ||= message !== '' // as the next process would find it
     if (message === '') this.#options.log.info({ topic }, 'Home Assistant is told that there is nothing')
     else if (isNew)
       this.#options.log.info({ topic, entities: told.size }, 'Home Assistant is told what there is')
