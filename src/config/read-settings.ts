@@ -1,5 +1,6 @@
 import type { User } from '../core/access.ts'
 import type { ExpressionCompiler } from '../core/expression.ts'
+import { homeAssistantDefaults } from '../core/home-assistant.ts'
 import { type Listener, mainListener } from '../core/listener.ts'
 import { commandProblem, isOutput, type Pin } from '../core/pin.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
@@ -7,6 +8,7 @@ import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { SchemaFacts } from '../core/schema.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
+import { readHomeAssistant } from './home-assistant.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { shownPath } from './read-file.ts'
@@ -15,6 +17,7 @@ import { readScalars, type Scalars, warnOfNobody } from './scalars.ts'
 import { readSensors } from './sensors.ts'
 import type { Settings } from './settings.ts'
 import { readUsersFile, usersPath } from './users-file.ts'
+import { readTelemetry } from './telemetry.ts'
 import { type Environment, readVariables } from './variables.ts'
 import type { Tree } from './yaml-tree.ts'
 
@@ -71,12 +74,21 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const { remote, allowAnonymous } = scalars
   if (remote === undefined && allowAnonymous === 'nobody' && users.length === 0)
     warnOfNobody(variables, warnings)
+  const telemetry = isReadable ? readTelemetry(yaml.telemetry?.value, yaml.reader) : undefined
+  const named = {
+    pins,
+    pinNames: namesIn(yaml?.pins?.value),
+    sensorNames: namesIn(yaml?.sensors?.value),
+  }
+  const homeAssistant = isReadable
+    ? readHomeAssistant(yaml.homeAssistant?.value, named, yaml.reader)
+    : homeAssistantDefaults
   problems.throwIfAny(warnings)
   const files = [variables.file, yamlPath(scalars.configDir), usersPath(scalars.configDir)]
   const access = { users, acl: undefined }
   const listeners = [mainListenerOf(scalars, access)]
   return {
-    settings: { ...scalars, ...access, listeners, pins, sensors, rules, files },
+    settings: { ...scalars, ...access, listeners, pins, sensors, telemetry, homeAssistant, rules, files },
     warnings: warnings.sorted(),
   }
 }
@@ -111,8 +123,12 @@ function mainListenerOf(
 
 /** The pins by name; undefined for one with mistakes, of which only the name is known. */
 function namedPins(tree: Tree | undefined, pins: readonly Pin[]): ReadonlyMap<string, Pin | undefined> {
-  const names = tree?.kind === 'map' ? [...tree.entries.keys()] : []
-  return new Map(names.map((name) => [name, pins.find((pin) => pin.name === name)]))
+  return new Map(namesIn(tree).map((name) => [name, pins.find((pin) => pin.name === name)]))
+}
+
+/** All names below a key, those with mistakes included. */
+function namesIn(tree: Tree | undefined): readonly string[] {
+  return tree?.kind === 'map' ? [...tree.entries.keys()] : []
 }
 
 async function readAllRules(

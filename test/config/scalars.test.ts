@@ -53,6 +53,15 @@ test('without any variable every setting has its default', async () => {
     ],
     pins: [],
     sensors: [],
+    telemetry: undefined,
+    homeAssistant: {
+      mode: 'auto',
+      prefix: 'homeassistant',
+      name: undefined,
+      area: undefined,
+      pins: new Map(),
+      sensors: new Map(),
+    },
     rules: [],
     files: [`${cwd}/.env`, `${cwd}/config/damselfly.yaml`, `${cwd}/config/users`],
   })
