@@ -31,6 +31,7 @@ import { Sensors } from './sensors/sensors.ts'
 import { Telemetry } from './sensors/telemetry.ts'
 import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
+import { Mdns } from './system/mdns.ts'
 import { startWatchdog } from './system/watchdog.ts'
 
 /** How often the service manager is told that the store is still being opened. */
@@ -86,6 +87,7 @@ export class Daemon {
   #pulses: PulseCounters | undefined
   #broker: BrokerDoor | undefined
   #presence: Presence | undefined
+  #mdns: Mdns | undefined
   #running: Running | undefined
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
@@ -227,6 +229,7 @@ export class Daemon {
 
     this.#ends.push(() => broker.settle())
     await broker.open(this.#settings)
+    await this.#openMdns()
 
     const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
     const limitsReport = startLimitsReport(this.#counters, log)
@@ -256,6 +259,16 @@ export class Daemon {
     await telemetry.start(this.#settings.telemetry)
     await homeAssistant.start(this.#settings)
     return { telemetry, homeAssistant }
+  }
+
+  /** A broker elsewhere tells of itself. */
+  async #openMdns(): Promise<void> {
+    const { lan, log } = this.#parts
+    if (this.#settings.remote !== undefined) return
+    const mdns = new Mdns({ lan, log, counters: this.#counters, version: version() })
+    this.#mdns = mdns
+    this.#ends.push(() => mdns[Symbol.asyncDispose]())
+    await mdns.apply(this.#settings)
   }
 
   async #openControl(): Promise<void> {
@@ -318,6 +331,7 @@ export class Daemon {
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
+    await this.#mdns?.apply(next)
     await this.#pins.apply(next.pins)
     this.#pulses?.apply()
     // steps know the outputs and what they understand: with others, every rule is new

@@ -126,6 +126,14 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
   addUserCommands(program)
 
   program
+    .command('discover')
+    .description('list the brokers that tell of themselves on this network; exit code 1 when there are none')
+    .option('--seconds <seconds>', 'how long to listen for them', '3')
+    .option('--json', 'as a JSON list')
+    .addHelpText('after', '\nExample:\n  damselfly discover')
+    .action(async (options) => (await import('./discover.ts')).discover(options))
+
+  program
     .command('schema')
     .description('print the JSON Schema of damselfly.yaml, for editors')
     .action(async () => (await import('./schema.ts')).schema())

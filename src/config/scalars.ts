@@ -90,6 +90,7 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
       oneOf<Durability>({ power: 'power', crash: 'crash', memory: 'memory' }),
       'power',
     ),
+    mdns: read('MDNS', oneOf<boolean>({ on: true, off: false }), true),
     limits,
   }
 }
@@ -97,7 +98,7 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
 /** What is about the broker of our own says nothing when there is none. */
 function warnOfIdle(variables: Variables, warnings: ProblemList): void {
   const bounds = limitKeys.filter(({ isForAttached }) => isForAttached !== true).map(({ key }) => key)
-  for (const name of ['BIND', 'PORT', 'ALLOW_ANONYMOUS', 'DURABILITY', ...bounds] as const) {
+  for (const name of ['BIND', 'PORT', 'ALLOW_ANONYMOUS', 'DURABILITY', 'MDNS', ...bounds] as const) {
     const variable = variables.get(name)
     if (variable === undefined) continue
     warnings.add({

@@ -36,6 +36,8 @@ export interface Settings {
   readonly logLevel: LogLevel
   readonly logFormat: 'pretty' | 'json'
   readonly durability: Durability
+  /** Whether the LAN can find the broker by mDNS. */
+  readonly mdns: boolean
   /** The bounds that are set; the others have their defaults. */
   readonly limits: Readonly<Partial<Record<LimitName, number>>>
   /** The file of users, as far as there is one. */

@@ -187,6 +187,14 @@ export const limitDefaults = {
   guessersRemembered: 1_000,
   /** Refusals that wait because too many guesses were wrong; beyond it the oldest is sent. */
   delayedRefusalsMax: 256,
+  /** Bytes of a packet of multicast DNS; a larger one is not read (RFC 6762 has nearly the same). */
+  mdnsBytesMax: 9 * 1024,
+  /** Questions and records in one packet of multicast DNS; one with more is not read. */
+  mdnsRecordsMax: 256,
+  /** Packets of multicast DNS a second that are read; the others are dropped. */
+  mdnsPacketRateMax: 200,
+  /** Brokers that a search finds; further ones are not told. */
+  brokersFoundMax: 100,
 
   /** Messages that wait in one registration of the library; beyond it the oldest is dropped. */
   clientQueueMessagesMax: 10_000,

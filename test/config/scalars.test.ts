@@ -35,6 +35,7 @@ test('without any variable every setting has its default', async () => {
     logLevel: 'info',
     logFormat: 'json',
     durability: 'power',
+    mdns: true,
     limits: {},
     users: [],
     acl: undefined,
