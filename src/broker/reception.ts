@@ -51,6 +51,8 @@ export class Reception {
       connection.refuse(level, code, reason, connect.properties.maximumPacketSize)
     if (connect.properties.authenticationMethod !== undefined) {
       const reason = `the authentication method "${connect.properties.authenticationMethod}" is not known here`
+      house.counters.add('clients.refused')
+      house.doorkeeper.logRefusal({ client: connect.clientId, address: connection.address, reason })
       return refuse(reasonCode.badAuthenticationMethod, reason) // [MQTT-4.12.0-1]
     }
     const isAssigned = connect.clientId === ''
@@ -174,6 +176,7 @@ export class Reception {
       guest,
       session,
       level,
+      cleanStart,
       will: connect.will,
       keepAliveSeconds,
       receiveMaximum: Math.min(

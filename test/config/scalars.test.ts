@@ -35,6 +35,8 @@ test('without any variable every setting has its default', async () => {
     logLevel: 'info',
     logFormat: 'json',
     durability: 'power',
+    systemIntervalMs: 10_000,
+    http: undefined,
     limits: {},
     users: [],
     acl: undefined,
