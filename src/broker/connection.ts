@@ -15,6 +15,7 @@ import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
 import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
+import { Traffic } from './traffic.ts'
 import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
@@ -42,6 +43,7 @@ export interface Agreement {
   readonly guest: Guest
   readonly session: Session
   readonly level: ProtocolLevel
+  readonly cleanStart: boolean
   readonly will: Will | undefined
   /** Seconds after which a silent client is taken for gone; 0 for never. */
   readonly keepAliveSeconds: number
@@ -63,7 +65,7 @@ export interface Ending {
   readonly reason: string
   /** The client took leave with DISCONNECT: no will. */
   readonly isRegular?: boolean
-  /** The settings let it in no longer. */
+  /** The owner wants it so: the settings let it in no longer, or it was kicked. */
   readonly isRevoked?: boolean
 }
 
@@ -78,6 +80,9 @@ export class Connection implements SessionClient, FrameTaker {
   readonly peer: Peer
   level: ProtocolLevel | 0 = 0
   readonly output: Output
+  readonly traffic = new Traffic()
+  /** When it was let in, ms since 1970. */
+  connectedAtMs = 0
   readonly house: ConnectionHouse
   /** Answers its first packet. */
   readonly onConnect: OnConnect
@@ -115,7 +120,7 @@ export class Connection implements SessionClient, FrameTaker {
     this.peer = peer
     this.house = house
     this.onConnect = onConnect
-    this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
+    this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump(), this.traffic)
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
     stream.on('close', () => this.#lost())
@@ -177,7 +182,10 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#agreement !== undefined && first >> 4 === 3) {
       this.#messages++
       ;(this.#publishReader as PublishReader).read(bytes, start, at, end, first)
-    } else handlePacket(this, bytes, at, end, first)
+    } else {
+      this.traffic.packetsReceived++
+      handlePacket(this, bytes, at, end, first)
+    }
   }
 
   tooLarge(bytes: number, first: number): never {
@@ -244,6 +252,10 @@ export class Connection implements SessionClient, FrameTaker {
       this.#turnBytes = 0
     }
     this.#turnBytes += bytes
+    const { traffic } = this
+    traffic.bytesReceived += bytes
+    traffic.packetsReceived += this.#messages
+    traffic.publishesReceived += this.#messages
     if (this.#turnBytes > limits.turnBytesMax) {
       this.pause(pauseReason.turn)
       this.house.nextTurn(this)
@@ -334,6 +346,7 @@ export class Connection implements SessionClient, FrameTaker {
   agree(agreement: Agreement): void {
     this.#agreement = agreement
     this.#attendedBytes = 0
+    this.connectedAtMs = Date.now()
     this.level = agreement.level
     this.#publishReader = new PublishReader(this, this.house)
     this.#chargeHeld()
@@ -375,6 +388,8 @@ export class Connection implements SessionClient, FrameTaker {
           bytes[idAt] = packetId >> 8
           bytes[idAt + 1] = packetId
         }
+        this.traffic.publishesSent++
+        this.traffic.publishBytesSent += publication.payloadLength
         this.#checkOutput()
         return true
       }
@@ -419,6 +434,8 @@ export class Connection implements SessionClient, FrameTaker {
     }
     if (isV5 && form.expiryAt !== -1) lowerU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
     if (payload !== undefined) this.output.writeShared(payload)
+    this.traffic.publishesSent++
+    this.traffic.publishBytesSent += publication.payloadLength
     this.#checkOutput()
     return true
   }
