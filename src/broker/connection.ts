@@ -99,7 +99,7 @@ export class Connection implements SessionClient, FrameTaker {
   /** Why reading is paused, as bits. */
   #pauses = 0
   /** When a byte came last, or the connection before CONNECT. */
-  #heardAtMs = performance.now()
+  #heardAtMs: number
   #turn = -1
   #turnBytes = 0
   /** Since `#takeTurn` looked last. */
@@ -108,12 +108,26 @@ export class Connection implements SessionClient, FrameTaker {
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
 
-  constructor(stream: Duplex, peer: Peer, house: ConnectionHouse, onConnect: OnConnect) {
+  /** @param sinceMs when it was accepted, by `performance.now`: CONNECT is due from then on */
+  constructor(
+    stream: Duplex,
+    peer: Peer,
+    house: ConnectionHouse,
+    onConnect: OnConnect,
+    sinceMs: number = performance.now(),
+  ) {
+    this.#heardAtMs = sinceMs
     this.#stream = stream
     this.peer = peer
     this.house = house
     this.onConnect = onConnect
-    this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
+    const isPlain = peer.transport === 'mqtt' || peer.transport === 'unix'
+    this.output = new Output(
+      stream,
+      house.budget,
+      () => this.#agreement?.session.pump(),
+      isPlain ? undefined : { onOverdue: () => this.#checkOutput() },
+    )
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
     stream.on('close', () => this.#lost())
@@ -216,8 +230,9 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   #lost(): void {
+    if (this.#isClosed) return this.output.discard() // our last words have not gone
     // @NOTE the stream of a connection that was reset does not tell what it has read while it was paused
-    const rest: Buffer | null = this.#isClosed ? null : this.#stream.read()
+    const rest: Buffer | null = this.#stream.read()
     if (rest !== null) this.#receive(rest)
     this.#over('the connection was lost')
   }
@@ -419,7 +434,7 @@ export class Connection implements SessionClient, FrameTaker {
   #checkOutput(): void {
     if (this.output.waiting <= limits.outputBytesMax || this.#isClosed) return
     // one packet may be larger than the bound: then it alone waits
-    if (!this.output.isBehind) return
+    if (!this.output.isBehind) return this.output.watch()
     this.house.counters.add('outputBytesMax')
     this.close({
       reasonCode: reasonCode.quotaExceeded,
@@ -545,7 +560,9 @@ export class Connection implements SessionClient, FrameTaker {
       this.output.write(this.#farewell(agreement, ending.reasonCode, ending.reason))
     this.#reader.discard()
     this.#chargeHeld()
-    if (this.output.isBehind || this.#stream.destroyed) {
+    // to one who has not said a word there is nothing to say, and what it has to say is not waited for
+    const isMute = agreement === undefined && !this.#hasSpoken
+    if (this.output.isBehind || this.#stream.destroyed || isMute) {
       this.output.discard()
       this.#stream.destroy()
     } else {
