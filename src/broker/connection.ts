@@ -104,7 +104,7 @@ export class Connection implements SessionClient, FrameTaker {
   /** Why reading is paused, as bits. */
   #pauses = 0
   /** When a byte came last, or the connection before CONNECT. */
-  #heardAtMs = performance.now()
+  #heardAtMs: number
   #turn = -1
   #turnBytes = 0
   /** Since `#takeTurn` looked last. */
@@ -115,12 +115,27 @@ export class Connection implements SessionClient, FrameTaker {
   /** Of CONNECT while it waits. */
   #attendedBytes = 0
 
-  constructor(stream: Duplex, peer: Peer, house: ConnectionHouse, onConnect: OnConnect) {
+  /** @param sinceMs when it was accepted, by `performance.now`: CONNECT is due from then on */
+  constructor(
+    stream: Duplex,
+    peer: Peer,
+    house: ConnectionHouse,
+    onConnect: OnConnect,
+    sinceMs: number = performance.now(),
+  ) {
+    this.#heardAtMs = sinceMs
     this.#stream = stream
     this.peer = peer
     this.house = house
     this.onConnect = onConnect
-    this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump(), this.traffic)
+    const isPlain = peer.transport === 'mqtt' || peer.transport === 'unix'
+    this.output = new Output(
+      stream,
+      house.budget,
+      () => this.#agreement?.session.pump(),
+      this.traffic,
+      isPlain ? undefined : { onOverdue: () => this.#checkOutput() },
+    )
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
     stream.on('close', () => this.#lost())
@@ -226,8 +241,9 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   #lost(): void {
+    if (this.#isClosed) return this.output.discard() // our last words have not gone
     // @NOTE the stream of a connection that was reset does not tell what it has read while it was paused
-    const rest: Buffer | null = this.#isClosed ? null : this.#stream.read()
+    const rest: Buffer | null = this.#stream.read()
     if (rest !== null) this.#receive(rest)
     this.#over('the connection was lost')
   }
@@ -444,7 +460,7 @@ export class Connection implements SessionClient, FrameTaker {
   #checkOutput(): void {
     if (this.output.waiting <= limits.outputBytesMax || this.#isClosed) return
     // one packet may be larger than the bound: then it alone waits
-    if (!this.output.isBehind) return
+    if (!this.output.isBehind) return this.output.watch()
     this.house.counters.add('outputBytesMax')
     this.close({
       reasonCode: reasonCode.quotaExceeded,
@@ -570,7 +586,9 @@ export class Connection implements SessionClient, FrameTaker {
       this.output.write(this.#farewell(agreement, ending.reasonCode, ending.reason))
     this.#reader.discard()
     this.#chargeHeld()
-    if (this.output.isBehind || this.#stream.destroyed) {
+    // to one who has not said a word there is nothing to say, and what it has to say is not waited for
+    const isMute = agreement === undefined && !this.#hasSpoken
+    if (this.output.isBehind || this.#stream.destroyed || isMute) {
       this.output.discard()
       this.#stream.destroy()
     } else {
