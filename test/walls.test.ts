@@ -16,6 +16,7 @@ const house = [
   'system',
   'client',
   'control',
+  'moving',
   'daemon',
   'daemon.ts',
 ]
@@ -32,6 +33,7 @@ const doors: Readonly<Record<string, readonly string[] | 'any'>> = {
   system: ['core'],
   client: ['core'],
   control: ['core'],
+  moving: ['core'],
   cli: 'any',
   'index.ts': ['core', 'client'],
   'main.ts': 'any',
