@@ -84,10 +84,9 @@ function takeExpiration({ env, outcomes }: Draft, statement: Statement): void {
 }
 
 function takeSysInterval({ env, outcomes }: Draft, statement: Statement): void {
-  const seconds = numberOf(statement)
-  const text = seconds === 0 ? '0' : `${seconds}s`
-  env.set('SYS_INTERVAL', text)
-  outcomes.taken(statement, `SYS_INTERVAL=${text}`)
+  const seconds = Math.max(0, numberOf(statement))
+  env.set('SYS_INTERVAL', String(seconds))
+  outcomes.taken(statement, `SYS_INTERVAL=${seconds}`)
 }
 
 const levels = ['silent', 'error', 'warn', 'info', 'debug'] as const
