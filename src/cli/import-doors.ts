@@ -111,3 +111,21 @@ export async function askAll(
   }
   return answers
 }
+
+/**
+ * The way by which the retained messages are read: one without TLS, if there is one, and never one whose clients see other
+ * topics or need a certificate, if there is another.
+ */
+export function sourceDoor(doors: readonly Door[]): Door {
+  const [best] = doors.toSorted((one, other) => rank(one) - rank(other))
+  if (best === undefined)
+    throw new DamselflyError(
+      'USAGE',
+      'this mosquitto has no listener that retained messages could be read by',
+    )
+  return best
+}
+
+function rank({ isMounted, wantsCertificate, isWebSocket, isTls }: Door): number {
+  return Number(isMounted) * 8 + Number(wantsCertificate) * 4 + Number(isWebSocket) * 2 + Number(isTls)
+}

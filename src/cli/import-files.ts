@@ -1,4 +1,4 @@
-import { chown, copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import { mergeEnv, mergeYaml } from '../moving/merge.ts'
@@ -76,6 +76,7 @@ export async function writeFiles(
       await mkdir(dirname(path), { recursive: true })
       const backup = isKept(file) ? await backUp(path) : undefined
       await writeFile(path, text, { mode })
+      if (before !== undefined) await close(path, mode)
       if (before === undefined && target.gid !== undefined) await chown(path, -1, target.gid)
       lines.push(backup === undefined ? `wrote ${path}` : `changed ${path}; as it was: ${backup}`)
     } catch (cause) {
@@ -83,6 +84,12 @@ export async function writeFiles(
     }
   }
   return lines
+}
+
+/** Takes from others what a file that is there already gives them and, with what it holds now, must not. */
+async function close(path: string, wanted: number): Promise<void> {
+  const { mode } = await stat(path)
+  if ((mode & 0o007 & ~wanted) !== 0) await chmod(path, mode & 0o770)
 }
 
 const backupsMax = 100
@@ -93,9 +100,8 @@ async function backUp(path: string): Promise<string> {
     const backup = `${path}.before-import${count === 1 ? '' : `-${count}`}`
     if ((await textOf(backup)) !== undefined) continue
     await copyFile(path, backup)
-    const { mode, uid, gid } = await stat(path)
-    await chown(backup, uid, gid).catch(() => {}) // only root may give it to others
-    void mode // copyFile has taken it along
+    const { uid, gid } = await stat(path)
+    if (process.getuid?.() === 0) await chown(backup, uid, gid)
     return backup
   }
   throw new Error(`there are ${backupsMax} files ${path}.before-import-… already; remove some`)

@@ -1,6 +1,6 @@
-import { basename } from 'node:path'
 import type { Move } from '../moving/move.ts'
 import type { Outcome } from '../moving/outcome.ts'
+import type { Credentials } from './import-doors.ts'
 import { type Paint, plain } from './terminal.ts'
 
 const secretNames = /password|psk/
@@ -67,7 +67,26 @@ export function count(amount: number, what: string): string {
   return `${amount} ${what}${amount === 1 ? '' : 's'}`
 }
 
-/** `mosquitto.conf`, as headlines name it. */
-export function shortName(file: string): string {
-  return basename(file)
+/** What was copied, and what seems to be missing. */
+export function copyReport(
+  {
+    topics,
+    countOfBroker,
+    isFollowing,
+  }: {
+    readonly topics: ReadonlySet<string>
+    readonly countOfBroker: number | undefined
+    readonly isFollowing: boolean
+  },
+  credentials: Credentials | undefined,
+): string[] {
+  const lines = [`copied ${count(topics.size, 'retained message')}`]
+  const missing = (countOfBroker ?? 0) - topics.size
+  if (missing > 0)
+    lines.push(
+      `mosquitto seems to have ${missing} more, which ${credentials?.username ?? 'who gives no name'} may not read: give --username and --password of somebody who may`,
+    )
+  if (!isFollowing)
+    lines.push('this broker speaks no MQTT 5: what changed while it was copied may be missing')
+  return lines
 }

@@ -237,8 +237,8 @@ function refused([filter = '']: readonly string[], cause?: unknown): DamselflyEr
   )
 }
 
-/** Until so many have come, or no more do. */
-async function untilQuiet(count: () => number, wanted: number, forMs = quietMs): Promise<void> {
+/** Until so many have come, or for so long no more. */
+export async function untilQuiet(count: () => number, wanted: number, forMs = quietMs): Promise<void> {
   let before = count()
   let sinceMs = performance.now()
   while (before < wanted && performance.now() - sinceMs < forMs) {

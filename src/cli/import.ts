@@ -1,18 +1,17 @@
 import { hostname } from 'node:os'
-import { dirname } from 'node:path'
 import { readSafeScalars } from '../config/read-safe-scalars.ts'
 import { DamselflyError } from '../core/errors.ts'
 import { setLimits } from '../core/limits.ts'
 import { Secret } from '../core/secret.ts'
 import { settingsReader } from '../daemon/settings-reader.ts'
 import { readMosquittoConf } from '../moving/mosquitto-conf.ts'
-import type { Door, Move } from '../moving/move.ts'
+import type { Move } from '../moving/move.ts'
 import { translate } from '../moving/translate.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
-import type { Credentials } from './import-doors.ts'
+import { type Credentials, sourceDoor } from './import-doors.ts'
 import { isKept, type PlannedFile, planFiles, writeFiles } from './import-files.ts'
-import { count, importJson, importReport } from './import-report.ts'
+import { copyReport, importJson, importReport } from './import-report.ts'
 import { reportWarnings } from './report.ts'
 import { paintFor } from './terminal.ts'
 
@@ -94,51 +93,4 @@ async function copyRetained(
   } finally {
     await store.close()
   }
-}
-
-/**
- * The way by which the retained messages are read: one without TLS, if there is one, and never one whose clients see other
- * topics or need a certificate, if there is another.
- */
-export function sourceDoor(doors: readonly Door[]): Door {
-  const [best] = doors.toSorted((one, other) => rank(one) - rank(other))
-  if (best === undefined)
-    throw new DamselflyError(
-      'USAGE',
-      'this mosquitto has no listener that retained messages could be read by',
-    )
-  return best
-}
-
-function rank({ isMounted, wantsCertificate, isWebSocket, isTls }: Door): number {
-  return Number(isMounted) * 8 + Number(wantsCertificate) * 4 + Number(isWebSocket) * 2 + Number(isTls)
-}
-
-/** What was copied, and what seems to be missing. */
-export function copyReport(
-  {
-    topics,
-    countOfBroker,
-    isFollowing,
-  }: {
-    readonly topics: ReadonlySet<string>
-    readonly countOfBroker: number | undefined
-    readonly isFollowing: boolean
-  },
-  credentials: Credentials | undefined,
-): string[] {
-  const lines = [`copied ${count(topics.size, 'retained message')}`]
-  const missing = (countOfBroker ?? 0) - topics.size
-  if (missing > 0)
-    lines.push(
-      `mosquitto seems to have ${missing} more, which ${credentials?.username ?? 'who gives no name'} may not read: give --username and --password of somebody who may`,
-    )
-  if (!isFollowing)
-    lines.push('this broker speaks no MQTT 5: what changed while it was copied may be missing')
-  return lines
-}
-
-/** The folder of the main file, for paths that begin there. */
-export function folderOf(file: string): string {
-  return dirname(file)
 }
