@@ -17,6 +17,7 @@ const house = [
   'system',
   'client',
   'control',
+  'moving',
   'daemon',
   'daemon.ts',
 ]
@@ -34,6 +35,7 @@ const doors: Readonly<Record<string, readonly string[] | 'any'>> = {
   system: ['core'],
   client: ['core'],
   control: ['core'],
+  moving: ['core'],
   cli: 'any',
   'index.ts': ['core', 'client'],
   'main.ts': 'any',
