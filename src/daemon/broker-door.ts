@@ -46,7 +46,8 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     hub: broker.hub,
     get state() {
       return {
-        addresses: doors.addresses,
+        addresses: doors.addressesOf(),
+        listeners: broker.open,
         pending: doors.pending,
         clients: broker.clientCount,
         sessions: broker.sessionCount,
@@ -54,10 +55,10 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
         retainedMessages: broker.retainedMessages,
       }
     },
-    open: ({ bind, port }) => doors.apply(bind, port),
+    open: ({ listeners }) => doors.apply(listeners),
     apply: async (next) => {
       broker.setAccess(accessOf(next))
-      await doors.apply(next.bind, next.port)
+      await doors.apply(next.listeners)
     },
     settle: async () => await doors[Symbol.asyncDispose](),
     close: () => broker.close(),
