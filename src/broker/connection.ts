@@ -15,6 +15,7 @@ import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
 import { TopicAliases } from './topic-aliases.ts'
+import { Traffic } from './traffic.ts'
 import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
@@ -42,6 +43,7 @@ export interface Agreement {
   readonly guest: Guest
   readonly session: Session
   readonly level: ProtocolLevel
+  readonly cleanStart: boolean
   readonly will: Will | undefined
   /** Seconds after which a silent client is taken for gone; 0 for never. */
   readonly keepAliveSeconds: number
@@ -63,7 +65,7 @@ export interface Ending {
   readonly reason: string
   /** The client took leave with DISCONNECT: no will. */
   readonly isRegular?: boolean
-  /** The settings let it in no longer. */
+  /** The owner wants it so: the settings let it in no longer, or it was kicked. */
   readonly isRevoked?: boolean
 }
 
@@ -78,6 +80,9 @@ export class Connection implements SessionClient, FrameTaker {
   readonly peer: Peer
   level: ProtocolLevel | 0 = 0
   readonly output: Output
+  readonly traffic = new Traffic()
+  /** When it was let in, ms since 1970. */
+  connectedAtMs = 0
   readonly house: ConnectionHouse
   /** Answers its first packet. */
   readonly onConnect: OnConnect
@@ -109,6 +114,8 @@ export class Connection implements SessionClient, FrameTaker {
   #heldBelow = 0
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
+  /** Of CONNECT while it waits. */
+  #attendedBytes = 0
 
   /** @param sinceMs when it was accepted, by `performance.now`: CONNECT is due from then on */
   constructor(
@@ -128,6 +135,7 @@ export class Connection implements SessionClient, FrameTaker {
       stream,
       house.budget,
       () => this.#agreement?.session.pump(),
+      this.traffic,
       isPlain ? undefined : { onOverdue: () => this.#checkOutput() },
     )
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
@@ -191,7 +199,10 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#agreement !== undefined && first >> 4 === 3) {
       this.#messages++
       ;(this.#publishReader as PublishReader).read(bytes, start, at, end, first)
-    } else handlePacket(this, bytes, at, end, first)
+    } else {
+      this.traffic.packetsReceived++
+      handlePacket(this, bytes, at, end, first)
+    }
   }
 
   tooLarge(bytes: number, first: number): never {
@@ -269,6 +280,10 @@ export class Connection implements SessionClient, FrameTaker {
       this.#turnBytes = 0
     }
     this.#turnBytes += bytes
+    const { traffic } = this
+    traffic.bytesReceived += bytes
+    traffic.packetsReceived += this.#messages
+    traffic.publishesReceived += this.#messages
     if (this.#turnBytes > limits.turnBytesMax) {
       this.pause(pauseReason.turn)
       this.house.nextTurn(this)
@@ -287,7 +302,7 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Memory for packets that have come in part counts like all that waits. */
   #chargeHeld(): void {
-    const all = this.#isClosed ? 0 : this.#reader.held + this.#heldBelow
+    const all = this.#isClosed ? 0 : this.#reader.held + this.#heldBelow + this.#attendedBytes
     const held = this.#agreement === undefined ? 0 : all
     if (all - held !== this.#unansweredBytes) {
       this.#unansweredBytes = all - held
@@ -320,9 +335,14 @@ export class Connection implements SessionClient, FrameTaker {
     this.pause(pauseReason.halt)
   }
 
-  /** Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone. */
-  attend(): void {
+  /**
+   * Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone.
+   * @param bytes what its CONNECT holds meanwhile
+   */
+  attend(bytes = this.#attendedBytes): void {
     this.#isHalted = true
+    this.#attendedBytes = bytes
+    this.#chargeHeld()
   }
 
   proceed(): void {
@@ -353,6 +373,8 @@ export class Connection implements SessionClient, FrameTaker {
   /** CONNECT is accepted; `ready` follows. */
   agree(agreement: Agreement): void {
     this.#agreement = agreement
+    this.#attendedBytes = 0
+    this.connectedAtMs = Date.now()
     this.level = agreement.level
     this.#publishReader = new PublishReader(this, this.house)
     this.#chargeHeld()
@@ -394,6 +416,8 @@ export class Connection implements SessionClient, FrameTaker {
           bytes[idAt] = packetId >> 8
           bytes[idAt + 1] = packetId
         }
+        this.traffic.publishesSent++
+        this.traffic.publishBytesSent += publication.payloadLength
         this.#checkOutput()
         return true
       }
@@ -438,6 +462,8 @@ export class Connection implements SessionClient, FrameTaker {
     }
     if (isV5 && form.expiryAt !== -1) lowerU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
     if (payload !== undefined) this.output.writeShared(payload)
+    this.traffic.publishesSent++
+    this.traffic.publishBytesSent += publication.payloadLength
     this.#checkOutput()
     return true
   }

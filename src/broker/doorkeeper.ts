@@ -2,9 +2,11 @@ import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { filterProblem, topicProblem } from '../core/topics.ts'
+import { filterProblem, isSystemTopic, topicProblem } from '../core/topics.ts'
 import { type Access, judge, type Verdict } from './access.ts'
+import { Entrance } from './entrance.ts'
 import { cut } from './log-fields.ts'
+import { Refusals } from './refusals.ts'
 
 /** A client at the door, and as long as it stays. */
 export interface Guest {
@@ -19,6 +21,8 @@ export interface Guest {
   readonly password?: Uint8Array | undefined
   /** What `mayStay` knows the password by. */
   readonly passwordDigest?: Uint8Array | undefined
+  /** Likewise, of a user of the file: the hash that the password was verified against. */
+  readonly verifiedHash?: string | undefined
   /** Whether it comes from this machine. */
   readonly isLocal: boolean
   /** The name of the listener that it came to. */
@@ -43,6 +47,12 @@ const counterOf = {
   'subscription refused': 'subscriptions.refused',
 } as const
 
+const kindOf = {
+  'client refused': 'client',
+  'publish refused': 'publish',
+  'subscription refused': 'subscription',
+} as const
+
 const ownTopic: Refusal = { reasonCode: 0x87, reason: 'topics below $SYS are the broker’s own' }
 
 export interface DoorkeeperOptions {
@@ -54,21 +64,27 @@ export interface DoorkeeperOptions {
 }
 
 /**
- * Who may connect, publish and subscribe. Each answer is given at once; a no is counted, and logged unless one like it
- * was within ten seconds. Passwords are never logged, nor user names, for people type a password there by mistake.
+ * Who may connect, publish and subscribe. Each answer is given at once, but where a password has to be verified; a no is
+ * counted, and logged unless one like it was within ten seconds. Passwords are never logged, nor names that are nobody's,
+ * for people type a password there by mistake.
  */
 export class Doorkeeper {
+  /** Those of late, for whoever asks. */
+  readonly refusals: Refusals
   readonly #log: Logger
   readonly #counters: Counters
   readonly #repeats: Repeats
+  readonly #entrance: Entrance
   #access: Access
   #epoch = 0
 
-  constructor({ access, log, counters, nowMs }: DoorkeeperOptions) {
+  constructor({ access, log, counters, nowMs = () => performance.now() }: DoorkeeperOptions) {
     this.#access = access
     this.#log = log
     this.#counters = counters
+    this.refusals = new Refusals(counters)
     this.#repeats = new Repeats(nowMs)
+    this.#entrance = new Entrance({ access: () => this.#access, log, counters, nowMs })
   }
 
   /** Another one when answers given before may be wrong now. */
@@ -87,17 +103,27 @@ export class Doorkeeper {
     return judge(this.#access, guest)
   }
 
-  /** About a CONNECT whose client id is final. */
-  mayConnect(guest: Guest): Verdict {
-    const verdict = judge(this.#access, guest)
-    if (!verdict.isAllowed)
-      this.#refuse('client refused', guest, { reason: verdict.reason, remedy: verdict.remedy })
+  /**
+   * About a CONNECT whose client id is final; a promise where a password has to be verified. That of a client that has
+   * gone may never be kept. It never rejects.
+   */
+  mayConnect(guest: Guest, isGone: () => boolean = () => false): Verdict | Promise<Verdict> {
+    const verdict = this.#entrance.ask(guest, isGone)
+    return verdict instanceof Promise
+      ? verdict.then((later) => this.#told(guest, later))
+      : this.#told(guest, verdict)
+  }
+
+  #told(guest: Guest, verdict: Verdict): Verdict {
+    if (verdict.isAllowed) return verdict
+    const { reason, remedy, knownUser: user } = verdict
+    this.#refuse('client refused', guest, { ...(user !== undefined && { user }), reason, remedy })
     return verdict
   }
 
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(guest: Guest, topic: string): Refusal | undefined {
-    const refusal = topic.startsWith('$SYS')
+    const refusal = isSystemTopic(topic)
       ? ownTopic
       : refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax))
     if (refusal !== undefined) this.#refuse('publish refused', guest, { topic, reason: refusal.reason })
@@ -119,6 +145,7 @@ export class Doorkeeper {
    * Of the same address and reason one line in ten seconds, the others counted in it; long fields are cut.
    */
   logRefusal(fields: RefusalFields, what: Refused = 'client refused'): void {
+    this.refusals.note(kindOf[what], fields)
     // not by client id: a peer may take another one each time
     const repeats = this.#repeats.admit(`${what} ${fields.address} ${fields.reason}`)
     if (repeats !== undefined) this.#log.warn({ ...cut({ ...fields }), ...repeats }, what)
@@ -134,6 +161,8 @@ interface RefusalDetails {
   readonly reason: string
   /** What the owner can do about it. */
   readonly remedy?: string
+  /** One of ours. */
+  readonly user?: string
   readonly topic?: string
   readonly filter?: string
 }

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import { limits } from '../core/limits.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { releaseSlab, slabBytesMax, takeSlab } from './slabs.ts'
+import { Traffic } from './traffic.ts'
 
 /**
  * The bytes on their way to one client. Everything written within a turn of the event loop goes into one slab, and the
@@ -15,6 +16,7 @@ export class Output {
   readonly #budget: MemoryBudget
   /** Called when what was written has been taken by the kernel, and there may be room for more. */
   readonly #onDrain: () => void
+  readonly #traffic: Traffic
   /** Bytes of the slab that are used. */
   #used = 0
   /** What goes before the slab: full slabs, and payloads by reference. */
@@ -52,11 +54,13 @@ export class Output {
     stream: Writable,
     budget: MemoryBudget,
     onDrain: () => void,
+    traffic: Traffic = new Traffic(),
     delayed?: { readonly onOverdue: () => void },
   ) {
     this.#stream = stream
     this.#budget = budget
     this.#onDrain = onDrain
+    this.#traffic = traffic
     this.#isDelayed = delayed !== undefined
     this.#onOverdue = delayed?.onOverdue ?? (() => {})
   }
@@ -97,8 +101,9 @@ export class Output {
     return false
   }
 
-  /** Makes room for so many bytes in `bytes`. @returns where they begin */
+  /** Makes room in `bytes` for so many bytes of a packet, for its head at least. @returns where they begin */
   reserve(count: number): number {
+    this.#traffic.packetsSent++
     if (this.#used + count > this.bytes.length) this.#grow(count)
     if (!this.#isDirty) this.#markDirty()
     const at = this.#used
@@ -137,10 +142,12 @@ export class Output {
       this.bytes = noBytes
       this.#used = 0
       this.#writing = slab
+      this.#traffic.bytesSent += used
       stream.write(used === slab.length ? slab : slab.subarray(0, used), this.#written)
     } else {
       this.#pushSlab()
       const segments = this.#segments
+      this.#traffic.bytesSent += this.#segmentBytes
       this.#segments = undefined
       this.#segmentBytes = 0
       this.#writing = this.#segmentSlabs ?? []

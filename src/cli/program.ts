@@ -3,6 +3,7 @@ import { version } from '../daemon/version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
+import { addUserCommands } from './user-commands.ts'
 
 /** Runs the command that stands on the command line, and sets the exit code. Each command loads its own parts. */
 export async function runProgram(): Promise<void> {
@@ -122,6 +123,15 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .action(async (table, options) => (await import('./export-command.ts')).exportCommand(table, options))
 
   addMqttCommands(program)
+  addUserCommands(program)
+
+  program
+    .command('discover')
+    .description('list the brokers that tell of themselves on this network; exit code 1 when there are none')
+    .option('--seconds <seconds>', 'how long to listen for them', '3')
+    .option('--json', 'as a JSON list')
+    .addHelpText('after', '\nExample:\n  damselfly discover')
+    .action(async (options) => (await import('./discover.ts')).discover(options))
 
   program
     .command('schema')

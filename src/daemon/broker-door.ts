@@ -8,6 +8,7 @@ import { Doors } from '../system/doors.ts'
 import type { Lan } from '../system/lan.ts'
 import { ownAddressCheck } from '../system/own-addresses.ts'
 import { withPlainStreams } from './plain-streams.ts'
+import { version } from './version.ts'
 
 export interface BrokerDoorParts {
   readonly settings: Settings
@@ -38,12 +39,15 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     durability: settings.durability,
     access: accessOf(settings),
     isOwnAddress: ownAddressCheck(),
+    systemIntervalMs: settings.systemIntervalMs,
+    version: version(),
     log,
     counters,
   })
   const doors = new Doors({ lan, listening: broker, log, onChange })
   return {
     hub: broker.hub,
+    view: broker.view,
     get state() {
       return {
         addresses: doors.addressesOf(),
@@ -58,6 +62,7 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     open: ({ listeners }) => doors.apply(listeners),
     apply: async (next) => {
       broker.setAccess(accessOf(next))
+      broker.setSystemInterval(next.systemIntervalMs ?? 0)
       await doors.apply(next.listeners)
     },
     settle: async () => await doors[Symbol.asyncDispose](),
@@ -66,10 +71,12 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
 }
 
 function accessOf({ name, allowAnonymous, credentials, listeners }: DoorSettings): Access {
+  const [main] = listeners
   return {
     name,
     allowAnonymous,
     credentials,
+    users: main?.users ?? [],
     listeners: new Map(listeners.map((listener) => [listener.name, listener])),
   }
 }

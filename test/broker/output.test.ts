@@ -45,7 +45,7 @@ function world(delayed?: { onOverdue: () => void }) {
     () => {},
   )
   let drains = 0
-  const output = new Output(kernel, budget, () => drains++, delayed)
+  const output = new Output(kernel, budget, () => drains++, undefined, delayed)
   return { kernel, budget, output, drains: () => drains }
 }
 
