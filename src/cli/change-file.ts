@@ -30,7 +30,11 @@ export async function changeFile(
       const before = about === undefined ? undefined : await readFile(target, 'utf8')
       const text = change(before)
       if (text === before) return await rm(next)
-      await takeOver(handle, about ?? (await stat(model)), about !== undefined)
+      await takeOver(
+        handle,
+        about ?? (await statOf(model)) ?? (await stat(dirname(target))),
+        about !== undefined,
+      )
       await handle.writeFile(text)
       await handle.sync()
       await rename(next, target)

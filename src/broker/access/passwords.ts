@@ -34,7 +34,8 @@ interface Waiting {
 
 /**
  * Verifies passwords beside the event loop: two at a time, one of each address (of each /64 in IPv6), the addresses in
- * turn. At most `passwordChecksMax` wait; of too many the address that has most of them loses its oldest. The last
+ * turn, and of one address the newest first. At most `passwordChecksMax` wait; of too many the address that has most of them
+ * loses its oldest. The last
  * `passwordsRemembered` that were right are known again at once, as long as their user's hash is the same.
  */
 export class Passwords {
