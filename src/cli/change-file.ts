@@ -71,7 +71,8 @@ async function openAlone(path: string): Promise<FileHandle> {
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error
       const about = await statOf(path)
-      if (about !== undefined && Date.now() - about.mtimeMs > heldMsMax) await rm(path, { force: true })
+      if (about !== undefined && Math.abs(Date.now() - about.mtimeMs) > heldMsMax)
+        await rm(path, { force: true })
       else await sleep(50)
     }
   }

@@ -229,7 +229,7 @@ test('a certificate that counts is a user without a password, as long as it coun
 })
 
 test('other clients are answered while a hundred passwords are verified', async (context) => {
-  const user = userOf('joe', 'right', 10_000)
+  const user = userOf('joe', 'right', 5_000)
   const world = await brokerWorld(context, { access: { ...usersOnly(user), allowAnonymous: 'local' } })
   const pinging = call(context, world, {})
   await pinging.answered()
@@ -248,9 +248,9 @@ test('other clients are answered while a hundred passwords are verified', async 
     ),
   )
   ping()
-  await until('all are refused', () => guesses.every(({ answer }) => answer === 4))
+  await until('all are refused', () => guesses.every(({ answer }) => answer === 4), 60_000)
   assert.equal(world.counters.get('passwords.verified'), 100)
-  assert.ok(pings > 200, `${pings} pings were answered meanwhile`)
+  assert.ok(pings > 100, `${pings} pings were answered meanwhile`)
 })
 
 test('the rightful user comes in while a thousand wrong passwords come from one address, also from that address', async (context) => {
@@ -267,7 +267,7 @@ test('the rightful user comes in while a thousand wrong passwords come from one 
   world.broker.setAccess(usersOnly(userOf('joe', 'newer', 1_000)))
   const renewed = { username: 'joe', password: 'newer' }
   assert.equal(await call(context, world, renewed, attacker).answered(), 0, 'from the same, verified')
-  await until('all are refused', () => guesses.every(({ isClosed }) => isClosed), 20_000)
+  await until('all are refused', () => guesses.every(({ isClosed }) => isClosed), 60_000)
   assert.deepEqual(
     guesses.filter(({ answer }) => answer === 0),
     [],

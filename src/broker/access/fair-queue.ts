@@ -31,6 +31,16 @@ export class FairQueue<Item> {
     return undefined
   }
 
+  /** Forgets the items of which this is true. */
+  drop(isOver: (item: Item) => boolean): void {
+    for (const [owner, items] of this.#items) {
+      const rest = items.filter((item) => !isOver(item))
+      this.#size -= items.length - rest.length
+      if (rest.length === 0) this.#items.delete(owner)
+      else if (rest.length < items.length) this.#items.set(owner, rest) // it keeps its turn
+    }
+  }
+
   /** Takes the oldest item of the owner who has most. */
   takeFromLongest(): Item | undefined {
     let [longest, most] = ['', 0]

@@ -153,4 +153,7 @@ test('a queue gives each owner its turn, the newest item first, skips those who 
     ['a3', 'c2', 'b1', 'a2', 'c1'],
   )
   assert.deepEqual([queue.size, queue.take(nobody), queue.takeFromLongest()], [0, undefined, undefined])
+  for (const item of ['a1', 'b1', 'b2']) queue.push(item.charAt(0), item)
+  queue.drop((item) => item.endsWith('1'))
+  assert.deepEqual([queue.size, queue.take(nobody), queue.take(nobody)], [1, 'b2', undefined])
 })
