@@ -52,7 +52,6 @@ export class Reception {
   /** Newcomers that wait in a fight, by client id. */
   readonly #waiting = new Map<string, Waiting>()
   readonly #repeats = new Repeats()
-
   readonly #delayed: DelayedRefusals
 
   constructor(parts: ReceptionParts) {
