@@ -159,7 +159,8 @@ export class Daemon {
     }).finally(() => clearInterval(opening))
     this.#broker = broker
     this.#ends.push(() => broker.close())
-    const { hub } = broker
+    const rulesHub = broker.hubFor('$rules')
+    const hub = broker.hubFor('$pins')
 
     // closed after all that speak of pins: what they have said has been accepted before the broker closes
     const outbox = new PinOutbox({ hub, log, counters: this.#counters })
@@ -173,7 +174,7 @@ export class Daemon {
     this.#ends.push(() => pulses.close()) // should the pins not be had
     await this.#pins.start(pins)
 
-    const publish = hub.publish.bind(hub)
+    const publish = rulesHub.publish.bind(rulesHub)
     const actions = new ActionHost({ dataDir, log, gpio: this.#pins, publish })
     this.#ends.push(() => actions.close())
 
@@ -199,7 +200,7 @@ export class Daemon {
     this.#ends.push(() => sensors.close()) // when no rule is left to take a cleared state for a value
     const isDebug = () => log.level === 'debug'
     const dispatcher = new Dispatcher({
-      hub,
+      hub: rulesHub,
       actions,
       pins: this.#pins,
       identity: lan.identity,
@@ -217,7 +218,7 @@ export class Daemon {
     this.#ends.push(() => broker.settle())
     await broker.open(this.#settings)
 
-    const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
+    const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(broker.hub, signal) })
     const limitsReport = startLimitsReport(this.#counters, log)
     const watch = await watchFiles(this.#settings.files, () => void this.reload())
     this.#ends.push(

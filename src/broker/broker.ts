@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { OwnIdentity } from '../core/access.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
@@ -77,6 +78,11 @@ export class Broker {
       (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
     )
     this.#clock = setInterval(() => this.#inside.tick(), tickMs).unref()
+  }
+
+  /** The hub for one of our own parts, which the access control list may govern. */
+  hubFor(identity: OwnIdentity): Hub {
+    return this.#inside.hubFor(identity)
   }
 
   /** The addresses that are being listened on. */

@@ -5,9 +5,11 @@ import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { SchemaFacts } from '../core/schema.ts'
+import { aclPath, readAclFile } from './acl-file.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
+import { shownPath } from './read-file.ts'
 import { readRules } from './rules.ts'
 import { readScalars, type Scalars } from './scalars.ts'
 import { readSensors } from './sensors.ts'
@@ -64,9 +66,11 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const facts = { outputs, commandProblem: commandCheck(pins) }
   const rules = isReadable ? await readAllRules(yaml, facts, scalars.configDir, { ...request, compiler }) : []
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
+  const aclFile = aclPath(scalars.configDir)
+  const acl = await readAclFile(aclFile, shownPath(cwd, aclFile), problems, warnings)
   problems.throwIfAny(warnings)
-  const files = [variables.file, yamlPath(scalars.configDir)]
-  const access = { users: [], acl: undefined }
+  const files = [variables.file, yamlPath(scalars.configDir), aclFile]
+  const access = { users: [], acl }
   const listeners = [mainListenerOf(scalars, access)]
   return {
     settings: { ...scalars, ...access, listeners, pins, sensors, rules, files },

@@ -169,6 +169,13 @@ export const limitDefaults = {
   /** Client ids whose takeovers are remembered, so that a fight for one is seen; the one that was quiet longest goes. */
   takeoversRemembered: 1_000,
 
+  /** Bytes of an access control list; a larger file is refused. */
+  aclBytesMax: 1024 * 1024,
+  /** Lines of an access control list that speak of topics; one more is a mistake. */
+  aclLinesMax: 10_000,
+  /** Bytes of decisions by access control lists that are remembered; those that were there first go. */
+  decisionBytesMax: 4 * 1024 * 1024,
+
   /** Messages that wait in one registration of the library; beyond it the oldest is dropped. */
   clientQueueMessagesMax: 10_000,
   /** Bytes of topics and payloads that wait in one registration; beyond it the oldest is dropped. */

@@ -44,6 +44,7 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
   const doors = new Doors({ lan, listening: broker, log, onChange })
   return {
     hub: broker.hub,
+    hubFor: (identity) => broker.hubFor(identity),
     get state() {
       return {
         addresses: doors.addresses,
@@ -84,6 +85,7 @@ async function attachedBroker(
   const broker: BrokerDoor = new AttachedBroker({ broker: remote, name, log, counters, will, onChange })
   return {
     hub: broker.hub,
+    hubFor: (identity) => broker.hubFor(identity),
     get state() {
       return broker.state
     },
