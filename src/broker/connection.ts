@@ -107,6 +107,8 @@ export class Connection implements SessionClient, FrameTaker {
   #chargedBytes = 0
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
+  /** Of CONNECT while it waits. */
+  #attendedBytes = 0
 
   constructor(stream: Duplex, peer: Peer, house: ConnectionHouse, onConnect: OnConnect) {
     this.#stream = stream
@@ -260,7 +262,7 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Memory for packets that have come in part counts like all that waits. */
   #chargeHeld(): void {
-    const all = this.#isClosed ? 0 : this.#reader.held
+    const all = this.#isClosed ? 0 : this.#reader.held + this.#attendedBytes
     const held = this.#agreement === undefined ? 0 : all
     if (all - held !== this.#unansweredBytes) {
       this.#unansweredBytes = all - held
@@ -293,9 +295,14 @@ export class Connection implements SessionClient, FrameTaker {
     this.pause(pauseReason.halt)
   }
 
-  /** Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone. */
-  attend(): void {
+  /**
+   * Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone.
+   * @param bytes what its CONNECT holds meanwhile
+   */
+  attend(bytes = this.#attendedBytes): void {
     this.#isHalted = true
+    this.#attendedBytes = bytes
+    this.#chargeHeld()
   }
 
   proceed(): void {
@@ -326,6 +333,7 @@ export class Connection implements SessionClient, FrameTaker {
   /** CONNECT is accepted; `ready` follows. */
   agree(agreement: Agreement): void {
     this.#agreement = agreement
+    this.#attendedBytes = 0
     this.level = agreement.level
     this.#publishReader = new PublishReader(this, this.house)
     this.#chargeHeld()

@@ -3,6 +3,7 @@ import { version } from '../daemon/version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
+import { addUserCommands } from './user-commands.ts'
 
 /** Runs the command that stands on the command line, and sets the exit code. Each command loads its own parts. */
 export async function runProgram(): Promise<void> {
@@ -122,6 +123,7 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .action(async (table, options) => (await import('./export-command.ts')).exportCommand(table, options))
 
   addMqttCommands(program)
+  addUserCommands(program)
 
   program
     .command('schema')

@@ -1,3 +1,4 @@
+import type { User } from '../core/access.ts'
 import type { ExpressionCompiler } from '../core/expression.ts'
 import { type Listener, mainListener } from '../core/listener.ts'
 import { commandProblem, isOutput, type Pin } from '../core/pin.ts'
@@ -11,9 +12,10 @@ import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { shownPath } from './read-file.ts'
 import { readRules } from './rules.ts'
-import { readScalars, type Scalars } from './scalars.ts'
+import { readScalars, type Scalars, warnOfNobody } from './scalars.ts'
 import { readSensors } from './sensors.ts'
 import type { Settings } from './settings.ts'
+import { readUsersFile, usersPath } from './users-file.ts'
 import { type Environment, readVariables } from './variables.ts'
 import type { Tree } from './yaml-tree.ts'
 
@@ -66,16 +68,38 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const facts = { outputs, commandProblem: commandCheck(pins) }
   const rules = isReadable ? await readAllRules(yaml, facts, scalars.configDir, { ...request, compiler }) : []
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
+  const users = await readUsers(cwd, scalars, problems, warnings)
   const aclFile = aclPath(scalars.configDir)
   const acl = await readAclFile(aclFile, shownPath(cwd, aclFile), problems, warnings)
+  const { remote, allowAnonymous } = scalars
+  if (remote === undefined && allowAnonymous === 'nobody' && users.length === 0)
+    warnOfNobody(variables, warnings)
   problems.throwIfAny(warnings)
-  const files = [variables.file, yamlPath(scalars.configDir), aclFile]
-  const access = { users: [], acl }
+  const files = [variables.file, yamlPath(scalars.configDir), usersPath(scalars.configDir), aclFile]
+  const access = { users, acl }
   const listeners = [mainListenerOf(scalars, access)]
   return {
     settings: { ...scalars, ...access, listeners, pins, sensors, rules, files },
     warnings: warnings.sorted(),
   }
+}
+
+async function readUsers(
+  cwd: string,
+  { configDir, credentials }: Scalars,
+  problems: ProblemList,
+  warnings: ProblemList,
+): Promise<readonly User[]> {
+  const path = usersPath(configDir)
+  const shown = shownPath(cwd, path)
+  const users = (await readUsersFile(path, shown, problems, warnings)) ?? []
+  if (users.some(({ name }) => name === credentials?.username))
+    warnings.add({
+      place: { file: shown, line: 0, column: 0 },
+      message: `${credentials?.username} stands here and in .env: the password in .env is the one that counts`,
+      suggestion: `damselfly user rm ${credentials?.username}, or put # before MQTT_USERNAME and MQTT_PASSWORD`,
+    })
+  return users
 }
 
 /** What `BIND`, `PORT` and `ALLOW_ANONYMOUS` define. */

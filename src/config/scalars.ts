@@ -64,7 +64,6 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     if (value !== undefined) limits[limit] = value
   }
   const allowAnonymous = read('ALLOW_ANONYMOUS', readAllowAnonymous, 'local')
-  if (remote === undefined && allowAnonymous === 'nobody') warnOfNobody(variables, warnings)
   return {
     name: read('NAME', readName, defaultName()),
     remote,
@@ -106,15 +105,15 @@ function warnOfIdle(variables: Variables, warnings: ProblemList): void {
   }
 }
 
-/** Without a password nobody comes in who has none. */
-function warnOfNobody(variables: Variables, warnings: ProblemList): void {
+/** Where there are no users either, nobody comes in when a name is wanted and there is none. */
+export function warnOfNobody(variables: Variables, warnings: ProblemList): void {
   const variable = variables.get('ALLOW_ANONYMOUS')
   const isSet = (name: VariableName): boolean => variables.get(name) !== undefined
   if (variable === undefined || isSet('MQTT_USERNAME') || isSet('MQTT_PASSWORD')) return
   warnings.add({
     place: variable.place,
     message: 'nobody may connect: ALLOW_ANONYMOUS=false wants a name and a password, and there are none',
-    suggestion: 'set MQTT_USERNAME and MQTT_PASSWORD, or ALLOW_ANONYMOUS=local',
+    suggestion: 'damselfly user add NAME, or ALLOW_ANONYMOUS=local',
   })
 }
 

@@ -176,6 +176,25 @@ export const limitDefaults = {
   /** Bytes of decisions by access control lists that are remembered; those that were there first go. */
   decisionBytesMax: 4 * 1024 * 1024,
 
+  /** Users in one file; one more is a mistake. */
+  usersMax: 10_000,
+  /** Bytes of a file of users; a larger one is refused. */
+  usersBytesMax: 4 * 1024 * 1024,
+  /** Iterations of a `$7$` hash: each time that its password is verified takes so much longer. */
+  passwordIterationsMax: 1_000_000,
+  /** Passes (`t=`) of an argon2id hash, likewise. */
+  passwordPassesMax: 16,
+  /** Bytes of memory that verifying one argon2id hash takes (`m=`, in KiB there). */
+  passwordMemoryBytesMax: 128 * 1024 * 1024,
+  /** Passwords that wait to be verified; beyond it the oldest one of the address with most of them is refused. */
+  passwordChecksMax: 512,
+  /** Passwords that were right, so that they need not be verified again; the one not used for longest goes. */
+  passwordsRemembered: 2_000,
+  /** Addresses, and names, whose wrong guesses are counted; the one that was quiet longest goes. */
+  guessersRemembered: 1_000,
+  /** Refusals that wait because too many guesses were wrong; beyond it the oldest is sent. */
+  delayedRefusalsMax: 256,
+
   /** Messages that wait in one registration of the library; beyond it the oldest is dropped. */
   clientQueueMessagesMax: 10_000,
   /** Bytes of topics and payloads that wait in one registration; beyond it the oldest is dropped. */

@@ -54,7 +54,7 @@ test('without any variable every setting has its default', async () => {
     pins: [],
     sensors: [],
     rules: [],
-    files: [`${cwd}/.env`, `${cwd}/config/damselfly.yaml`],
+    files: [`${cwd}/.env`, `${cwd}/config/damselfly.yaml`, `${cwd}/config/users`, `${cwd}/config/acl`],
   })
   assert.deepEqual(warnings, [])
 })
