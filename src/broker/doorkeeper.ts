@@ -6,6 +6,7 @@ import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { filterProblem, topicProblem } from '../core/topics.ts'
 import { DecisionMemory } from './access/decision-memory.ts'
+import { brokersOwnReason, isBrokersOwn } from './access/own-topics.ts'
 import type { Decision, Rights } from './access/rights.ts'
 import { RightsBook } from './access/rights-book.ts'
 import { type Access, judge, type Verdict } from './access.ts'
@@ -57,7 +58,7 @@ const counterOf = {
 /** The rights of who comes where there is no list. */
 const everything = Symbol('everything')
 
-const ownTopic: Refusal = { reasonCode: 0x87, reason: 'topics below $SYS are the broker’s own' }
+const ownTopic: Refusal = { reasonCode: 0x87, reason: brokersOwnReason }
 
 export interface DoorkeeperOptions {
   readonly access: Access
@@ -156,7 +157,7 @@ export class Doorkeeper {
 
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(party: Party, topic: string): Refusal | undefined {
-    const refusal = topic.startsWith('$SYS')
+    const refusal = isBrokersOwn(topic)
       ? ownTopic
       : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
     if (refusal !== undefined) this.#refuse('publish refused', party, { topic, reason: refusal.reason })

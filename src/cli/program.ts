@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../daemon/version.ts'
+import { addAclCommands } from './acl-commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
@@ -122,6 +123,7 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .addHelpText('after', '\nExample:\n  damselfly export readings --since 2026-01-31 > readings.csv')
     .action(async (table, options) => (await import('./export-command.ts')).exportCommand(table, options))
 
+  addAclCommands(program)
   addMqttCommands(program)
   addUserCommands(program)
 
