@@ -173,7 +173,8 @@ export class Daemon {
     }).finally(() => clearInterval(opening))
     this.#broker = broker
     this.#ends.push(() => broker.close())
-    const { hub } = broker
+    const rulesHub = broker.hubFor('$rules')
+    const hub = broker.hubFor('$pins')
 
     // closed after all that speak of pins: what they have said has been accepted before the broker closes
     const outbox = new PinOutbox({ hub, log, counters: this.#counters })
@@ -187,7 +188,7 @@ export class Daemon {
     this.#ends.push(() => pulses.close()) // should the pins not be had
     await this.#pins.start(pins)
 
-    const publish = hub.publish.bind(hub)
+    const publish = rulesHub.publish.bind(rulesHub)
     const actions = new ActionHost({ dataDir, log, gpio: this.#pins, publish })
     this.#ends.push(() => actions.close())
 
@@ -213,7 +214,7 @@ export class Daemon {
     this.#ends.push(() => sensors.close()) // when no rule is left to take a cleared state for a value
     const isDebug = () => log.level === 'debug'
     const dispatcher = new Dispatcher({
-      hub,
+      hub: rulesHub,
       actions,
       pins: this.#pins,
       identity: lan.identity,
@@ -233,7 +234,7 @@ export class Daemon {
     await broker.open(this.#settings)
     await this.#openMdns()
 
-    const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
+    const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(broker.hub, signal) })
     const limitsReport = startLimitsReport(this.#counters, log)
     await this.#watch(this.#settings.files)
     this.#ends.push(

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { OwnIdentity } from '../core/access.ts'
 import type { BrokerView } from '../core/broker-view.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
@@ -113,6 +114,11 @@ export class Broker {
   /** Every way in that is open. */
   get open(): readonly OpenListener[] {
     return this.#listeners.open
+  }
+
+  /** The hub for one of our own parts, which the access control list may govern. */
+  hubFor(identity: OwnIdentity): Hub {
+    return this.#inside.hubFor(identity)
   }
 
   /** Clients that are connected now. */

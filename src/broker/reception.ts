@@ -212,7 +212,7 @@ export class Reception {
     const wanted = level === 5 ? (properties.sessionExpiryInterval ?? 0) : cleanStart ? 0 : never
     const expirySeconds = Math.min(wanted, limits.sessionExpirySecondsMax)
     const before = house.ledger.recorded
-    const { session, isPresent } = sessions.open(guest.clientId, cleanStart, expirySeconds)
+    const { session, isPresent } = sessions.open(guest, cleanStart, expirySeconds)
     const keepAliveSeconds = isKeepAliveOurs ? limits.keepAliveSecondsMax : connect.keepAlive
     const agreement: Agreement = {
       guest,

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../daemon/version.ts'
+import { addAclCommands } from './acl-commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
@@ -144,6 +145,7 @@ Examples:
     )
     .action(async (file, options) => (await import('./import.ts')).importMosquitto(file, options))
 
+  addAclCommands(program)
   addMqttCommands(program)
   addUserCommands(program)
 

@@ -7,6 +7,7 @@ import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { SchemaFacts } from '../core/schema.ts'
+import { aclPath, readAclFile } from './acl-file.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
 import { readHomeAssistant } from './home-assistant.ts'
 import { readPins } from './pins.ts'
@@ -71,6 +72,8 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const rules = isReadable ? await readAllRules(yaml, facts, scalars.configDir, { ...request, compiler }) : []
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
   const users = await readUsers(cwd, scalars, problems, warnings)
+  const aclFile = aclPath(scalars.configDir)
+  const acl = await readAclFile(aclFile, shownPath(cwd, aclFile), problems, warnings)
   const { remote, allowAnonymous } = scalars
   if (remote === undefined && allowAnonymous === 'nobody' && users.length === 0)
     warnOfNobody(variables, warnings)
@@ -84,8 +87,8 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
     ? readHomeAssistant(yaml.homeAssistant?.value, named, yaml.reader)
     : homeAssistantDefaults
   problems.throwIfAny(warnings)
-  const files = [variables.file, yamlPath(scalars.configDir), usersPath(scalars.configDir)]
-  const access = { users, acl: undefined }
+  const files = [variables.file, yamlPath(scalars.configDir), usersPath(scalars.configDir), aclFile]
+  const access = { users, acl }
   const listeners = [mainListenerOf(scalars, access)]
   return {
     settings: { ...scalars, ...access, listeners, pins, sensors, telemetry, homeAssistant, rules, files },

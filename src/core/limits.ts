@@ -177,6 +177,13 @@ export const limitDefaults = {
   /** Client ids whose takeovers are remembered, so that a fight for one is seen; the one that was quiet longest goes. */
   takeoversRemembered: 1_000,
 
+  /** Bytes of an access control list; a larger file is refused. */
+  aclBytesMax: 1024 * 1024,
+  /** Lines of an access control list that speak of topics; one more is a mistake. */
+  aclLinesMax: 10_000,
+  /** Bytes of decisions by access control lists that are remembered; those that were there first go. */
+  decisionBytesMax: 4 * 1024 * 1024,
+
   /** Users in one file; one more is a mistake. */
   usersMax: 10_000,
   /** Bytes of a file of users; a larger one is refused. */

@@ -1,3 +1,4 @@
+import type { OwnIdentity } from './access.ts'
 import type { ActionDefinition } from './action.ts'
 import type { AllowAnonymous } from './bind.ts'
 import type { BrokerView } from './broker-view.ts'
@@ -56,6 +57,8 @@ export interface RemoteHub {
 /** The broker as the daemon holds it: one of its own with doors, or the connection to one elsewhere. */
 export interface BrokerDoor {
   readonly hub: Hub
+  /** The hub for one of our own parts: our own broker's access control list may govern it. */
+  hubFor(identity: OwnIdentity): Hub
   /** Opens the doors, or connects; the last step of the start. @throws what keeps it from starting */
   open(settings: DoorSettings): Promise<void>
   /** Takes new settings over at a reload. Rejects when something of them cannot be had. */

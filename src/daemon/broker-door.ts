@@ -48,6 +48,7 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
   return {
     hub: broker.hub,
     view: broker.view,
+    hubFor: (identity) => broker.hubFor(identity),
     get state() {
       return {
         addresses: doors.addressesOf(),
@@ -92,6 +93,7 @@ async function attachedBroker(
   const broker: BrokerDoor = new AttachedBroker({ broker: remote, name, log, counters, will, onChange })
   return {
     hub: broker.hub,
+    hubFor: (identity) => broker.hubFor(identity),
     get state() {
       return broker.state
     },
