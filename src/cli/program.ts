@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../daemon/version.ts'
+import { addCertCommands } from './cert-commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
@@ -122,6 +123,7 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .action(async (table, options) => (await import('./export-command.ts')).exportCommand(table, options))
 
   addMqttCommands(program)
+  addCertCommands(program)
 
   program
     .command('schema')
@@ -142,6 +144,11 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .description('say how the service is')
     .action(async () => (await import('./service.ts')).status())
 
-  for (const command of [program, ...program.commands, ...service.commands]) command.exitOverride()
+  for (const command of [
+    program,
+    ...program.commands,
+    ...program.commands.flatMap((group) => group.commands),
+  ])
+    command.exitOverride()
   return program
 }
