@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../daemon/version.ts'
 import { addAclCommands } from './acl-commands.ts'
+import { addCertCommands } from './cert-commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
@@ -156,6 +157,7 @@ Examples:
     .option('--json', 'as a JSON list')
     .addHelpText('after', '\nExample:\n  damselfly discover')
     .action(async (options) => (await import('./discover.ts')).discover(options))
+  addCertCommands(program)
 
   program
     .command('schema')
@@ -176,6 +178,11 @@ Examples:
     .description('say how the service is')
     .action(async () => (await import('./service.ts')).status())
 
-  for (const command of [program, ...program.commands, ...service.commands]) command.exitOverride()
+  for (const command of [
+    program,
+    ...program.commands,
+    ...program.commands.flatMap((group) => group.commands),
+  ])
+    command.exitOverride()
   return program
 }
