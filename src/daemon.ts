@@ -226,14 +226,16 @@ export class Daemon {
       () => watch.close(),
     )
     this.#running = { dispatcher, sensors }
-    await this.#openControl()
+    await this.#openControl(broker)
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
   }
 
-  async #openControl(): Promise<void> {
+  async #openControl({ hub, view }: BrokerDoor): Promise<void> {
     const control = new ControlServer({
       path: this.#settings.controlSocket,
+      hub,
+      view,
       name: this.#settings.name,
       status: () => this.#status(),
       log: this.#parts.log,
