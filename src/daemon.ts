@@ -14,6 +14,8 @@ import type { BrokerDoor, DoorState, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { linkInWords } from './core/remote-broker.ts'
 import { brokerDoor } from './daemon/broker-door.ts'
+import { healthOf } from './daemon/health.ts'
+import { HttpDoor } from './daemon/http-door.ts'
 import { startLimitsReport } from './daemon/limits-report.ts'
 import { Presence } from './daemon/presence.ts'
 import { probe } from './daemon/probe.ts'
@@ -80,6 +82,7 @@ export class Daemon {
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
   #stopping: Promise<void> | undefined
+  #http: HttpDoor | undefined
   #isReloadDue = false
   #lastReload: ReloadOutcome | undefined
 
@@ -227,6 +230,7 @@ export class Daemon {
     )
     this.#running = { dispatcher, sensors }
     await this.#openControl(broker)
+    await this.#openHttp(broker)
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
   }
@@ -245,6 +249,23 @@ export class Daemon {
     })
     this.#ends.push(() => control.close())
     await control.open()
+  }
+
+  async #openHttp(broker: BrokerDoor): Promise<void> {
+    const counters = this.#counters
+    const metrics = () => ({
+      version: version(),
+      name: this.#settings.name,
+      startedAt: this.#startedAt,
+      figures: broker.view?.figures(),
+      counters: counters.snapshot(),
+    })
+    const { lan, log } = this.#parts
+    const hostName = (): string => lan.identity.host
+    const http = new HttpDoor({ metrics, health: () => healthOf(broker), hostName, counters }, log)
+    this.#http = http
+    this.#ends.push(() => http.close())
+    await http.apply(this.#settings.http)
   }
 
   async #reloadWhileDue(): Promise<void> {
@@ -293,6 +314,7 @@ export class Daemon {
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
+    await this.#http?.apply(next.http)
     await this.#pins.apply(next.pins)
     this.#pulses?.apply()
     // steps know the outputs and what they understand: with others, every rule is new

@@ -16,6 +16,7 @@ const house = [
   'system',
   'client',
   'control',
+  'http',
   'daemon',
   'daemon.ts',
 ]
@@ -32,6 +33,7 @@ const doors: Readonly<Record<string, readonly string[] | 'any'>> = {
   system: ['core'],
   client: ['core'],
   control: ['core'],
+  http: ['core'],
   cli: 'any',
   'index.ts': ['core', 'client'],
   'main.ts': 'any',

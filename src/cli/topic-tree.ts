@@ -67,13 +67,13 @@ function cellsOf(report: TopicReport | undefined): string[] {
   const { rate, client, at, isRetained } = report
   return [
     rate === 0 ? '' : String(rate),
-    `${isRetained ? 'R ' : '  '}${valueOf(report)}`,
+    `${isRetained ? 'R ' : '  '}${shownValue(report)}`,
     shortened(client, clientCharsMax),
     at === undefined ? '' : localTime(at),
   ]
 }
 
-function valueOf({ text, bytes }: TopicReport): string {
+function shownValue({ text, bytes }: TopicReport): string {
   if (bytes === 0) return '(empty)'
   if (text === undefined) return `(${bytes} bytes that are no text)`
   const shown = shortened(text, valueCharsMax)
