@@ -2,17 +2,17 @@
 declare module 'prom-client/lib/registry.js' {
   import { Registry } from 'prom-client'
 
-  export { Registry as default }
+  export = Registry
 }
 
 declare module 'prom-client/lib/counter.js' {
   import { Counter } from 'prom-client'
 
-  export { Counter as default }
+  export = Counter
 }
 
 declare module 'prom-client/lib/gauge.js' {
   import { Gauge } from 'prom-client'
 
-  export { Gauge as default }
+  export = Gauge
 }
