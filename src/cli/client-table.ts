@@ -117,7 +117,7 @@ function sessionWords(seconds: number | null): string {
 }
 
 function flowWords({ messages, bytes, messagesPerSecond, bytesPerSecond }: Flow): string {
-  return `${messages} messages, ${bytesWords(bytes)}; ${messagesPerSecond}/s, ${bytesWords(Math.round(bytesPerSecond))}/s`
+  return `${messages === 1 ? '1 message' : `${messages} messages`}, ${bytesWords(bytes)}; ${messagesPerSecond}/s, ${bytesWords(Math.round(bytesPerSecond))}/s`
 }
 
 /** In the largest unit of which there is one. */
