@@ -10,7 +10,7 @@ import { reasonOf } from './core/errors.ts'
 import { setLimits } from './core/limits.ts'
 import { commandWords, isOutput } from './core/pin.ts'
 import { readPinOrder } from './core/pin-order.ts'
-import type { BrokerDoor, DoorState, ServiceManager } from './core/ports.ts'
+import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { linkInWords } from './core/remote-broker.ts'
 import { brokerDoor } from './daemon/broker-door.ts'
@@ -27,10 +27,13 @@ import { PinOutbox } from './gpio/outbox.ts'
 import { startPinTopics } from './gpio/pin-topics.ts'
 import { startPresses } from './gpio/presses.ts'
 import { PulseCounters } from './gpio/pulse-counters.ts'
+import { HomeAssistant } from './homeassistant/home-assistant.ts'
 import { Dispatcher } from './rules/dispatcher.ts'
 import { Sensors } from './sensors/sensors.ts'
+import { Telemetry } from './sensors/telemetry.ts'
 import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
+import { Mdns } from './system/mdns.ts'
 import { startWatchdog } from './system/watchdog.ts'
 
 /** How often the service manager is told that the store is still being opened. */
@@ -59,6 +62,14 @@ export interface DaemonState extends DoorState {
   readonly pins: PinBoard
 }
 
+/** What follows a reload once everything runs. */
+interface Running {
+  readonly dispatcher: Dispatcher
+  readonly sensors: Sensors
+  readonly telemetry: Telemetry
+  readonly homeAssistant: HomeAssistant
+}
+
 /**
  * The composition root: it makes the parts, joins them, and passes new settings on to them.
  * `start` and `stop` are called once each; `reload` at any time in between.
@@ -78,7 +89,8 @@ export class Daemon {
   #pulses: PulseCounters | undefined
   #broker: BrokerDoor | undefined
   #presence: Presence | undefined
-  #running: { readonly dispatcher: Dispatcher; readonly sensors: Sensors } | undefined
+  #mdns: Mdns | undefined
+  #running: Running | undefined
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
   #stopping: Promise<void> | undefined
@@ -216,9 +228,11 @@ export class Daemon {
     await dispatcher.apply(rules)
     pulses.apply()
     await sensors.start(sensed)
+    const told = await this.#startTelling(hub)
 
     this.#ends.push(() => broker.settle())
     await broker.open(this.#settings)
+    await this.#openMdns()
 
     const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(hub, signal) })
     const limitsReport = startLimitsReport(this.#counters, log)
@@ -228,11 +242,37 @@ export class Daemon {
       () => limitsReport[Symbol.dispose](),
       () => watch.close(),
     )
-    this.#running = { dispatcher, sensors }
+    this.#running = { dispatcher, sensors, ...told }
     await this.#openControl(broker)
     await this.#openHttp(broker)
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
+  }
+
+  /** How the machine is, and, for Home Assistant, what there is. */
+  async #startTelling(hub: Hub): Promise<Pick<Running, 'telemetry' | 'homeAssistant'>> {
+    const { name } = this.#settings
+    const { log } = this.#parts
+    const homeAssistant = new HomeAssistant({ hub, name, version: version(), log })
+    const onFields = homeAssistant.setTelemetry.bind(homeAssistant)
+    const telemetry = new Telemetry({ hub, name, log, onFields })
+    this.#ends.push(
+      () => telemetry.close(),
+      () => homeAssistant.close(),
+    )
+    await telemetry.start(this.#settings.telemetry)
+    await homeAssistant.start(this.#settings)
+    return { telemetry, homeAssistant }
+  }
+
+  /** A broker elsewhere tells of itself. */
+  async #openMdns(): Promise<void> {
+    const { lan, log } = this.#parts
+    if (this.#settings.remote !== undefined) return
+    const mdns = new Mdns({ lan, log, counters: this.#counters, version: version() })
+    this.#mdns = mdns
+    this.#ends.push(() => mdns[Symbol.asyncDispose]())
+    await mdns.apply(this.#settings)
   }
 
   async #openControl({ hub, view }: BrokerDoor): Promise<void> {
@@ -315,11 +355,14 @@ export class Daemon {
       log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
     await this.#http?.apply(next.http)
+    await this.#mdns?.apply(next)
     await this.#pins.apply(next.pins)
     this.#pulses?.apply()
     // steps know the outputs and what they understand: with others, every rule is new
     await running.dispatcher.apply(next.rules, outputNames(before) !== outputNames(next))
     await running.sensors.apply(next.sensors)
+    await running.telemetry.apply(next.telemetry)
+    void running.homeAssistant.apply(next) // may wait for a broker elsewhere
     this.#lastReload = reloadOutcome()
     log.info({ rules: next.rules.length, pins: next.pins.length }, 'configuration reloaded')
   }

@@ -104,7 +104,7 @@ export class Connection implements SessionClient, FrameTaker {
   /** Why reading is paused, as bits. */
   #pauses = 0
   /** When a byte came last, or the connection before CONNECT. */
-  #heardAtMs = performance.now()
+  #heardAtMs: number
   #turn = -1
   #turnBytes = 0
   /** Since `#takeTurn` looked last. */
@@ -112,13 +112,30 @@ export class Connection implements SessionClient, FrameTaker {
   #chargedBytes = 0
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
+  /** Of CONNECT while it waits. */
+  #attendedBytes = 0
 
-  constructor(stream: Duplex, peer: Peer, house: ConnectionHouse, onConnect: OnConnect) {
+  /** @param sinceMs when it was accepted, by `performance.now`: CONNECT is due from then on */
+  constructor(
+    stream: Duplex,
+    peer: Peer,
+    house: ConnectionHouse,
+    onConnect: OnConnect,
+    sinceMs: number = performance.now(),
+  ) {
+    this.#heardAtMs = sinceMs
     this.#stream = stream
     this.peer = peer
     this.house = house
     this.onConnect = onConnect
-    this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump(), this.traffic)
+    const isPlain = peer.transport === 'mqtt' || peer.transport === 'unix'
+    this.output = new Output(
+      stream,
+      house.budget,
+      () => this.#agreement?.session.pump(),
+      this.traffic,
+      isPlain ? undefined : { onOverdue: () => this.#checkOutput() },
+    )
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
     stream.on('close', () => this.#lost())
@@ -224,8 +241,9 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   #lost(): void {
+    if (this.#isClosed) return this.output.discard() // our last words have not gone
     // @NOTE the stream of a connection that was reset does not tell what it has read while it was paused
-    const rest: Buffer | null = this.#isClosed ? null : this.#stream.read()
+    const rest: Buffer | null = this.#stream.read()
     if (rest !== null) this.#receive(rest)
     this.#over('the connection was lost')
   }
@@ -272,7 +290,7 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Memory for packets that have come in part counts like all that waits. */
   #chargeHeld(): void {
-    const all = this.#isClosed ? 0 : this.#reader.held
+    const all = this.#isClosed ? 0 : this.#reader.held + this.#attendedBytes
     const held = this.#agreement === undefined ? 0 : all
     if (all - held !== this.#unansweredBytes) {
       this.#unansweredBytes = all - held
@@ -305,9 +323,14 @@ export class Connection implements SessionClient, FrameTaker {
     this.pause(pauseReason.halt)
   }
 
-  /** Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone. */
-  attend(): void {
+  /**
+   * Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone.
+   * @param bytes what its CONNECT holds meanwhile
+   */
+  attend(bytes = this.#attendedBytes): void {
     this.#isHalted = true
+    this.#attendedBytes = bytes
+    this.#chargeHeld()
   }
 
   proceed(): void {
@@ -338,6 +361,7 @@ export class Connection implements SessionClient, FrameTaker {
   /** CONNECT is accepted; `ready` follows. */
   agree(agreement: Agreement): void {
     this.#agreement = agreement
+    this.#attendedBytes = 0
     this.connectedAtMs = Date.now()
     this.level = agreement.level
     this.#publishReader = new PublishReader(this, this.house)
@@ -436,7 +460,7 @@ export class Connection implements SessionClient, FrameTaker {
   #checkOutput(): void {
     if (this.output.waiting <= limits.outputBytesMax || this.#isClosed) return
     // one packet may be larger than the bound: then it alone waits
-    if (!this.output.isBehind) return
+    if (!this.output.isBehind) return this.output.watch()
     this.house.counters.add('outputBytesMax')
     this.close({
       reasonCode: reasonCode.quotaExceeded,
@@ -562,7 +586,9 @@ export class Connection implements SessionClient, FrameTaker {
       this.output.write(this.#farewell(agreement, ending.reasonCode, ending.reason))
     this.#reader.discard()
     this.#chargeHeld()
-    if (this.output.isBehind || this.#stream.destroyed) {
+    // to one who has not said a word there is nothing to say, and what it has to say is not waited for
+    const isMute = agreement === undefined && !this.#hasSpoken
+    if (this.output.isBehind || this.#stream.destroyed || isMute) {
       this.output.discard()
       this.#stream.destroy()
     } else {

@@ -4,6 +4,7 @@ import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { filterProblem, isSystemTopic, topicProblem } from '../core/topics.ts'
 import { type Access, judge, type Verdict } from './access.ts'
+import { Entrance } from './entrance.ts'
 import { cut } from './log-fields.ts'
 import { Refusals } from './refusals.ts'
 
@@ -20,6 +21,8 @@ export interface Guest {
   readonly password?: Uint8Array | undefined
   /** What `mayStay` knows the password by. */
   readonly passwordDigest?: Uint8Array | undefined
+  /** Likewise, of a user of the file: the hash that the password was verified against. */
+  readonly verifiedHash?: string | undefined
   /** Whether it comes from this machine. */
   readonly isLocal: boolean
   /** The name of the listener that it came to. */
@@ -61,8 +64,9 @@ export interface DoorkeeperOptions {
 }
 
 /**
- * Who may connect, publish and subscribe. Each answer is given at once; a no is counted, and logged unless one like it
- * was within ten seconds. Passwords are never logged, nor user names, for people type a password there by mistake.
+ * Who may connect, publish and subscribe. Each answer is given at once, but where a password has to be verified; a no is
+ * counted, and logged unless one like it was within ten seconds. Passwords are never logged, nor names that are nobody's,
+ * for people type a password there by mistake.
  */
 export class Doorkeeper {
   /** Those of late, for whoever asks. */
@@ -70,15 +74,17 @@ export class Doorkeeper {
   readonly #log: Logger
   readonly #counters: Counters
   readonly #repeats: Repeats
+  readonly #entrance: Entrance
   #access: Access
   #epoch = 0
 
-  constructor({ access, log, counters, nowMs }: DoorkeeperOptions) {
+  constructor({ access, log, counters, nowMs = () => performance.now() }: DoorkeeperOptions) {
     this.#access = access
     this.#log = log
     this.#counters = counters
     this.refusals = new Refusals(counters)
     this.#repeats = new Repeats(nowMs)
+    this.#entrance = new Entrance({ access: () => this.#access, log, counters, nowMs })
   }
 
   /** Another one when answers given before may be wrong now. */
@@ -97,11 +103,21 @@ export class Doorkeeper {
     return judge(this.#access, guest)
   }
 
-  /** About a CONNECT whose client id is final. */
-  mayConnect(guest: Guest): Verdict {
-    const verdict = judge(this.#access, guest)
-    if (!verdict.isAllowed)
-      this.#refuse('client refused', guest, { reason: verdict.reason, remedy: verdict.remedy })
+  /**
+   * About a CONNECT whose client id is final; a promise where a password has to be verified. That of a client that has
+   * gone may never be kept. It never rejects.
+   */
+  mayConnect(guest: Guest, isGone: () => boolean = () => false): Verdict | Promise<Verdict> {
+    const verdict = this.#entrance.ask(guest, isGone)
+    return verdict instanceof Promise
+      ? verdict.then((later) => this.#told(guest, later))
+      : this.#told(guest, verdict)
+  }
+
+  #told(guest: Guest, verdict: Verdict): Verdict {
+    if (verdict.isAllowed) return verdict
+    const { reason, remedy, knownUser: user } = verdict
+    this.#refuse('client refused', guest, { ...(user !== undefined && { user }), reason, remedy })
     return verdict
   }
 
@@ -145,6 +161,8 @@ interface RefusalDetails {
   readonly reason: string
   /** What the owner can do about it. */
   readonly remedy?: string
+  /** One of ours. */
+  readonly user?: string
   readonly topic?: string
   readonly filter?: string
 }

@@ -128,9 +128,9 @@ export class Inside {
     this.sessions.restore(sessions, steadyMs())
   }
 
-  /** Takes a stream of bytes for a client's connection. */
-  connect(stream: Duplex, peer: Peer): Connection {
-    const connection = new Connection(stream, peer, this.house, this.#onConnect)
+  /** Takes a stream of bytes for a client's connection, accepted at that time by `performance.now`; now unless told. */
+  connect(stream: Duplex, peer: Peer, sinceMs?: number): Connection {
+    const connection = new Connection(stream, peer, this.house, this.#onConnect, sinceMs)
     this.#connections.add(connection)
     this.census.socketOpened()
     return connection

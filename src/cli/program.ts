@@ -3,6 +3,7 @@ import { version } from '../daemon/version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
+import { addUserCommands } from './user-commands.ts'
 
 /** Runs the command that stands on the command line, and sets the exit code. Each command loads its own parts. */
 export async function runProgram(): Promise<void> {
@@ -152,7 +153,38 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .addHelpText('after', '\nExample:\n  damselfly export readings --since 2026-01-31 > readings.csv')
     .action(async (table, options) => (await import('./export-command.ts')).exportCommand(table, options))
 
+  program
+    .command('import')
+    .description("take over mosquitto's configuration and its retained messages; --switch takes its place")
+    .argument('[file]', 'its configuration', '/etc/mosquitto/mosquitto.conf')
+    .option('--username <name>', 'who reads the retained messages from the running mosquitto')
+    .option('--password <password>', 'the password of that user')
+    .option('--dry-run', 'write nothing: show what would become of each line')
+    .option('--json', 'what became of each line, as a JSON object')
+    .option('--no-retained', 'leave the retained messages where they are')
+    .option(
+      '--switch',
+      'stop mosquitto and start Damselfly as a service; goes back by itself if that does not work',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  damselfly import --dry-run
+  sudo damselfly import /etc/mosquitto/mosquitto.conf --username house --password secret --switch`,
+    )
+    .action(async (file, options) => (await import('./import.ts')).importMosquitto(file, options))
+
   addMqttCommands(program)
+  addUserCommands(program)
+
+  program
+    .command('discover')
+    .description('list the brokers that tell of themselves on this network; exit code 1 when there are none')
+    .option('--seconds <seconds>', 'how long to listen for them', '3')
+    .option('--json', 'as a JSON list')
+    .addHelpText('after', '\nExample:\n  damselfly discover')
+    .action(async (options) => (await import('./discover.ts')).discover(options))
 
   program
     .command('schema')

@@ -11,7 +11,7 @@ import { findServiceManager } from '../system/service-manager.ts'
 import { exitCodes } from './exit-codes.ts'
 import { isForeign } from './foreign-error.ts'
 import { reportFailure, reportWarnings } from './report.ts'
-import { startBlock } from './start-block.ts'
+import { namesInWords, startBlock } from './start-block.ts'
 
 /**
  * Runs the daemon until it is told to stop; resolves then.
@@ -96,10 +96,11 @@ function tellReady(state: DaemonState, host: string, log: ProcessLog): void {
   log.info(fields, 'ready')
 }
 
-function lanClients({ allowAnonymous, credentials }: Settings): string {
-  if (allowAnonymous === 'everyone') return 'all, without a password'
-  if (credentials !== undefined) return `as ${credentials.username}`
-  return `none; to let them in, put two lines into .env: ${suggestedCredentials().join(' and ')}`
+function lanClients(settings: Settings): string {
+  if (settings.allowAnonymous === 'everyone') return 'all, without a password'
+  const names = namesInWords(settings)
+  if (names !== undefined) return `as ${names}`
+  return `none; to let them in, damselfly user add NAME, or put two lines into .env: ${suggestedCredentials().join(' and ')}`
 }
 
 /** Resolves with the signal that ends the daemon; a second one ends the process at once. */

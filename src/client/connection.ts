@@ -9,6 +9,8 @@ import { closedEarly, connectionLost, explainFailure, noAnswer, tooLarge } from 
 
 /** Half as long again without an answer to a ping, and the connection counts as lost. */
 const keepAliveSeconds = 30
+/** Of a broker that is looked for: its address may change, and this is how soon that is noticed. */
+const searchedKeepAliveSeconds = 10
 
 export interface ConnectionOptions {
   readonly broker: BrokerAddress
@@ -53,7 +55,8 @@ export class Connection {
   static async open(options: ConnectionOptions): Promise<Connection> {
     const { MqttClient: Mqtt } = await import('mqtt')
     const { broker } = options
-    const socket = await brokerSocket(broker)
+    const { timeoutMs, signal } = options
+    const socket = await brokerSocket(broker, undefined, { timeoutMs, signal })
     const { username, password, protocolVersion = 4 } = broker
     let failure: Error | undefined
     const fail = (error: Error): void => {
@@ -66,7 +69,7 @@ export class Connection {
       ...(protocolVersion === 3 ? { protocolId: 'MQIsdp' } : {}),
       clientId: options.clientId,
       clean: true,
-      keepalive: keepAliveSeconds,
+      keepalive: broker.search === undefined ? keepAliveSeconds : searchedKeepAliveSeconds,
       connectTimeout: options.timeoutMs,
       reconnectPeriod: 0,
       resubscribe: false,

@@ -6,6 +6,8 @@ import { schemaOf } from './action-schemas.ts'
 import {
   bothPinKeys,
   definitions,
+  entityKeys,
+  homeAssistantKeys,
   inputPinKeys,
   outputPinKeys,
   pwmPinKeys,
@@ -13,6 +15,7 @@ import {
   sensorKeys,
   servoPinKeys,
   stepKeys,
+  telemetryKeys,
   topKeys,
 } from './vocabulary.ts'
 
@@ -53,6 +56,9 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
         required: ['read'],
         additionalProperties: false,
       },
+      telemetry: { type: 'object', properties: telemetryKeys, additionalProperties: false },
+      homeassistant: { type: 'object', properties: homeAssistantKeys, additionalProperties: false },
+      entity: { type: 'object', properties: entityKeys, additionalProperties: false },
       rule: {
         type: 'object',
         properties: ruleKeys,

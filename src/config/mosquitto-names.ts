@@ -3,7 +3,7 @@ export const mosquittoNames: ReadonlyMap<string, string> = new Map([
   ['LISTENER', 'PORT=1883, and BIND for the address'],
   ['BIND_ADDRESS', 'BIND'],
   ['BIND_INTERFACE', 'BIND'],
-  ['PASSWORD_FILE', 'MQTT_USERNAME and MQTT_PASSWORD: one name for all clients'],
+  ['PASSWORD_FILE', 'no such line: copy the file to users in CONFIG_DIR'],
   ['ACL_FILE', 'no such line: who may connect may use every topic'],
   ['CAFILE', 'no such line: there is no TLS here yet'],
   ['CERTFILE', 'no such line: there is no TLS here yet'],

@@ -15,7 +15,10 @@ import type { LogLevel, Settings } from './settings.ts'
 import type { Environment, Variable, VariableName, Variables } from './variables.ts'
 
 /** What `.env` and the environment say. */
-export type Scalars = Omit<Settings, 'users' | 'acl' | 'listeners' | 'pins' | 'sensors' | 'rules' | 'files'>
+export type Scalars = Omit<
+  Settings,
+  'users' | 'acl' | 'listeners' | 'pins' | 'sensors' | 'telemetry' | 'homeAssistant' | 'rules' | 'files'
+>
 
 export interface ScalarsRequest {
   readonly cwd: string
@@ -66,7 +69,6 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     if (value !== undefined) limits[limit] = value
   }
   const allowAnonymous = read('ALLOW_ANONYMOUS', readAllowAnonymous, 'local')
-  if (remote === undefined && allowAnonymous === 'nobody') warnOfNobody(variables, warnings)
   return {
     name: read('NAME', readName, defaultName()),
     remote,
@@ -90,6 +92,7 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
       oneOf<Durability>({ power: 'power', crash: 'crash', memory: 'memory' }),
       'power',
     ),
+    mdns: read('MDNS', oneOf<boolean>({ on: true, off: false }), true),
     systemIntervalMs: read('SYS_INTERVAL', readSystemInterval, 10_000),
     http: httpPlaceOf(
       read<number | undefined>('HTTP_PORT', (variable) => readPort(variable, '9883'), undefined),
@@ -104,7 +107,15 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
 /** What is about the broker of our own says nothing when there is none. */
 function warnOfIdle(variables: Variables, warnings: ProblemList): void {
   const bounds = limitKeys.filter(({ isForAttached }) => isForAttached !== true).map(({ key }) => key)
-  for (const name of ['BIND', 'PORT', 'ALLOW_ANONYMOUS', 'DURABILITY', 'SYS_INTERVAL', ...bounds] as const) {
+  for (const name of [
+    'BIND',
+    'PORT',
+    'ALLOW_ANONYMOUS',
+    'DURABILITY',
+    'MDNS',
+    'SYS_INTERVAL',
+    ...bounds,
+  ] as const) {
     const variable = variables.get(name)
     if (variable === undefined) continue
     warnings.add({
@@ -115,15 +126,15 @@ function warnOfIdle(variables: Variables, warnings: ProblemList): void {
   }
 }
 
-/** Without a password nobody comes in who has none. */
-function warnOfNobody(variables: Variables, warnings: ProblemList): void {
+/** Where there are no users either, nobody comes in when a name is wanted and there is none. */
+export function warnOfNobody(variables: Variables, warnings: ProblemList): void {
   const variable = variables.get('ALLOW_ANONYMOUS')
   const isSet = (name: VariableName): boolean => variables.get(name) !== undefined
   if (variable === undefined || isSet('MQTT_USERNAME') || isSet('MQTT_PASSWORD')) return
   warnings.add({
     place: variable.place,
     message: 'nobody may connect: ALLOW_ANONYMOUS=false wants a name and a password, and there are none',
-    suggestion: 'set MQTT_USERNAME and MQTT_PASSWORD, or ALLOW_ANONYMOUS=local',
+    suggestion: 'damselfly user add NAME, or ALLOW_ANONYMOUS=local',
   })
 }
 

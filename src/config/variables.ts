@@ -21,6 +21,7 @@ export const variableNames = [
   'PORT',
   'BROKER_URL',
   'NAME',
+  'MDNS',
   'CONFIG_DIR',
   'DATA_DIR',
   'GPIO_CHIP',

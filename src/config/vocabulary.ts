@@ -1,4 +1,6 @@
+import { outputRoles } from '../core/home-assistant.ts'
 import { limitDefaults } from '../core/limits.ts'
+import { telemetryKinds } from '../core/telemetry.ts'
 import { formatDuration } from '../core/units.ts'
 
 /**
@@ -25,6 +27,16 @@ export const topKeys = {
     type: ['object', 'null'],
     propertyNames: { pattern: '^[A-Za-z0-9_-]+$' },
     additionalProperties: ref('sensor'),
+  },
+  telemetry: {
+    description: 'How this machine is: temperature, throttling, load, memory, disk, Wi-Fi. true, or how.',
+    anyOf: [{ type: ['boolean', 'null'] }, ref('telemetry')],
+  },
+  homeassistant: {
+    description:
+      'Tells Home Assistant of all pins and sensors: true, false, auto (once it has shown itself), or how.',
+    anyOf: [{ enum: [true, false, 'auto', null] }, ref('homeassistant')],
+    default: 'auto',
   },
   rules: {
     description: 'What is to happen when.',
@@ -232,6 +244,56 @@ export const sensorKeys = {
     minimum: 0,
     maximum: 9,
   },
+} as const satisfies Vocabulary
+
+export const telemetryKeys = {
+  every: {
+    description: `How often: 1m. At least ${formatDuration(limitDefaults.sensorEveryMsMin)}; 1m unless told.`,
+    ...like('duration'),
+  },
+  publish: { description: 'A topic that gets each reading, as JSON.', ...like('topic') },
+  only: {
+    description: 'What is told; all that the machine knows unless told.',
+    anyOf: [{ enum: telemetryKinds }, { type: 'array', minItems: 1, items: { enum: telemetryKinds } }],
+  },
+} as const satisfies Vocabulary
+
+export const homeAssistantKeys = {
+  announce: {
+    description: 'true; auto: once Home Assistant has shown itself; false: not at all.',
+    enum: [true, false, 'auto'],
+    default: true,
+  },
+  prefix: {
+    description: 'Where Home Assistant looks for devices.',
+    ...like('topic'),
+    default: 'homeassistant',
+  },
+  name: { description: 'What the device is called there; NAME unless told.', type: 'string', minLength: 1 },
+  area: { description: 'The room that is proposed for it.', type: 'string', minLength: 1 },
+  pins: {
+    description: 'How single pins are shown, by name; false hides one.',
+    type: 'object',
+    additionalProperties: { anyOf: [{ const: false }, ref('entity')] },
+  },
+  sensors: {
+    description: 'How single sensors are shown, by name; false hides one.',
+    type: 'object',
+    additionalProperties: { anyOf: [{ const: false }, ref('entity')] },
+  },
+} as const satisfies Vocabulary
+
+/** What stands below the name of a pin or sensor in `homeassistant:`. */
+export const entityKeys = {
+  name: { description: 'What it is called.', type: 'string', minLength: 1 },
+  as: { description: 'What an output is taken for.', enum: outputRoles },
+  class: {
+    description: 'The device class of Home Assistant: door, motion, energy, humidity.',
+    type: 'string',
+    minLength: 1,
+  },
+  unit: { description: 'The unit of a counter or sensor: kWh, %.', type: 'string', minLength: 1 },
+  icon: { description: 'mdi:garage', type: 'string', minLength: 1 },
 } as const satisfies Vocabulary
 
 export const ruleKeys = {

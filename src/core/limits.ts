@@ -175,6 +175,33 @@ export const limitDefaults = {
   /** Client ids whose takeovers are remembered, so that a fight for one is seen; the one that was quiet longest goes. */
   takeoversRemembered: 1_000,
 
+  /** Users in one file; one more is a mistake. */
+  usersMax: 10_000,
+  /** Bytes of a file of users; a larger one is refused. */
+  usersBytesMax: 4 * 1024 * 1024,
+  /** Iterations of a `$7$` hash: each time that its password is verified takes so much longer. */
+  passwordIterationsMax: 1_000_000,
+  /** Passes (`t=`) of an argon2id hash, likewise. */
+  passwordPassesMax: 16,
+  /** Bytes of memory that verifying one argon2id hash takes (`m=`, in KiB there). */
+  passwordMemoryBytesMax: 128 * 1024 * 1024,
+  /** Passwords that wait to be verified; beyond it the oldest one of the address with most of them is refused. */
+  passwordChecksMax: 512,
+  /** Passwords that were right, so that they need not be verified again; the one not used for longest goes. */
+  passwordsRemembered: 2_000,
+  /** Addresses, and names, whose wrong guesses are counted; the one that was quiet longest goes. */
+  guessersRemembered: 1_000,
+  /** Refusals that wait because too many guesses were wrong; beyond it the oldest is sent. */
+  delayedRefusalsMax: 256,
+  /** Bytes of a packet of multicast DNS; a larger one is not read (RFC 6762 has nearly the same). */
+  mdnsBytesMax: 9 * 1024,
+  /** Questions and records in one packet of multicast DNS; one with more is not read. */
+  mdnsRecordsMax: 256,
+  /** Packets of multicast DNS a second that are read; the others are dropped. */
+  mdnsPacketRateMax: 200,
+  /** Brokers that a search finds; further ones are not told. */
+  brokersFoundMax: 100,
+
   /** Messages that wait in one registration of the library; beyond it the oldest is dropped. */
   clientQueueMessagesMax: 10_000,
   /** Bytes of topics and payloads that wait in one registration; beyond it the oldest is dropped. */

@@ -70,10 +70,12 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
 }
 
 function accessOf({ name, allowAnonymous, credentials, listeners }: DoorSettings): Access {
+  const [main] = listeners
   return {
     name,
     allowAnonymous,
     credentials,
+    users: main?.users ?? [],
     listeners: new Map(listeners.map((listener) => [listener.name, listener])),
   }
 }
