@@ -27,11 +27,8 @@ export async function topics(filter: string | undefined, options: TopicsOptions)
     throw new DamselflyError('USAGE', `"${filter}" is not a topic filter: ${problem}`)
   const isOnce = options.once === true || options.json === true || process.stdout.isTTY !== true
   const seconds = options.seconds === undefined ? (isOnce ? 2 : undefined) : secondsOf(options.seconds)
-  const interrupted = untilInterrupted()
-  const signal =
-    seconds === undefined
-      ? interrupted
-      : AbortSignal.any([interrupted, AbortSignal.timeout(seconds * 1_000 + lateMs)])
+  const over = new AbortController()
+  const signal = AbortSignal.any([untilInterrupted(), over.signal])
   const screen = isOnce ? undefined : new Screen(process.stdout)
   const paint = paintFor(process.stdout)
   const seen = new Map<string, TopicReport>()
@@ -41,7 +38,7 @@ export async function topics(filter: string | undefined, options: TopicsOptions)
       for (const report of answer.topics) seen.set(report.topic, report)
       leftOut = answer.leftOut ?? leftOut
       if (answer.more) continue
-    }
+    } else if (seconds !== undefined) setTimeout(() => over.abort(), seconds * 1_000 + lateMs).unref()
     screen?.show([...topicTree(seen.values(), leftOut, paint), '', paint('dim', 'Ctrl-C ends')])
   }
   if (!signal.aborted) throw new DamselflyError('DAEMON_UNREACHABLE', 'Damselfly has stopped')
