@@ -100,7 +100,11 @@ export class Doorkeeper {
 
   /** About a guest who was let in: whether that still holds. Neither counted nor logged. */
   mayStay(guest: Guest): Verdict {
-    return judge(this.#access, guest)
+    const verdict = judge(this.#access, guest)
+    // what it may do hangs on who it is, and it would come in as somebody else now
+    if (guest.user === undefined || !verdict.isAllowed || verdict.user === guest.user) return verdict
+    const [reason, remedy] = ['its user is none any more', 'damselfly user add NAME makes one']
+    return { isAllowed: false, reasonCode: 0x87, reason, remedy }
   }
 
   /**

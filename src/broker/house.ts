@@ -2,6 +2,7 @@ import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
+import type { OpenListener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
@@ -47,6 +48,7 @@ export class House implements ConnectionHouse {
   readonly counters: Counters
   readonly budget: MemoryBudget
   subscriptionBytes = 0
+  openListeners: readonly OpenListener[] = []
   #turn = 0
   #isTurnArmed = false
   readonly #parts: HouseParts

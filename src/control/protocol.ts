@@ -1,5 +1,6 @@
 // What is said over the control socket, one JSON object a line; docs/control-socket.md tells it to others.
 import type { ClientReport, KickOutcome, RefusalReport, SubscriptionReport } from '../core/broker-view.ts'
+import type { OpenListener } from '../core/listener.ts'
 import type { PinValue } from '../core/pin.ts'
 import type { PinOrder } from '../core/pin-order.ts'
 import type { RuleOutcome } from '../core/trace.ts'
@@ -146,10 +147,13 @@ export interface DaemonStatus {
   readonly host: string
   readonly pid: number
   readonly startedAt: string
+  /** That of `PORT`. */
   readonly port: number
-  /** Where it listens. */
+  /** Where it listens, at `PORT`. */
   readonly addresses: readonly string[]
-  /** What of `BIND` cannot be served now, in words. */
+  /** Every way in that is open, that of `BIND` and `PORT` first. */
+  readonly listeners: readonly OpenListener[]
+  /** What of `BIND`, of `PORT` and of `listeners:` cannot be served now, in words. */
   readonly pending: readonly string[]
   /** For a Damselfly that is attached to another broker: to which, and how that goes, in words. */
   readonly link?: string

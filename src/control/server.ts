@@ -3,9 +3,9 @@ import { errnoOf, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
+import { listenAt } from '../core/socket-file.ts'
 import { Connection, type ControlHouse } from './connection.ts'
 import { PinReports, type PinSource } from './pin-reports.ts'
-import { listenAt } from './socket-file.ts'
 
 export interface ControlServerOptions extends Omit<ControlHouse, 'pins' | 'topicRoom' | 'mayWatch'> {
   /** Of the socket; absolute. */

@@ -19,6 +19,8 @@ export const limitDefaults = {
   unansweredBytesMax: 16 * 1024 * 1024,
   /** Time from accept to CONNECT. */
   connectTimeoutMs: 10_000,
+  /** Bytes of the head of the request by which a WebSocket begins. */
+  upgradeHeaderBytesMax: 8 * 1024,
   /** The longest keep alive, in seconds; a longer one, or none, is answered with this one [MQTT-3.2.2-21]. */
   keepAliveSecondsMax: 65_535,
   /** Messages of QoS 1 and 2 on their way to a client, and from it, that have not been acknowledged (Receive Maximum). */
@@ -152,6 +154,10 @@ export const limitDefaults = {
   sensorReadMsMax: 10_000,
   /** Bytes of a sensor's file; a larger one is no number. */
   sensorFileBytesMax: 4_096,
+  /** Ways in below `listeners:`; one more is a mistake in the configuration. */
+  listenersMax: 32,
+  /** Bytes of a file with certificates, a key or revoked certificates; a larger one is refused. */
+  certificateFileBytesMax: 1024 * 1024,
   /** Bytes of `damselfly.yaml`; a larger file is refused. */
   configBytesMax: 256 * 1024,
   /** Bytes of `.env`, and of a credential's file; a larger file is refused. */

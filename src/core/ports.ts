@@ -1,8 +1,8 @@
 import type { ActionDefinition } from './action.ts'
-import type { AllowAnonymous, Bind } from './bind.ts'
+import type { AllowAnonymous } from './bind.ts'
 import type { BrokerView } from './broker-view.ts'
 import type { Event } from './event.ts'
-import type { Listener } from './listener.ts'
+import type { Listener, OpenListener } from './listener.ts'
 import type { Message, OutgoingMessage } from './message.ts'
 import type { PinCommand, PinValue } from './pin.ts'
 import type { LinkState, RemoteBroker } from './remote-broker.ts'
@@ -71,8 +71,6 @@ export interface BrokerDoor {
 
 export interface DoorSettings {
   readonly name: string
-  readonly bind: readonly Bind[]
-  readonly port: number
   readonly allowAnonymous: AllowAnonymous
   readonly credentials: { readonly username: string; readonly password: Secret } | undefined
   readonly remote: RemoteBroker | undefined
@@ -83,9 +81,11 @@ export interface DoorSettings {
 }
 
 export interface DoorState {
-  /** Where our own broker listens. */
+  /** Where our own broker listens, at `PORT`. */
   readonly addresses: readonly string[]
-  /** What of `BIND` cannot be served now, in words. */
+  /** Every way in that is open, that of `BIND` and `PORT` first; absent where the broker is elsewhere. */
+  readonly listeners?: readonly OpenListener[]
+  /** What of `BIND`, of `PORT` and of `listeners:` cannot be served now, in words. */
   readonly pending: readonly string[]
   /** How many clients are connected to our own broker. */
   readonly clients?: number

@@ -95,6 +95,12 @@ test('what is out of order stands in the status', () => {
     startedAt: new Date(Date.now() - 90_500).toISOString(),
     port: 1883,
     addresses: ['::1'],
+    listeners: [
+      { name: 'main', transport: 'mqtt', addresses: ['::1'], port: 1883 },
+      { name: 'secure', transport: 'mqtts', addresses: ['10.0.0.5'], port: 8883 },
+      { name: 'web', transport: 'ws', addresses: ['10.0.0.5'], port: 9001, path: '/mqtt' },
+      { name: 'near', transport: 'unix', addresses: ['/run/mqtt.sock'] },
+    ],
     pending: ['there is no LAN address yet'],
     rules: { enabled: 0, disabled: 0 },
     sensors: 2,
@@ -104,7 +110,7 @@ test('what is out of order stands in the status', () => {
     limits: { connectionsMax: 2 },
   }
   assert.deepEqual(statusLines(status).slice(1), [
-    '  listening  [::1]:1883',
+    '  listening  [::1]:1883  10.0.0.5:8883 (TLS)  ws://10.0.0.5:9001/mqtt  unix:/run/mqtt.sock',
     '             (there is no LAN address yet)',
     '  rules      0',
     '  pins       1; not available: door',

@@ -98,7 +98,7 @@ test('of one client each subscription is told; of one that nobody knows, that', 
 })
 
 test('what was refused to a client stands with it; who was not let in stands by itself', async (context) => {
-  const { connect, raw, talker, port } = await world(context, {
+  const { broker, connect, raw, talker, port } = await world(context, {
     access: {
       allowAnonymous: 'local',
       credentials: { username: 'a', password: { reveal: () => 'b' } as never },
@@ -120,6 +120,10 @@ test('what was refused to a client stands with it; who was not let in stands by 
       [undefined, 1],
     ],
   )
+  const will = { topic: '$SYS/x', payload: Buffer.from('') }
+  await assert.rejects(connect({ clientId: 'dying', will }))
+  const { client: dying, reason: why } = broker.view.refusalsAtTheDoor().at(-1) ?? {}
+  assert.deepEqual([dying, why], ['dying', 'its will: topics below $SYS are the broker’s own'])
   const [bold] = await clients(talker)
   const { what, topic, reason, count } = bold?.lastRefusal ?? {}
   assert.deepEqual(

@@ -70,6 +70,7 @@ export class ControlWorld {
       startedAt: new Date(),
       settings: { name: 'test', port: 1883, rules: this.rules, pins: this.board.pins, sensors: [] },
       addresses: ['127.0.0.1'],
+      listeners: [{ name: 'main', transport: 'mqtt', addresses: ['127.0.0.1'], port: 1883 }],
       pending: [],
       amounts: this.amounts,
       board: this.board,
