@@ -15,6 +15,8 @@ import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { linkInWords } from './core/remote-broker.ts'
 import { brokerDoor } from './daemon/broker-door.ts'
+import { healthOf } from './daemon/health.ts'
+import { HttpDoor } from './daemon/http-door.ts'
 import { startLimitsReport } from './daemon/limits-report.ts'
 import { Presence } from './daemon/presence.ts'
 import { probe } from './daemon/probe.ts'
@@ -93,6 +95,7 @@ export class Daemon {
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
   #stopping: Promise<void> | undefined
+  #http: HttpDoor | undefined
   #isReloadDue = false
   #lastReload: ReloadOutcome | undefined
   #watching: FileWatch | undefined
@@ -243,7 +246,8 @@ export class Daemon {
       () => this.#watching?.close(),
     )
     this.#running = { dispatcher, sensors, ...told }
-    await this.#openControl()
+    await this.#openControl(broker)
+    await this.#openHttp(broker)
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
   }
@@ -280,9 +284,11 @@ export class Daemon {
     await mdns.apply(this.#settings)
   }
 
-  async #openControl(): Promise<void> {
+  async #openControl({ hub, view }: BrokerDoor): Promise<void> {
     const control = new ControlServer({
       path: this.#settings.controlSocket,
+      hub,
+      view,
       name: this.#settings.name,
       status: () => this.#status(),
       log: this.#parts.log,
@@ -292,6 +298,23 @@ export class Daemon {
     })
     this.#ends.push(() => control.close())
     await control.open()
+  }
+
+  async #openHttp(broker: BrokerDoor): Promise<void> {
+    const counters = this.#counters
+    const metrics = () => ({
+      version: version(),
+      name: this.#settings.name,
+      startedAt: this.#startedAt,
+      figures: broker.view?.figures(),
+      counters: counters.snapshot(),
+    })
+    const { lan, log } = this.#parts
+    const hostName = (): string => lan.identity.host
+    const http = new HttpDoor({ metrics, health: () => healthOf(broker), hostName, counters }, log)
+    this.#http = http
+    this.#ends.push(() => http.close())
+    await http.apply(this.#settings.http)
   }
 
   async #reloadWhileDue(): Promise<void> {
@@ -341,6 +364,7 @@ export class Daemon {
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
+    await this.#http?.apply(next.http)
     await this.#mdns?.apply(next)
     await this.#pins.apply(next.pins)
     this.#pulses?.apply()

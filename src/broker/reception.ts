@@ -114,7 +114,12 @@ export class Reception {
     }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
+      if (problem !== undefined) {
+        const [{ address }, { topic }] = [guest, connect.will]
+        const reason = `its will: ${problem.reason}`
+        house.doorkeeper.refusals.note('client', { client: clientId, address, topic, reason })
+        return refuse(reasonCode.notAuthorized, reason)
+      }
       if (!this.#parts.sessions.hasRoomFor(connect.will)) {
         house.counters.add('willBytesMax')
         const reason = 'the wills of all clients take too much memory'

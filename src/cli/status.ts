@@ -12,6 +12,7 @@ const counted = [
   ['rules.conditionErrors', 'conditions that failed'],
   ['steps.done', 'steps done'],
   ['steps.failed', 'steps failed'],
+  ['messages.dropped', 'messages dropped'],
   ['clients.refused', 'clients refused'],
   ['publishes.refused', 'publishes refused'],
   ['subscriptions.refused', 'subscriptions refused'],

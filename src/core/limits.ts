@@ -136,6 +136,10 @@ export const limitDefaults = {
   controlLineBytesMax: 32 * 1024,
   /** Bytes that wait for a reader of the control socket; what is traced beyond it is dropped, and the reader told how much. */
   controlBacklogBytesMax: 512 * 1024,
+  /** Connections to the HTTP server; one more is closed. */
+  httpConnectionsMax: 32,
+  /** Topics that all who watch topics are told of together; messages of one more are only counted. */
+  watchedTopicsMax: 5_000,
   /** Bytes of a payload that a trace shows. */
   tracePayloadBytesMax: 1_024,
   /** Messages of which one watcher of a trace is told late steps; the oldest is forgotten. */

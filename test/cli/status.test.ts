@@ -44,11 +44,11 @@ test('status tells of the last reload, and why it failed', async (context) => {
   assert.match((await runCommand(daemon.folder, ['status'])).stdout, /reload +\d\d:\d\d:\d\d went well/)
 })
 
-test('without a daemon status, pins and trace say so and what to do; the exit code is 3', async (context) => {
+test('without a daemon status, pins, trace and the like say so and what to do; the exit code is 3', async (context) => {
   const folder = await tempFolder(context)
   await writeFiles(folder, { '.env': '', 'damselfly.yaml': '' })
-  for (const command of ['status', 'pins', 'trace']) {
-    const { code, stdout, stderr } = await runCommand(folder, [command])
+  for (const command of ['status', 'pins', 'trace', 'clients', 'kick x', 'topics']) {
+    const { code, stdout, stderr } = await runCommand(folder, command.split(' '))
     assert.deepEqual([code, stdout], [3, ''], command)
     assert.match(
       stderr,
@@ -74,7 +74,11 @@ test('a daemon whose folder is too deep for a socket runs without one, and says 
   const folder = join(await tempFolder(context), 'deep'.repeat(25))
   const daemon = await startDaemon(context, { folder })
   assert.match(
-    String(daemon.having('no control socket: status, pins and trace will find nobody')[0]?.['reason']),
+    String(
+      daemon.having('no control socket: status, clients, topics, pins and trace will find nobody')[0]?.[
+        'reason'
+      ],
+    ),
     /107/,
   )
   const { code, stderr } = await runCommand(folder, ['status'])
