@@ -15,6 +15,7 @@ export function translate(conf: MosquittoConf, host: string): Move {
     listeners: new Map(),
     bridges: new Map(),
     copies: [],
+    secrets: [],
     references: [],
     outcomes,
     notes: [],
