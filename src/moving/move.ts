@@ -18,7 +18,7 @@ export interface Copy {
   readonly what: 'users' | 'acl'
 }
 
-/** A file that is made for something secret in mosquitto.conf, in `CONFIG_DIR`. */
+/** A file that is made of what mosquitto.conf says, in `CONFIG_DIR`; it may be a password. */
 export interface SecretFile {
   readonly to: string
   readonly text: Secret
