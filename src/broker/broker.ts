@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { BrokerView } from '../core/broker-view.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
@@ -8,6 +9,7 @@ import { mainListener } from '../core/listener.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
+import { introductionOf } from './census.ts'
 import type { Connection, Ending } from './connection.ts'
 import { Evictions } from './evictions.ts'
 import { Inside } from './inside.ts'
@@ -26,6 +28,10 @@ export interface BrokerOptions {
   readonly access: Access
   /** Whether an address is one of this machine's own, IPv4-mapped forms included. */
   readonly isOwnAddress: (address: string) => boolean
+  /** How often `$SYS/broker/…` is told, in milliseconds; never unless told. */
+  readonly systemIntervalMs?: number
+  /** What stands in `$SYS/broker/version`. */
+  readonly version?: string
   readonly log: Logger
   readonly counters: Counters
 }
@@ -52,11 +58,12 @@ export class Broker {
     const journal = await Journal.open({ dataDir, durability, log, counters })
     const broker = new Broker(options, journal)
     await broker.#inside.start(journal.takeRestored())
+    broker.setSystemInterval(options.systemIntervalMs ?? 0)
     return broker
   }
 
   private constructor(options: BrokerOptions, journal: Journal) {
-    const { access, log, counters } = options
+    const { access, log, counters, version } = options
     this.#options = options
     this.#journal = journal
     this.#inside = new Inside({
@@ -65,9 +72,10 @@ export class Broker {
       evictions: new Evictions(counters),
       log,
       counters,
+      ...(version === undefined ? {} : { version }),
       onWelcome: (connection) => {
         this.#unanswered.delete(connection)
-        log.info(cut(connection.toFields()), 'client connected')
+        log.info(cut(welcomeFields(connection)), 'client connected')
       },
       onEnded: (connection, ending) => this.#ended(connection, ending),
     })
@@ -101,6 +109,21 @@ export class Broker {
 
   get retainedMessages(): number {
     return this.#inside.retained.count
+  }
+
+  /** Who is there and how much goes on, for whoever asks. */
+  get view(): BrokerView {
+    return this.#inside.census
+  }
+
+  /** Publishes what the broker tells of itself: see `AedesHub.publishSystem`. */
+  publishSystem(topic: string, payload: string): void {
+    this.#inside.hub.publishSystem(topic, payload)
+  }
+
+  /** How often `$SYS/broker/…` is told from now on; 0 for never. */
+  setSystemInterval(intervalMs: number): void {
+    this.#inside.setSystemInterval(intervalMs)
   }
 
   get port(): number | undefined {
@@ -177,4 +200,11 @@ export class Broker {
         log.warn({ ...cut(connection.toFields(ending)), ...repeats }, 'client disconnected')
     }
   }
+}
+
+/** Of the listener that most have, with plain MQTT, nothing is said of how it came. */
+function welcomeFields(connection: Connection): Record<string, unknown> {
+  const { transport, ...rest } = introductionOf(connection)
+  const { clientId } = connection.session
+  return { client: clientId, ...rest, ...(transport === 'mqtt' ? {} : { transport }) }
 }

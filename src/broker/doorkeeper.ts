@@ -2,10 +2,11 @@ import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { filterProblem, topicProblem } from '../core/topics.ts'
+import { filterProblem, isSystemTopic, topicProblem } from '../core/topics.ts'
 import { type Access, judge, type Verdict } from './access.ts'
 import { Entrance } from './entrance.ts'
 import { cut } from './log-fields.ts'
+import { Refusals } from './refusals.ts'
 
 /** A client at the door, and as long as it stays. */
 export interface Guest {
@@ -46,6 +47,12 @@ const counterOf = {
   'subscription refused': 'subscriptions.refused',
 } as const
 
+const kindOf = {
+  'client refused': 'client',
+  'publish refused': 'publish',
+  'subscription refused': 'subscription',
+} as const
+
 const ownTopic: Refusal = { reasonCode: 0x87, reason: 'topics below $SYS are the broker’s own' }
 
 export interface DoorkeeperOptions {
@@ -62,6 +69,8 @@ export interface DoorkeeperOptions {
  * for people type a password there by mistake.
  */
 export class Doorkeeper {
+  /** Those of late, for whoever asks. */
+  readonly refusals: Refusals
   readonly #log: Logger
   readonly #counters: Counters
   readonly #repeats: Repeats
@@ -73,6 +82,7 @@ export class Doorkeeper {
     this.#access = access
     this.#log = log
     this.#counters = counters
+    this.refusals = new Refusals(counters)
     this.#repeats = new Repeats(nowMs)
     this.#entrance = new Entrance({ access: () => this.#access, log, counters, nowMs })
   }
@@ -113,7 +123,7 @@ export class Doorkeeper {
 
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(guest: Guest, topic: string): Refusal | undefined {
-    const refusal = topic.startsWith('$SYS')
+    const refusal = isSystemTopic(topic)
       ? ownTopic
       : refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax))
     if (refusal !== undefined) this.#refuse('publish refused', guest, { topic, reason: refusal.reason })
@@ -135,6 +145,7 @@ export class Doorkeeper {
    * Of the same address and reason one line in ten seconds, the others counted in it; long fields are cut.
    */
   logRefusal(fields: RefusalFields, what: Refused = 'client refused'): void {
+    this.refusals.note(kindOf[what], fields)
     // not by client id: a peer may take another one each time
     const repeats = this.#repeats.admit(`${what} ${fields.address} ${fields.reason}`)
     if (repeats !== undefined) this.#log.warn({ ...cut({ ...fields }), ...repeats }, what)

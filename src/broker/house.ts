@@ -133,6 +133,7 @@ export class House implements ConnectionHouse {
   dropped(session: Session, bound: LimitName): void {
     this.counters.add(bound)
     this.counters.add('messages.dropped')
+    session.droppedMessages++
     const repeats = this.#repeats.admit(`dropped ${session.clientId}`)
     if (repeats !== undefined)
       this.#parts.log.warn(
@@ -162,6 +163,7 @@ export class House implements ConnectionHouse {
   refused(connection: Connection, error: ProtocolError): void {
     this.counters.add('clients.refused')
     const { address } = connection
+    this.doorkeeper.refusals.note('client', { address, reason: error.message })
     // not by its words: there are numbers of the client's in them
     const repeats = this.#repeats.admit(`refused ${address} ${error.reasonCode}`)
     if (repeats !== undefined)

@@ -5,6 +5,7 @@ import { reasonOf } from '../core/errors.ts'
 import type { Logger } from '../core/ports.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import type { Access } from './access.ts'
+import { Census } from './census.ts'
 import { Connection, type Ending } from './connection.ts'
 import { Doorkeeper } from './doorkeeper.ts'
 import type { Evictions } from './evictions.ts'
@@ -19,6 +20,7 @@ import { RetainedStore } from './retained-store.ts'
 import { Router } from './router.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
+import { SystemTopics } from './system-topics.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
 /** @NOTE aedes allows no more than this; `MAX_TOPIC_LEVELS` is ours, and checked before. */
@@ -30,6 +32,8 @@ export interface InsideParts {
   readonly evictions: Evictions
   readonly log: Logger
   readonly counters: Counters
+  /** For `$SYS/broker/version`. */
+  readonly version?: string
   /** A client has been let in. */
   readonly onWelcome: (connection: Connection) => void
   /** A connection is over; its session is told next. */
@@ -44,6 +48,8 @@ export class Inside {
   readonly doorkeeper: Doorkeeper
   readonly house: House
   readonly sessions: Sessions
+  readonly census: Census
+  readonly #system: SystemTopics
   readonly #parts: InsideParts
   readonly #aedes: Aedes
   readonly #reception: Reception
@@ -51,7 +57,7 @@ export class Inside {
 
   constructor(parts: InsideParts) {
     this.#parts = parts
-    const { ledger, access, evictions, log, counters, onWelcome } = parts
+    const { ledger, access, evictions, log, counters, version = 'unknown', onWelcome } = parts
     this.router = new Router({ log, counters })
     this.retained = new RetainedStore({ log, counters })
     this.#aedes = new Aedes({
@@ -78,12 +84,22 @@ export class Inside {
       routeOf: (topic) => this.router.routeOf(topic),
       shareOf: (filter) => this.router.shareOf(filter),
     })
+    const { house, sessions } = this
+    this.census = new Census({ house, sessions, connections: this.#connections, counters })
+    this.#system = new SystemTopics({
+      publish: (topic, payload) => this.hub.publishSystem(topic, payload),
+      figures: () => this.census.figures(),
+      version,
+    })
     this.#reception = new Reception({
       house: this.house,
       sessions: this.sessions,
       evictions,
       tellFight: (fields, message) => log.warn(fields, message),
-      welcome: onWelcome,
+      welcome: (connection) => {
+        this.census.welcomed()
+        onWelcome(connection)
+      },
     })
   }
 
@@ -112,11 +128,17 @@ export class Inside {
     this.sessions.restore(sessions, steadyMs())
   }
 
-  /** Takes a stream of bytes for a client's connection. */
-  connect(stream: Duplex, peer: Peer): Connection {
-    const connection = new Connection(stream, peer, this.house, this.#onConnect)
+  /** Takes a stream of bytes for a client's connection, accepted at that time by `performance.now`; now unless told. */
+  connect(stream: Duplex, peer: Peer, sinceMs?: number): Connection {
+    const connection = new Connection(stream, peer, this.house, this.#onConnect, sinceMs)
     this.#connections.add(connection)
+    this.census.socketOpened()
     return connection
+  }
+
+  /** How often `$SYS/broker/…` is told; 0 for never. */
+  setSystemInterval(intervalMs: number): void {
+    this.#system.setInterval(intervalMs, performance.now())
   }
 
   /** Looks whose time is up. */
@@ -124,6 +146,8 @@ export class Inside {
     const nowMs = performance.now()
     for (const connection of this.#connections) connection.checkTime(nowMs)
     this.sessions.tick(steadyMs())
+    this.census.sample(nowMs)
+    this.#system.tick(nowMs)
   }
 
   /** Tells the clients why, and ends everything. */
@@ -139,11 +163,14 @@ export class Inside {
     this.retained.close()
   }
 
-  readonly #onConnect: Connection['onConnect'] = (connection, connect) =>
+  readonly #onConnect: Connection['onConnect'] = (connection, connect) => {
+    this.census.connectReceived()
     this.#reception.receive(connection, connect)
+  }
 
   #ended(connection: Connection, ending: Ending): void {
     this.#connections.delete(connection)
+    this.census.ended(connection)
     this.#parts.onEnded(connection, ending)
     this.sessions.left(connection, ending)
     this.#reception.ended(connection)

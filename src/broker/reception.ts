@@ -62,9 +62,12 @@ export class Reception {
 
   /** The first packet of a connection. */
   receive(connection: Connection, connect: Connect): void {
+    const { house } = this.#parts
     const { level, properties } = connect
     if (properties.authenticationMethod !== undefined) {
       const reason = `the authentication method "${properties.authenticationMethod}" is not known here`
+      house.counters.add('clients.refused')
+      house.doorkeeper.logRefusal({ client: connect.clientId, address: connection.address, reason })
       const code = reasonCode.badAuthenticationMethod // [MQTT-4.12.0-1]
       return connection.refuse(level, code, reason, properties.maximumPacketSize)
     }
@@ -216,6 +219,7 @@ export class Reception {
       guest,
       session,
       level,
+      cleanStart,
       will: connect.will,
       keepAliveSeconds,
       receiveMaximum: Math.min(

@@ -2,6 +2,7 @@ import type { AccessList, User } from '../core/access.ts'
 import type { AllowAnonymous, Bind } from '../core/bind.ts'
 import type { Durability } from '../core/durability.ts'
 import type { HomeAssistantSettings } from '../core/home-assistant.ts'
+import type { HttpPlace } from '../core/http-place.ts'
 import type { LimitName } from '../core/limits.ts'
 import type { Listener } from '../core/listener.ts'
 import type { Pin, Sensor } from '../core/pin.ts'
@@ -38,6 +39,10 @@ export interface Settings {
   readonly durability: Durability
   /** Whether the LAN can find the broker by mDNS. */
   readonly mdns: boolean
+  /** How often `$SYS/broker/…` is told; 0 for never. */
+  readonly systemIntervalMs: number
+  /** Where metrics and health are told over HTTP; undefined: nowhere. */
+  readonly http: HttpPlace | undefined
   /** The bounds that are set; the others have their defaults. */
   readonly limits: Readonly<Partial<Record<LimitName, number>>>
   /** The file of users, as far as there is one. */

@@ -166,6 +166,8 @@ export const limitDefaults = {
   blinkMsMin: 20,
   /** Failures remembered, so that the same one is not logged again and again. */
   repeatsRemembered: 1_000,
+  /** Clients whose last refusal is remembered, and as many refusals of whoever was not let in; the oldest goes. */
+  refusalsRemembered: 500,
   /** Client ids whose takeovers are remembered, so that a fight for one is seen; the one that was quiet longest goes. */
   takeoversRemembered: 1_000,
 

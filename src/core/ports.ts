@@ -1,5 +1,6 @@
 import type { ActionDefinition } from './action.ts'
 import type { AllowAnonymous, Bind } from './bind.ts'
+import type { BrokerView } from './broker-view.ts'
 import type { Event } from './event.ts'
 import type { Listener } from './listener.ts'
 import type { Message, OutgoingMessage } from './message.ts'
@@ -64,6 +65,8 @@ export interface BrokerDoor {
   /** Delivers what it can within its time limit, and closes. */
   close(): Promise<void>
   readonly state: DoorState
+  /** There when the broker is our own. */
+  readonly view?: BrokerView
 }
 
 export interface DoorSettings {
@@ -75,6 +78,8 @@ export interface DoorSettings {
   readonly remote: RemoteBroker | undefined
   /** Every way in, that of `BIND` and `PORT` first. */
   readonly listeners: readonly Listener[]
+  /** How often our own broker tells `$SYS/broker/…`; 0, or nothing, for never. */
+  readonly systemIntervalMs?: number
 }
 
 export interface DoorState {

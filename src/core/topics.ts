@@ -70,6 +70,11 @@ export function matchesFilter(filter: string, topic: string): boolean {
   return filterLevels.length === topicLevels.length
 }
 
+/** Whether a topic is one of those that only the broker itself publishes to. */
+export function isSystemTopic(topic: string): boolean {
+  return topic.startsWith('$SYS')
+}
+
 interface Node<Value> {
   readonly children: Map<string, Node<Value>>
   readonly values: Value[]

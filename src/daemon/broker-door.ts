@@ -8,6 +8,7 @@ import { Doors } from '../system/doors.ts'
 import type { Lan } from '../system/lan.ts'
 import { ownAddressCheck } from '../system/own-addresses.ts'
 import { withPlainStreams } from './plain-streams.ts'
+import { version } from './version.ts'
 
 export interface BrokerDoorParts {
   readonly settings: Settings
@@ -38,12 +39,15 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     durability: settings.durability,
     access: accessOf(settings),
     isOwnAddress: ownAddressCheck(),
+    systemIntervalMs: settings.systemIntervalMs,
+    version: version(),
     log,
     counters,
   })
   const doors = new Doors({ lan, listening: broker, log, onChange })
   return {
     hub: broker.hub,
+    view: broker.view,
     get state() {
       return {
         addresses: doors.addresses,
@@ -57,6 +61,7 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     open: ({ bind, port }) => doors.apply(bind, port),
     apply: async (next) => {
       broker.setAccess(accessOf(next))
+      broker.setSystemInterval(next.systemIntervalMs ?? 0)
       await doors.apply(next.bind, next.port)
     },
     settle: async () => await doors[Symbol.asyncDispose](),

@@ -36,6 +36,8 @@ test('without any variable every setting has its default', async () => {
     logFormat: 'json',
     durability: 'power',
     mdns: true,
+    systemIntervalMs: 10_000,
+    http: undefined,
     limits: {},
     users: [],
     acl: undefined,
