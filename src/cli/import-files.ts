@@ -41,16 +41,14 @@ export async function planFiles(move: Move, target: Target, source: string): Pro
     if (text !== before) planned.push({ path, text, mode, before })
   }
   await plan(join(cwd, '.env'), 0o600, (before) => mergeEnv(before ?? '', move.env, `from ${source}`))
-  const hasSecrets = [...move.bridges.values()].some((bridge) => 'password' in bridge)
-  await plan(join(configDir, 'damselfly.yaml'), hasSecrets ? 0o640 : 0o644, (before) =>
-    mergeYaml(before ?? yamlHead, move),
-  )
+  await plan(join(configDir, 'damselfly.yaml'), 0o644, (before) => mergeYaml(before ?? yamlHead, move))
   for (const { from, to } of move.copies) {
     const text = await textOf(from)
     if (text === undefined)
       throw new DamselflyError('CONFIG_INVALID', `${from} is not there; mosquitto.conf names it`)
     await plan(join(configDir, to), 0o640, () => text)
   }
+  for (const { to, text } of move.secrets) await plan(join(configDir, to), 0o640, () => text.reveal())
   const schema = await readFile(new URL('../../config/damselfly.schema.json', import.meta.url), 'utf8')
   await plan(join(configDir, 'damselfly.schema.json'), 0o644, () => schema)
   return planned

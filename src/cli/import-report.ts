@@ -34,7 +34,7 @@ export function importJson(move: Move): unknown {
   return {
     env: Object.fromEntries(move.env),
     listeners: Object.fromEntries(move.listeners),
-    bridges: Object.fromEntries([...move.bridges].map(([name, bridge]) => [name, withoutSecrets(bridge)])),
+    bridges: Object.fromEntries(move.bridges),
     files: move.copies.map(({ from, to }) => ({ from, to })),
     lines: move.outcomes.map(({ statement: { place, name }, kind, text }) => ({
       file: place.file,
@@ -45,10 +45,6 @@ export function importJson(move: Move): unknown {
     })),
     notes: move.notes,
   }
-}
-
-function withoutSecrets(bridge: object): object {
-  return Object.fromEntries(Object.entries(bridge).filter(([key]) => key !== 'password'))
 }
 
 /** A line as it is written, without what is secret in it. */

@@ -152,8 +152,8 @@ class Switch {
   async #giveSettings(): Promise<void> {
     const gid = await this.#groupId()
     if (gid === undefined) return
-    const { copies } = this.#request.move
-    for (const name of new Set(['.env', 'damselfly.yaml', ...copies.map(({ to }) => to)]))
+    const { copies, secrets } = this.#request.move
+    for (const name of new Set(['.env', 'damselfly.yaml', ...[...copies, ...secrets].map(({ to }) => to)]))
       await chown(join(this.#house.cwd, name), this.#machine.uid, gid)
   }
 

@@ -11,7 +11,7 @@ export const bridgeOptions: readonly Option[] = [
     aliases: ['addresses'],
     scope: 'bridge',
     value: 'text',
-    fate: { kind: 'taken', here: '`address:`' },
+    fate: { kind: 'taken', here: '`address:`, with `mqtts://` where the bridge has TLS' },
     sample: '192.0.2.7:1884',
   },
   {
@@ -25,17 +25,14 @@ export const bridgeOptions: readonly Option[] = [
     name: 'bridge_attempt_unsubscribe',
     scope: 'bridge',
     value: 'word',
-    fate: { kind: 'same', here: 'Needless: a bridge knows what it has subscribed to.' },
+    fate: { kind: 'taken', here: '`attempt_unsubscribe:`' },
     sample: 'false',
   },
   {
     name: 'bridge_bind_address',
     scope: 'bridge',
     value: 'text',
-    fate: {
-      kind: 'lost',
-      what: 'The system chooses the address that a bridge goes out from. Set a route: `ip route add …`',
-    },
+    fate: { kind: 'taken', here: '`bind_address:`' },
     sample: '192.0.2.2',
   },
   {
@@ -59,7 +56,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'bridge_certfile',
     scope: 'bridge',
     value: 'text',
-    fate: { kind: 'taken', here: '`tls: { cert: … }`' },
+    fate: { kind: 'taken', here: '`tls: { certificate: … }`' },
     sample: 'bridge.crt',
   },
   {
@@ -92,7 +89,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'bridge_insecure',
     scope: 'bridge',
     value: 'word',
-    fate: { kind: 'taken', here: '`tls: { insecure: true }`' },
+    fate: { kind: 'taken', here: '`tls: { insecure_any_host: true }`' },
     sample: 'true',
   },
   {
@@ -106,11 +103,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'bridge_max_packet_size',
     scope: 'bridge',
     value: 'word',
-    fate: {
-      kind: 'lost',
-      what: '`MAX_PACKET_SIZE` is for all. A remote broker of MQTT 5 says its own bound, which is kept',
-      unless: ['0'],
-    },
+    fate: { kind: 'taken', here: '`max_packet_size:`' },
     sample: '100000',
   },
   {
@@ -132,7 +125,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'bridge_protocol_version',
     scope: 'bridge',
     value: 'text',
-    fate: { kind: 'taken', here: '`version:`' },
+    fate: { kind: 'taken', here: '`version:`; 3.1.1 unless told, as in mosquitto' },
     sample: 'mqttv50',
   },
   {
@@ -182,7 +175,7 @@ export const bridgeOptions: readonly Option[] = [
     since: '2.1',
     fate: {
       kind: 'lost',
-      what: 'A session that is kept (`clean: false`) is kept for as long as the other side does. Nothing to do',
+      what: 'A session that is kept (`clean_session: false`) is kept for as long as the other side does. Nothing to do',
     },
     sample: '3600',
   },
@@ -207,7 +200,7 @@ export const bridgeOptions: readonly Option[] = [
     scope: 'bridge',
     value: 'word',
     since: '2.1',
-    fate: { kind: 'taken', here: '`tls: true`, which trusts the authorities that Node knows' },
+    fate: { kind: 'taken', here: 'an `address:` with `mqtts://`, which trusts whom Node trusts' },
     sample: 'true',
   },
   {
@@ -224,7 +217,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'cleansession',
     scope: 'bridge',
     value: 'word',
-    fate: { kind: 'taken', here: '`clean:`' },
+    fate: { kind: 'taken', here: '`clean_session:`' },
     sample: 'true',
   },
   {
@@ -238,7 +231,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'idle_timeout',
     scope: 'bridge',
     value: 'word',
-    fate: { kind: 'lost', what: 'A bridge stays connected: `start_type lazy` is not there. Nothing to do' },
+    fate: { kind: 'taken', here: '`idle_timeout:`, with `start: lazy`' },
     sample: '30',
   },
   {
@@ -252,7 +245,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'local_cleansession',
     scope: 'bridge',
     value: 'word',
-    fate: { kind: 'lost', what: '`clean:` is for both sides. Nothing to do, unless they must differ' },
+    fate: { kind: 'taken', here: '`local_clean_session:`' },
     sample: 'true',
   },
   {
@@ -280,7 +273,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'notification_topic',
     scope: 'bridge',
     value: 'text',
-    fate: { kind: 'taken', here: '`notifications: { topic: … }`' },
+    fate: { kind: 'taken', here: '`notification_topic:`' },
     sample: 'bridges/cloud',
   },
   {
@@ -313,7 +306,7 @@ export const bridgeOptions: readonly Option[] = [
     aliases: ['password'],
     scope: 'bridge',
     value: 'text',
-    fate: { kind: 'taken', here: '`password:`' },
+    fate: { kind: 'taken', here: '`password_file:`, a file of its own in `CONFIG_DIR`' },
     sample: 'secret',
   },
   {
@@ -328,7 +321,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'restart_timeout',
     scope: 'bridge',
     value: 'text',
-    fate: { kind: 'taken', here: '`reconnect:`' },
+    fate: { kind: 'taken', here: '`retry_min:` and `retry_max:`' },
     sample: '10 60',
   },
   {
@@ -342,21 +335,14 @@ export const bridgeOptions: readonly Option[] = [
     name: 'start_type',
     scope: 'bridge',
     value: 'word',
-    fate: {
-      kind: 'same',
-      here: 'A bridge is always there.',
-      unless: {
-        values: ['lazy', 'once', 'manual'],
-        what: 'A bridge connects at the start and whenever the link is lost. Remove it from `bridges:` when it is not wanted',
-      },
-    },
-    sample: 'automatic',
+    fate: { kind: 'taken', here: '`start:`' },
+    sample: 'once',
   },
   {
     name: 'threshold',
     scope: 'bridge',
     value: 'word',
-    fate: { kind: 'lost', what: 'A bridge stays connected: `start_type lazy` is not there. Nothing to do' },
+    fate: { kind: 'taken', here: '`threshold:`, with `start: lazy`' },
     sample: '20',
   },
   {

@@ -1,3 +1,4 @@
+import { Secret } from '../core/secret.ts'
 import { numberOf } from './amounts.ts'
 import { isTrue, lastIn, type Section, type Statement, wordsOf } from './mosquitto-conf.ts'
 import type { Draft, YamlValue } from './move.ts'
@@ -6,6 +7,7 @@ import type { Draft, YamlValue } from './move.ts'
 interface BridgeDraft {
   readonly draft: Draft
   readonly section: Section
+  readonly name: string
   /** `bridges: NAME:` */
   readonly here: string
   readonly settings: Record<string, YamlValue>
@@ -17,7 +19,7 @@ export function translateBridge(draft: Draft, section: Section): void {
   const { outcomes, conf } = draft
   const { head } = section
   if (head === undefined) return
-  const name = head.value
+  const name = head.value.replaceAll(/[^A-Za-z0-9_-]/g, '-')
   const left = lastIn(section, 'bridge_psk', 'bridge_identity')
   const lacking = ['address', 'topic'].find((option) => lastIn(section, option) === undefined)
   if (left !== undefined || lacking !== undefined) {
@@ -28,7 +30,14 @@ export function translateBridge(draft: Draft, section: Section): void {
         outcomes.lost(statement, `this bridge is left out: ${why}`)
     return
   }
-  const bridge: BridgeDraft = { draft, section, here: `bridges: ${name}:`, settings: {}, tls: {} }
+  const bridge: BridgeDraft = {
+    draft,
+    section,
+    name,
+    here: `bridges: ${name}:`,
+    settings: { version: '3.1.1' },
+    tls: {},
+  }
   outcomes.taken(head, bridge.here)
   takeAddresses(bridge)
   takeIdentity(bridge)
@@ -66,32 +75,56 @@ const takers: Readonly<Record<string, Taker>> = {
   cleansession: flag('clean_session'),
   local_cleansession: flag('local_clean_session'),
   keepalive_interval: seconds('keep_alive', 5),
-  bridge_bind_address: text('bind'),
-  bridge_attempt_unsubscribe: flag('unsubscribe'),
-  bridge_outgoing_retain: flag('retain'),
+  bridge_bind_address: text('bind_address'),
+  bridge_attempt_unsubscribe: flag('attempt_unsubscribe'),
+  bridge_outgoing_retain: flag('outgoing_retain'),
   try_private: flag('try_private'),
   bridge_max_packet_size: (bridge, statement) => {
     const bytes = numberOf(statement)
     if (bytes <= 0) return bridge.draft.outcomes.same(statement, 'the other broker says its bound')
-    set(bridge, statement, 'max_packet_size', bytes)
+    set(bridge, statement, 'max_packet_size', Math.max(20, bytes))
   },
   bridge_protocol_version: (bridge, statement) => {
     if (statement.value === 'mqttv31')
-      return bridge.draft.outcomes.lost(statement, 'MQTT 3.1 is not spoken to other brokers; 3.1.1 is taken')
+      return bridge.draft.outcomes.lost(
+        statement,
+        'bridges speak MQTT 5 and 3.1.1; 3.1.1 is taken, which brokers of 3.1 mostly know',
+      )
     set(bridge, statement, 'version', statement.value === 'mqttv50' ? '5' : '3.1.1')
   },
   restart_timeout: (bridge, statement) => {
-    const [base, cap = base] = wordsOf(statement.value).map((word) =>
+    const [base = 5, cap = base] = wordsOf(statement.value).map((word) =>
       Math.min(7_200, Math.max(1, Number(word) || 1)),
     )
-    set(bridge, statement, 'retry', { min: `${base}s`, max: `${cap}s` })
+    bridge.settings['retry_min'] = `${base}s`
+    bridge.settings['retry_max'] = `${Math.max(base, cap)}s`
+    bridge.draft.outcomes.taken(
+      statement,
+      `${bridge.here} retry_min: ${base}s, retry_max: ${Math.max(base, cap)}s`,
+    )
   },
   start_type: (bridge, statement) => {
-    if (statement.value === 'automatic') return bridge.draft.outcomes.same(statement, 'as it is')
+    if (!['automatic', 'lazy', 'once'].includes(statement.value))
+      return bridge.draft.outcomes.lost(
+        statement,
+        `there is no start_type ${statement.value} in mosquitto either; automatic is taken`,
+      )
     set(bridge, statement, 'start', statement.value)
+    // what does not wait here starts nothing
+    if (statement.value === 'lazy') bridge.settings['local_clean_session'] = false
   },
-  threshold: (bridge, statement) => set(bridge, statement, 'threshold', Math.max(1, numberOf(statement))),
-  idle_timeout: seconds('idle_timeout', 1),
+  threshold: (bridge, statement) => {
+    if (isLazy(bridge)) set(bridge, statement, 'threshold', Math.max(1, numberOf(statement)))
+    else bridge.draft.outcomes.same(statement, 'it says something with start_type lazy alone')
+  },
+  idle_timeout: (bridge, statement) => {
+    if (isLazy(bridge)) seconds('idle_timeout', 1)(bridge, statement)
+    else bridge.draft.outcomes.same(statement, 'it says something with start_type lazy alone')
+  },
+}
+
+function isLazy({ section }: BridgeDraft): boolean {
+  return lastIn(section, 'start_type')?.value === 'lazy'
 }
 
 function set(
@@ -132,7 +165,7 @@ function isSecure(section: Section): boolean {
 
 /** Who we are to the other broker: the session that mosquitto has there goes on under its name. */
 function takeIdentity(bridge: BridgeDraft): void {
-  const { draft, section, settings, here } = bridge
+  const { draft, section, settings, here, name } = bridge
   const { outcomes, host } = draft
   const id = lastIn(section, 'remote_clientid')
   if (id === undefined) settings['client_id'] = `${host}.${section.head?.value}`
@@ -143,8 +176,10 @@ function takeIdentity(bridge: BridgeDraft): void {
   if (password === undefined) return
   if (username === undefined)
     return outcomes.lost(password, 'a password without remote_username counts for nothing')
-  settings['password'] = password.value
-  outcomes.taken(password, `${here} password: …`)
+  const file = `bridge-${name}.password`
+  settings['password_file'] = file
+  draft.secrets.push({ to: file, text: new Secret(`${password.value}\n`) })
+  outcomes.taken(password, `${here} password_file: ${file}, in CONFIG_DIR`)
 }
 
 function takeNotifications(bridge: BridgeDraft): void {
@@ -170,7 +205,7 @@ function takeTls(bridge: BridgeDraft, resolve: (path: string) => string): void {
   const { outcomes, references } = draft
   for (const [option, key] of [
     ['bridge_cafile', 'ca'],
-    ['bridge_certfile', 'cert'],
+    ['bridge_certfile', 'certificate'],
     ['bridge_keyfile', 'key'],
   ] as const) {
     const statement = lastIn(section, option)
@@ -187,8 +222,8 @@ function takeTls(bridge: BridgeDraft, resolve: (path: string) => string): void {
   }
   const insecure = lastIn(section, 'bridge_insecure')
   if (insecure !== undefined && isTrue(insecure.value)) {
-    tls['insecure'] = true
-    outcomes.taken(insecure, `${here} tls: insecure: true`)
+    tls['insecure_any_host'] = true
+    outcomes.taken(insecure, `${here} tls: insecure_any_host: true`)
   } else if (insecure !== undefined) outcomes.same(insecure, 'the host name is checked')
   const system = lastIn(section, 'bridge_tls_use_os_certs')
   if (system !== undefined) outcomes.taken(system, `${here} address: mqtts://…`)
@@ -210,12 +245,13 @@ function topicOf({ draft, here }: BridgeDraft, statement: Statement): YamlValue 
     return undefined
   }
   outcomes.taken(statement, `${here} topics:`)
+  const common = { direction: direction.toLowerCase(), qos: Number(qos) }
+  if (pattern === '') return { local, remote, ...common }
   return {
-    pattern,
-    direction: direction.toLowerCase(),
-    qos: Number(qos),
-    ...(local === '' ? {} : { local }),
-    ...(remote === '' ? {} : { remote }),
+    topic: pattern,
+    ...common,
+    ...(local === '' ? {} : { local_prefix: local }),
+    ...(remote === '' ? {} : { remote_prefix: remote }),
   }
 }
 

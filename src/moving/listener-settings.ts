@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { basename } from 'node:path'
+import { Secret } from '../core/secret.ts'
 import { numberOf } from './amounts.ts'
 import { isTrue, lastIn, lastOf, type Section, type Statement, wordsOf } from './mosquitto-conf.ts'
 import type { Door, Draft, YamlMap, YamlValue } from './move.ts'
@@ -23,7 +24,10 @@ export function translateListeners(draft: Draft): readonly Door[] {
     takeFiles(draft, undefined, 'main', {})
     return [doorAt('main', '127.0.0.1', usualPort)]
   }
-  const ways = conf.listeners.map((section) => wayOf(draft, section)).filter((way) => way !== undefined)
+  const ways = joined(
+    draft,
+    conf.listeners.map((section) => wayOf(draft, section)).filter((way) => way !== undefined),
+  )
   const main = ways.find(({ isTls, isWebSocket, unix }) => !isTls && !isWebSocket && unix === undefined)
   if (main === undefined) closeMain(draft, ways)
   const doors: Door[] = []
@@ -43,6 +47,34 @@ export function translateListeners(draft: Draft): readonly Door[] {
 function doorAt(name: string, host: string, port: number): Door {
   const plain = { isWebSocket: false, isTls: false, wantsCertificate: false, isMounted: false }
   return { name, host, port, unix: undefined, ...plain }
+}
+
+/** Listeners of one port on several addresses are one here; what the later ones say otherwise is told. */
+function joined({ outcomes }: Draft, ways: readonly Way[]): readonly Way[] {
+  const one = new Map<string, Way>()
+  for (const way of ways) {
+    const place = way.unix ?? String(way.port)
+    const first = one.get(place)
+    if (first === undefined) {
+      one.set(place, way)
+      continue
+    }
+    const binds = new Set([...first.bind.split(','), way.bind])
+    one.set(place, { ...first, bind: binds.has('all') ? 'all' : [...binds].join(',') })
+    const said = new Map(first.section.statements.map(({ name, value }) => [name, value]))
+    const { head, statements } = way.section
+    if (head !== undefined)
+      outcomes.taken(head, `one listener with the other on port ${place}: ${[...binds].join(', ')}`)
+    for (const statement of statements)
+      if (said.get(statement.name) === statement.value)
+        outcomes.same(statement, 'the other listener on this port says it too')
+      else
+        outcomes.lost(
+          statement,
+          `a port has one listener here, for all its addresses; what the first on port ${place} says holds. Give this one another port`,
+        )
+  }
+  return [...one.values()]
 }
 
 function doorOf(
@@ -293,13 +325,30 @@ function takeFile(
   const isOwn = conf.isPerListener && section !== undefined
   const statement =
     (isOwn ? lastIn(section, option) : lastOf(conf.general, option)) ?? byPlugin(draft, option)
-  if (statement === undefined) return
+  if (statement === undefined) {
+    const isOfOthers = conf.listeners.some((other) => lastIn(other, option) !== undefined)
+    if (isOwn && name !== 'main' && isOfOthers) closeFile(draft, name, settings, what)
+    return
+  }
   const from = conf.resolve(statement.value)
   const known = copies.find((copy) => copy.from === from && copy.what === what)
   const to = known?.to ?? (name === 'main' || !isOwn ? what : `${what}-${name}`)
   if (known === undefined) copies.push({ from, to, what })
   if (to !== what || (name !== 'main' && isOwn)) settings[what] = to
   outcomes.taken(statement, `the file ${to} in CONFIG_DIR`)
+}
+
+/** A listener without users or rights of its own does not have those of the others: nobody is known, everything is allowed. */
+function closeFile(
+  { secrets }: Draft,
+  name: string,
+  settings: Record<string, YamlValue>,
+  what: 'users' | 'acl',
+): void {
+  const to = `${what}-${name}`
+  const text = what === 'users' ? '# nobody is known at this listener\n' : 'pattern readwrite #\n'
+  secrets.push({ to, text: new Secret(text) })
+  settings[what] = to
 }
 
 /** The plugins that do in mosquitto 2.1 what `password_file` and `acl_file` did before. */

@@ -1,3 +1,4 @@
+import type { Secret } from '../core/secret.ts'
 import type { MosquittoConf, Statement } from './mosquitto-conf.ts'
 import type { Outcome, Outcomes } from './outcome.ts'
 
@@ -17,6 +18,12 @@ export interface Copy {
   readonly what: 'users' | 'acl'
 }
 
+/** A file that is made of what mosquitto.conf says, in `CONFIG_DIR`; it may be a password. */
+export interface SecretFile {
+  readonly to: string
+  readonly text: Secret
+}
+
 /** A file that is named in the settings where it is. */
 export interface Reference {
   readonly path: string
@@ -32,6 +39,7 @@ export interface Move {
   readonly listeners: ReadonlyMap<string, YamlMap>
   readonly bridges: ReadonlyMap<string, YamlMap>
   readonly copies: readonly Copy[]
+  readonly secrets: readonly SecretFile[]
   readonly references: readonly Reference[]
   /** One for each line. */
   readonly outcomes: readonly Outcome[]
@@ -50,6 +58,7 @@ export interface Draft {
   readonly listeners: Map<string, YamlMap>
   readonly bridges: Map<string, YamlMap>
   readonly copies: Copy[]
+  readonly secrets: SecretFile[]
   readonly references: Reference[]
   readonly outcomes: Outcomes
   readonly notes: string[]

@@ -15,6 +15,7 @@ export function translate(conf: MosquittoConf, host: string): Move {
     listeners: new Map(),
     bridges: new Map(),
     copies: [],
+    secrets: [],
     references: [],
     outcomes,
     notes: [],
@@ -25,7 +26,18 @@ export function translate(conf: MosquittoConf, host: string): Move {
   for (const statement of conf.statements) if (!outcomes.has(statement)) tellRest(draft, statement)
   const order = new Map(conf.statements.map((statement, index) => [statement, index]))
   const place = ({ statement }: Outcome): number => order.get(statement) ?? 0
-  return { ...draft, doors, outcomes: outcomes.list.sort((one, other) => place(one) - place(other)) }
+  const { env, listeners, bridges, copies, secrets, references, notes } = draft
+  return {
+    env,
+    listeners,
+    bridges,
+    copies,
+    secrets,
+    references,
+    notes,
+    doors,
+    outcomes: outcomes.list.sort((one, other) => place(one) - place(other)),
+  }
 }
 
 /** What the table says of options that nobody took. */

@@ -40,6 +40,7 @@ function surroundings({ name, scope }: Option): { readonly before: string; reado
   if (['cafile', 'crlfile', 'use_identity_as_username', 'use_subject_as_username'].includes(name))
     return { before: `${listener}${tls}require_certificate true\n` }
   if (name === 'require_certificate' || name === 'tls_version') return { before: `${listener}${tls}` }
+  if (name === 'threshold' || name === 'idle_timeout') return { before: `${bridge}start_type lazy\n` }
   if (scope === 'listener') return { before: listener }
   if (scope === 'bridge') return { before: bridge }
   if (scope === 'plugin') return { before: 'plugin /usr/lib/mosquitto_dynamic_security.so\n' }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { importJson, importReport } from '#src/cli/import-report.js'
 import { readMosquittoConf } from '#src/moving/mosquitto-conf.js'
 import type { Move } from '#src/moving/move.js'
 import { translate } from '#src/moving/translate.js'
@@ -167,6 +168,97 @@ plugin_opt_config_file /var/lib/dynsec.json
     ],
   )
   assert.deepEqual(lost(move), ['plugin', 'plugin_opt_config_file'])
+})
+
+test('with settings by listener, one without users knows none, and one without rights allows everything', async (context) => {
+  const move = await moveOf(
+    context,
+    'per_listener_settings true\nlistener 1883\npassword_file /one\nacl_file /acl\nlistener 1884\nallow_anonymous true\n',
+  )
+  assert.deepEqual(listeners(move)['mqtt-1884'], {
+    port: 1_884,
+    bind: 'all',
+    allow_anonymous: true,
+    users: 'users-mqtt-1884',
+    acl: 'acl-mqtt-1884',
+  })
+  assert.deepEqual(
+    move.secrets.map(({ to, text }) => [to, text.reveal()]),
+    [
+      ['users-mqtt-1884', '# nobody is known at this listener\n'],
+      ['acl-mqtt-1884', 'pattern readwrite #\n'],
+    ],
+  )
+})
+
+test('listeners of one port on several addresses become one, and what they say otherwise is told', async (context) => {
+  const move = await moveOf(
+    context,
+    'listener 1883 127.0.0.1\nmax_connections 5\nlistener 1883 192.0.2.5\nmax_connections 5\nmax_qos 1\n',
+  )
+  assert.equal(env(move)['BIND'], '127.0.0.1,192.0.2.5')
+  assert.deepEqual(lost(move), ['max_qos'])
+  assert.deepEqual(listeners(move), {})
+})
+
+test('a bridge has its topics, its session and its password in a file of its own', async (context) => {
+  const move = await moveOf(
+    context,
+    `listener 1883
+connection to cloud.1
+address broker.example.org:8883 [2001:db8::1]:1884
+bridge_cafile /etc/ca.crt
+bridge_certfile b.crt
+bridge_keyfile b.key
+remote_username house
+remote_password my secret
+topic # both 2 local/ remote/
+topic "front door/#" in 1
+topic "" out 0 here there
+topic plain
+restart_timeout 10 60
+notifications_local_only true
+`.replace('to cloud.1', 'cloud.1'),
+  )
+  assert.deepEqual(Object.fromEntries(move.bridges), {
+    'cloud-1': {
+      version: '3.1.1',
+      address: ['mqtts://broker.example.org:8883', 'mqtts://[2001:db8::1]:1884'],
+      client_id: 'pi.cloud.1',
+      username: 'house',
+      password_file: 'bridge-cloud-1.password',
+      retry_min: '10s',
+      retry_max: '60s',
+      notifications: 'local',
+      tls: { ca: '/etc/ca.crt', certificate: `${move.folder}/b.crt`, key: `${move.folder}/b.key` },
+      topics: [
+        { topic: '#', direction: 'both', qos: 2, local_prefix: 'local/', remote_prefix: 'remote/' },
+        { topic: 'front door/#', direction: 'in', qos: 1 },
+        { local: 'here', remote: 'there', direction: 'out', qos: 0 },
+        { topic: 'plain', direction: 'out', qos: 0 },
+      ],
+    },
+  })
+  assert.deepEqual(lost(move), [])
+  assert.deepEqual(
+    move.secrets.map(({ to, text }) => [to, text.reveal()]),
+    [['bridge-cloud-1.password', 'my secret\n']],
+  )
+  assert.doesNotMatch(
+    JSON.stringify([move.secrets, importJson(move), importReport(move, (_, text) => text)]),
+    /my secret/,
+  )
+})
+
+test('a bridge that cannot be here is left out, and it is told why', async (context) => {
+  const psk = await moveOf(
+    context,
+    'listener 1883\nconnection a\naddress h\ntopic #\nbridge_psk 12\nbridge_identity x\n',
+  )
+  assert.equal(psk.bridges.size, 0)
+  assert.ok(lost(psk).includes('connection') && lost(psk).includes('bridge_psk'))
+  const none = await moveOf(context, 'listener 1883\nconnection a\naddress h\n')
+  assert.deepEqual(lost(none), ['connection', 'address'])
 })
 
 const bounds: readonly (readonly [string, string | undefined])[] = [
