@@ -10,6 +10,7 @@ import type { SchemaFacts } from '../core/schema.ts'
 import { aclPath, readAclFile } from './acl-file.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
 import { readHomeAssistant } from './home-assistant.ts'
+import { readListeners } from './listeners.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { shownPath } from './read-file.ts'
@@ -86,10 +87,15 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const homeAssistant = isReadable
     ? readHomeAssistant(yaml.homeAssistant?.value, named, yaml.reader)
     : homeAssistantDefaults
-  problems.throwIfAny(warnings)
-  const files = [variables.file, yamlPath(scalars.configDir), usersPath(scalars.configDir), aclFile]
   const access = { users, acl }
-  const listeners = [mainListenerOf(scalars, access)]
+  const main = mainListenerOf(scalars, access)
+  const { configDir } = scalars
+  const where = { cwd, configDir, main, isAttached: remote !== undefined }
+  const { listeners, files: namedFiles } = isReadable
+    ? await readListeners(yaml.listeners?.value, yaml.reader, where, warnings)
+    : { listeners: [main], files: [] }
+  problems.throwIfAny(warnings)
+  const files = [variables.file, yamlPath(configDir), usersPath(configDir), aclFile, ...namedFiles]
   return {
     settings: { ...scalars, ...access, listeners, pins, sensors, telemetry, homeAssistant, rules, files },
     warnings: warnings.sorted(),
