@@ -44,8 +44,8 @@ test('a hundred reloads under load: nobody who may stay is dropped, no message i
   const all = Array.from({ length: sent }, (_, index) => index)
   for (const { numbers } of readers) assert.deepEqual(numbers, all, 'each message once, in order')
   assert.equal(malloryClosedIn, revocation)
-  assert.equal(daemon.having('configuration reloaded').length, house.goodRounds)
-  assert.equal(daemon.having('not reloaded: the last good configuration stays').length, house.badRounds)
+  assert.ok(daemon.having('configuration reloaded').length >= rounds, 'good files, those after bad ones too')
+  assert.ok(daemon.having('not reloaded: the last good configuration stays').length >= house.refusals)
 })
 
 function as(user: string): { username: string; password: string } {
@@ -59,13 +59,13 @@ async function readerOf(client: MqttClient): Promise<{ readonly numbers: readonl
   return { numbers }
 }
 
-/** Some hundred messages a second, until `end`, which gives how many were acknowledged. */
+/** A thousand messages a second, until `end`, which gives how many were acknowledged. */
 function startLoad(publisher: MqttClient): { end(): Promise<number> } {
   let sent = 0
   let isOver = false
   const acknowledged: Promise<unknown>[] = []
   const timer = setInterval(() => {
-    for (let index = 0; index < 5 && !isOver; index++)
+    for (let index = 0; index < 20 && !isOver; index++)
       acknowledged.push(publisher.publishAsync('load/alice/numbers', `${sent++}`, { qos: 1 }))
   }, 20)
   return {
@@ -83,8 +83,8 @@ class House {
   readonly securePort: number
   readonly webPort: number
   round = 0
-  goodRounds = 0
-  badRounds = 0
+  /** Reloads that were to be refused. */
+  refusals = 0
   readonly #certificates: readonly string[]
   readonly #morePort: number
 
@@ -155,6 +155,7 @@ class House {
   async #refused(name: string, bad: string, good: string): Promise<void> {
     const path = join(this.daemon.folder, name)
     await writeFile(path, bad)
+    this.refusals++
     await this.#reload('not reloaded: the last good configuration stays')
     await writeFile(path, good)
     await this.#reload('configuration reloaded')
@@ -165,8 +166,6 @@ class House {
     const before = this.daemon.having(message).length
     this.daemon.kill('SIGHUP')
     await this.daemon.logged(message, before + 1)
-    if (message === 'configuration reloaded') this.goodRounds = this.daemon.having(message).length
-    else this.badRounds = this.daemon.having(message).length
   }
 }
 
