@@ -292,3 +292,19 @@ function follow(talker: Talker): () => Map<string, TopicReport> {
     return new Map(lines.flatMap((line) => line.topics ?? []).map((topic) => [topic.topic, topic]))
   }
 }
+
+test('who asks for clients and does not read delays nobody else', async (context) => {
+  const { broker, raw, control, talker } = await world(context)
+  for (let client = 0; client < 300; client++) (await raw()).write(connectPacket(`client-${client}`))
+  await until('all are there', () => broker.clientCount === 300)
+  const stuck = await Talker.to(control.path, { reads: false })
+  context.after(() => stuck.socket.destroy())
+  stuck.socket.write('{"get":"clients"}\n'.repeat(200))
+  assert.equal((await clients(talker)).length, 300)
+  assert.ok('status' in (await talker.ask({ get: 'status' })))
+  stuck.read()
+  await until(
+    'it has all of it at last',
+    () => stuck.answers.filter(({ more }) => more === false).length === 200,
+  )
+})
