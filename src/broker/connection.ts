@@ -6,6 +6,7 @@ import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
 import { FrameReader, type FrameTaker } from './frame-reader.ts'
 import { HeldAnswers, packAck } from './held-answers.ts'
+import { strangerOf } from './listening/stranger.ts'
 import { MessageRate } from './message-rate.ts'
 import { Output } from './output.ts'
 import { handlePacket } from './packet-handlers.ts'
@@ -13,8 +14,8 @@ import type { Peer } from './peer.ts'
 import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
-import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
+import { Traffic } from './traffic.ts'
 import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
@@ -42,6 +43,7 @@ export interface Agreement {
   readonly guest: Guest
   readonly session: Session
   readonly level: ProtocolLevel
+  readonly cleanStart: boolean
   readonly will: Will | undefined
   /** Seconds after which a silent client is taken for gone; 0 for never. */
   readonly keepAliveSeconds: number
@@ -63,7 +65,7 @@ export interface Ending {
   readonly reason: string
   /** The client took leave with DISCONNECT: no will. */
   readonly isRegular?: boolean
-  /** The settings let it in no longer. */
+  /** The owner wants it so: the settings let it in no longer, or it was kicked. */
   readonly isRevoked?: boolean
 }
 
@@ -78,6 +80,9 @@ export class Connection implements SessionClient, FrameTaker {
   readonly peer: Peer
   level: ProtocolLevel | 0 = 0
   readonly output: Output
+  readonly traffic = new Traffic()
+  /** When it was let in, ms since 1970. */
+  connectedAtMs = 0
   readonly house: ConnectionHouse
   /** Answers its first packet. */
   readonly onConnect: OnConnect
@@ -99,21 +104,40 @@ export class Connection implements SessionClient, FrameTaker {
   /** Why reading is paused, as bits. */
   #pauses = 0
   /** When a byte came last, or the connection before CONNECT. */
-  #heardAtMs = performance.now()
+  #heardAtMs: number
   #turn = -1
   #turnBytes = 0
   /** Since `#takeTurn` looked last. */
   #messages = 0
   #chargedBytes = 0
+  /** Bytes that wait below: see `holdBelow`. */
+  #heldBelow = 0
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
+  /** Of CONNECT while it waits. */
+  #attendedBytes = 0
 
-  constructor(stream: Duplex, peer: Peer, house: ConnectionHouse, onConnect: OnConnect) {
+  /** @param sinceMs when it was accepted, by `performance.now`: CONNECT is due from then on */
+  constructor(
+    stream: Duplex,
+    peer: Peer,
+    house: ConnectionHouse,
+    onConnect: OnConnect,
+    sinceMs: number = performance.now(),
+  ) {
+    this.#heardAtMs = sinceMs
     this.#stream = stream
     this.peer = peer
     this.house = house
     this.onConnect = onConnect
-    this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
+    const isPlain = peer.transport === 'mqtt' || peer.transport === 'unix'
+    this.output = new Output(
+      stream,
+      house.budget,
+      () => this.#agreement?.session.pump(),
+      this.traffic,
+      isPlain ? undefined : { onOverdue: () => this.#checkOutput() },
+    )
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
     stream.on('close', () => this.#lost())
@@ -175,7 +199,10 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#agreement !== undefined && first >> 4 === 3) {
       this.#messages++
       ;(this.#publishReader as PublishReader).read(bytes, start, at, end, first)
-    } else handlePacket(this, bytes, at, end, first)
+    } else {
+      this.traffic.packetsReceived++
+      handlePacket(this, bytes, at, end, first)
+    }
   }
 
   tooLarge(bytes: number, first: number): never {
@@ -216,8 +243,9 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   #lost(): void {
+    if (this.#isClosed) return this.output.discard() // our last words have not gone
     // @NOTE the stream of a connection that was reset does not tell what it has read while it was paused
-    const rest: Buffer | null = this.#isClosed ? null : this.#stream.read()
+    const rest: Buffer | null = this.#stream.read()
     if (rest !== null) this.#receive(rest)
     this.#over('the connection was lost')
   }
@@ -231,7 +259,17 @@ export class Connection implements SessionClient, FrameTaker {
     }
     this.house.pumpAll()
     this.#checkOutput() // who only asks and reads no answers is let go as well
-    if (this.#reader.held !== this.#chargedBytes + this.#unansweredBytes) this.#chargeHeld()
+    if (this.#reader.held + this.#heldBelow !== this.#chargedBytes + this.#unansweredBytes) this.#chargeHeld()
+  }
+
+  /** What carries the bytes holds so many that have come in part, a frame of a WebSocket; it may be called for any change. */
+  holdBelow(bytes: number): void {
+    if (this.#isClosed) return
+    this.#heldBelow = bytes
+    if (this.#agreement === undefined && bytes > limits.connectPacketBytesMax) {
+      this.house.counters.add('connectPacketBytesMax')
+      this.close({ reason: 'too much came before CONNECT' })
+    } else this.#chargeHeld()
   }
 
   /** After its share of bytes a connection waits until the others have had theirs. */
@@ -242,6 +280,10 @@ export class Connection implements SessionClient, FrameTaker {
       this.#turnBytes = 0
     }
     this.#turnBytes += bytes
+    const { traffic } = this
+    traffic.bytesReceived += bytes
+    traffic.packetsReceived += this.#messages
+    traffic.publishesReceived += this.#messages
     if (this.#turnBytes > limits.turnBytesMax) {
       this.pause(pauseReason.turn)
       this.house.nextTurn(this)
@@ -260,7 +302,7 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Memory for packets that have come in part counts like all that waits. */
   #chargeHeld(): void {
-    const all = this.#isClosed ? 0 : this.#reader.held
+    const all = this.#isClosed ? 0 : this.#reader.held + this.#heldBelow + this.#attendedBytes
     const held = this.#agreement === undefined ? 0 : all
     if (all - held !== this.#unansweredBytes) {
       this.#unansweredBytes = all - held
@@ -293,9 +335,14 @@ export class Connection implements SessionClient, FrameTaker {
     this.pause(pauseReason.halt)
   }
 
-  /** Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone. */
-  attend(): void {
+  /**
+   * Likewise, before CONNECT is accepted, and goes on reading within a bound: so it is seen when the client has gone.
+   * @param bytes what its CONNECT holds meanwhile
+   */
+  attend(bytes = this.#attendedBytes): void {
     this.#isHalted = true
+    this.#attendedBytes = bytes
+    this.#chargeHeld()
   }
 
   proceed(): void {
@@ -326,6 +373,8 @@ export class Connection implements SessionClient, FrameTaker {
   /** CONNECT is accepted; `ready` follows. */
   agree(agreement: Agreement): void {
     this.#agreement = agreement
+    this.#attendedBytes = 0
+    this.connectedAtMs = Date.now()
     this.level = agreement.level
     this.#publishReader = new PublishReader(this, this.house)
     this.#chargeHeld()
@@ -367,6 +416,8 @@ export class Connection implements SessionClient, FrameTaker {
           bytes[idAt] = packetId >> 8
           bytes[idAt + 1] = packetId
         }
+        this.traffic.publishesSent++
+        this.traffic.publishBytesSent += publication.payloadLength
         this.#checkOutput()
         return true
       }
@@ -411,6 +462,8 @@ export class Connection implements SessionClient, FrameTaker {
     }
     if (isV5 && form.expiryAt !== -1) lowerU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
     if (payload !== undefined) this.output.writeShared(payload)
+    this.traffic.publishesSent++
+    this.traffic.publishBytesSent += publication.payloadLength
     this.#checkOutput()
     return true
   }
@@ -419,7 +472,7 @@ export class Connection implements SessionClient, FrameTaker {
   #checkOutput(): void {
     if (this.output.waiting <= limits.outputBytesMax || this.#isClosed) return
     // one packet may be larger than the bound: then it alone waits
-    if (!this.output.isBehind) return
+    if (!this.output.isBehind) return this.output.watch()
     this.house.counters.add('outputBytesMax')
     this.close({
       reasonCode: reasonCode.quotaExceeded,
@@ -516,7 +569,7 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   #refuseStranger(chunk: Buffer): void {
-    const { reason, remedy } = strangerOf(chunk)
+    const { reason, remedy } = strangerOf(chunk, this.peer.transport, this.house.openListeners)
     this.house.counters.add('clients.refused')
     this.house.doorkeeper.logRefusal({ address: this.address, reason, remedy })
     this.close({ reason })
@@ -545,7 +598,9 @@ export class Connection implements SessionClient, FrameTaker {
       this.output.write(this.#farewell(agreement, ending.reasonCode, ending.reason))
     this.#reader.discard()
     this.#chargeHeld()
-    if (this.output.isBehind || this.#stream.destroyed) {
+    // to one who has not said a word there is nothing to say, and what it has to say is not waited for
+    const isMute = agreement === undefined && !this.#hasSpoken
+    if (this.output.isBehind || this.#stream.destroyed || isMute) {
       this.output.discard()
       this.#stream.destroy()
     } else {

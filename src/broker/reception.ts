@@ -3,9 +3,11 @@ import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import { Repeats } from '../core/repeats.ts'
 import { topicProblem } from '../core/topics.ts'
-import { digestOf } from './access.ts'
+import { digestOf } from './access/digest.ts'
+import type { Verdict } from './access.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
+import { DelayedRefusals } from './delayed-refusals.ts'
 import type { Guest } from './doorkeeper.ts'
 import { type Evictions, fightMessage } from './evictions.ts'
 import type { Sessions } from './sessions.ts'
@@ -17,12 +19,24 @@ import { reasonCode } from './wire/reason-codes.ts'
 const receiveMaximumDefault = 65_535
 const never = 0xffff_ffff
 
+/** What a CONNECT takes beside its texts, about. */
+const connectOverheadBytes = 1_024
+
 export interface ReceptionParts {
   readonly house: ConnectionHouse
   readonly sessions: Sessions
   readonly evictions: Evictions
   readonly tellFight: (fields: object, message: string) => void
   readonly welcome: (connection: Connection) => void
+}
+
+/** A connection that has said CONNECT. */
+interface Newcomer {
+  readonly connection: Connection
+  readonly connect: Connect
+  readonly guest: Guest
+  /** The client identifier is one of ours. */
+  readonly isAssigned: boolean
 }
 
 /** A newcomer that waits before it takes over. */
@@ -38,20 +52,23 @@ export class Reception {
   /** Newcomers that wait in a fight, by client id. */
   readonly #waiting = new Map<string, Waiting>()
   readonly #repeats = new Repeats()
+  readonly #delayed: DelayedRefusals
 
   constructor(parts: ReceptionParts) {
     this.#parts = parts
+    this.#delayed = new DelayedRefusals(parts.house.counters)
   }
 
   /** The first packet of a connection. */
   receive(connection: Connection, connect: Connect): void {
     const { house } = this.#parts
-    const { level } = connect
-    const refuse = (code: number, reason: string): void =>
-      connection.refuse(level, code, reason, connect.properties.maximumPacketSize)
-    if (connect.properties.authenticationMethod !== undefined) {
-      const reason = `the authentication method "${connect.properties.authenticationMethod}" is not known here`
-      return refuse(reasonCode.badAuthenticationMethod, reason) // [MQTT-4.12.0-1]
+    const { level, properties } = connect
+    if (properties.authenticationMethod !== undefined) {
+      const reason = `the authentication method "${properties.authenticationMethod}" is not known here`
+      house.counters.add('clients.refused')
+      house.doorkeeper.logRefusal({ client: connect.clientId, address: connection.address, reason })
+      const code = reasonCode.badAuthenticationMethod // [MQTT-4.12.0-1]
+      return connection.refuse(level, code, reason, properties.maximumPacketSize)
     }
     const isAssigned = connect.clientId === ''
     const clientId = isAssigned ? `auto-${randomBytes(8).toString('hex')}` : connect.clientId // [MQTT-3.1.3-6]
@@ -64,14 +81,45 @@ export class Reception {
       listener: connection.peer.listener,
       certificateUser: connection.peer.certificateUser,
     }
-    const verdict = house.doorkeeper.mayConnect(guest)
-    if (!verdict.isAllowed) return refuse(verdict.reasonCode, verdict.reason)
+    const { doorkeeper } = this.#parts.house
+    const verdict = doorkeeper.mayConnect(guest, () => connection.isClosed)
+    const newcomer = { connection, connect, guest, isAssigned }
+    if (!(verdict instanceof Promise)) return this.#decided(newcomer, verdict, false)
+    connection.attend(bytesOf(connect))
+    void verdict.then((later) => {
+      if (!connection.isClosed) this.#decided(newcomer, later, true)
+    })
+  }
+
+  /** It is known who a newcomer is, and whether it may come in. */
+  #decided(newcomer: Newcomer, verdict: Verdict, isLate: boolean): void {
+    const { house } = this.#parts
+    const { connection, connect, guest, isAssigned } = newcomer
+    const { clientId } = guest
+    const { level, properties } = connect
+    const refuse = (code: number, reason: string): void =>
+      connection.refuse(level, code, reason, properties.maximumPacketSize)
+    if (!verdict.isAllowed) {
+      if (verdict.delayMs === undefined) return refuse(verdict.reasonCode, verdict.reason)
+      const { maximumPacketSize } = properties
+      return this.#delayed.add(connection, verdict.delayMs, { level, maximumPacketSize, ...verdict })
+    }
     const { password, ...rest } = guest
-    const { user } = verdict
-    const known: Guest = { ...rest, user, ...(password && { passwordDigest: digestOf(password) }) }
+    const { user, verifiedHash } = verdict
+    const known: Guest = {
+      ...rest,
+      user,
+      verifiedHash,
+      ...(password && { passwordDigest: digestOf(password) }),
+    }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
+      if (problem !== undefined) {
+        const [{ address }, { topic }] = [guest, connect.will]
+        const reason = `its will: ${problem.reason}`
+        house.doorkeeper.refusals.note('client', { client: clientId, address, topic, reason })
+        return refuse(reasonCode.notAuthorized, reason)
+      }
       if (!this.#parts.sessions.hasRoomFor(connect.will)) {
         house.counters.add('willBytesMax')
         const reason = 'the wills of all clients take too much memory'
@@ -93,8 +141,8 @@ export class Reception {
       })
       return refuse(reasonCode.clientIdentifierNotValid, reason)
     }
-    this.#takeTurn(clientId, connection, (isLate) => {
-      const later = isLate ? house.doorkeeper.mayStay(known) : verdict
+    this.#takeTurn(clientId, connection, (hasWaited) => {
+      const later = isLate || hasWaited ? house.doorkeeper.mayStay(known) : verdict
       if (later.isAllowed) this.#admit(connection, connect, known, isAssigned, isTooLong)
       else refuse(later.reasonCode, later.reason)
     })
@@ -102,6 +150,7 @@ export class Reception {
 
   /** A connection has ended: it waits no longer, or nobody needs to wait for it. */
   ended(connection: Connection): void {
+    this.#delayed.drop(connection)
     if (this.#waiting.size === 0) return
     const clientId = connection.agreement?.session.clientId
     const isFree = clientId !== undefined && this.#parts.sessions.connectionOf(clientId) === undefined
@@ -168,12 +217,13 @@ export class Reception {
     const wanted = level === 5 ? (properties.sessionExpiryInterval ?? 0) : cleanStart ? 0 : never
     const expirySeconds = Math.min(wanted, limits.sessionExpirySecondsMax)
     const before = house.ledger.recorded
-    const { session, isPresent } = sessions.open(guest.clientId, cleanStart, expirySeconds)
+    const { session, isPresent } = sessions.open(guest, cleanStart, expirySeconds)
     const keepAliveSeconds = isKeepAliveOurs ? limits.keepAliveSecondsMax : connect.keepAlive
     const agreement: Agreement = {
       guest,
       session,
       level,
+      cleanStart,
       will: connect.will,
       keepAliveSeconds,
       receiveMaximum: Math.min(
@@ -227,4 +277,11 @@ export class Reception {
       ...(mayAnswer ? { responseInformation: responses } : {}),
     }
   }
+}
+
+/** What CONNECT holds in memory while it waits, about. */
+function bytesOf({ clientId, username = '', password, will }: Connect): number {
+  const ofWill =
+    will === undefined ? 0 : will.topic.length + will.payload.length + (will.properties?.length ?? 0)
+  return connectOverheadBytes + clientId.length + username.length + (password?.length ?? 0) + ofWill
 }

@@ -61,6 +61,13 @@ export class Router {
     return this.#groups.get(`${share}/${filter}`)
   }
 
+  /** Members of all shared subscriptions. */
+  get sharedCount(): number {
+    let sum = 0
+    for (const group of this.#groups.values()) sum += group.size
+    return sum
+  }
+
   /** Adds a subscriber. `filter` is valid; of a shared subscription it is what follows the share's name. */
   on(filter: string, deliver: Delivery, done: () => void = nothing): this {
     if (isSubscribed(deliver) && deliver.subscription.share !== undefined) {
@@ -140,6 +147,12 @@ export class Router {
     return true
   }
 
+  /** Says that others may read other topics now: each route is made anew when it is next used. */
+  renew(): void {
+    this.#changes++
+    this.#generation++
+  }
+
   /** Whether it leads to those who are subscribed now. */
   #isRight(route: Route): boolean {
     return route.generation === this.#generation || route.changes === this.#changes
@@ -176,6 +189,7 @@ export class Router {
         if (!listeners.includes(value)) listeners.push(value) // several of its filters match
       } else {
         const place = this.#places.get(value.target.receiver)
+        if (place === undefined && !value.target.receiver.mayRead(route.topic)) continue
         if (place === undefined) this.#places.set(value.target.receiver, targets.push(value.target) - 1)
         else targets[place] = (targets[place] as Destination).and(value.subscription)
       }

@@ -19,6 +19,8 @@ export interface ServiceOptions extends MachineOptions {
   readonly workingDir?: string
   /** This process's node unless told. */
   readonly node?: string
+  /** Neither enable it nor start it. */
+  readonly isIdle?: boolean
 }
 
 const account = 'damselfly'
@@ -46,6 +48,7 @@ export async function serviceInstall(options: ServiceOptions): Promise<void> {
   await machine.write(unitPath, unitFor(template, places), 0o644)
   machine.print(`wrote ${unitPath}`)
   await machine.must('systemctl', 'daemon-reload')
+  if (options.isIdle === true) return
   await machine.must('systemctl', 'enable', unit)
   machine.print(`enabled ${unit}: it starts with the machine`)
   if (await isHeldByMosquitto(machine)) {
@@ -145,9 +148,8 @@ async function makeConfiguration(
   const env = `${configDir}/.env`
   const ownEnv = join(workingDir, '.env')
   await machine.keepOrCopy((await isFile(ownEnv)) ? ownEnv : join(packageDir, '.env.example'), env, 0o640)
-  const group = await machine.must('getent', 'group', account)
-  await chown(machine.path(env), machine.uid, Number(group.split(':')[2]))
-  await chmod(machine.path(env), 0o640) // also one that was there: it holds passwords, and the service must read it
+  const group = Number((await machine.must('getent', 'group', account)).split(':')[2])
+  await makeSecret(machine, env, group) // also one that was there
 
   const ownConfig = join(workingDir, 'config')
   const config = (await isFile(join(ownConfig, 'damselfly.yaml'))) ? ownConfig : join(packageDir, 'config')
@@ -160,8 +162,19 @@ async function makeConfiguration(
   const schema = await readFile(join(packageDir, 'config/damselfly.schema.json'), 'utf8')
   await machine.write(`${configDir}/damselfly.schema.json`, schema, 0o644)
   if (!isFirst) return // an example action that its owner removed stays away
+  for (const file of ['users', 'acl']) {
+    if (!(await isFile(join(config, file)))) continue
+    await machine.keepOrCopy(join(config, file), `${configDir}/${file}`, 0o640)
+    await makeSecret(machine, `${configDir}/${file}`, group)
+  }
   for (const file of await filesIn(join(config, 'actions')))
     await machine.keepOrCopy(join(config, 'actions', file), `${actions}/${file}`, 0o644)
+}
+
+/** It holds passwords, and the service must read it. */
+async function makeSecret(machine: Machine, path: string, group: number): Promise<void> {
+  await chown(machine.path(path), machine.uid, group)
+  await chmod(machine.path(path), 0o640)
 }
 
 async function isFile(path: string): Promise<boolean> {
@@ -189,11 +202,9 @@ async function isHeldByMosquitto(machine: Machine): Promise<boolean> {
 }
 
 async function start(machine: Machine): Promise<void> {
-  if (letsNobodyIn(await readFile(machine.path(`${configDir}/.env`), 'utf8'))) {
-    machine.print(
-      `devices on the LAN are refused until MQTT_USERNAME and MQTT_PASSWORD stand in ${configDir}/.env`,
-    )
-  }
+  const env = await readFile(machine.path(`${configDir}/.env`), 'utf8')
+  if (letsNobodyIn(env) && !(await machine.has(`${configDir}/users`)))
+    machine.print('devices on the LAN are refused until there is a user: sudo damselfly user add NAME')
   const { code } = await machine.run('systemctl', ['restart', unit])
   if (code === 0) {
     machine.print(`started ${unit}; its log: journalctl -u ${account} -f`)

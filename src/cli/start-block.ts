@@ -1,3 +1,5 @@
+import type { Settings } from '../config/settings.ts'
+import { shownPlaces } from '../core/listener.ts'
 import type { Pin } from '../core/pin.ts'
 import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
@@ -24,6 +26,16 @@ export function startBlock(state: DaemonState, host: string): string {
   return ['', `Damselfly ${version()} on ${host}${as} is ready`, '', ...body, ''].join('\n')
 }
 
+/** The names with which clients come in; undefined when there are none. */
+export function namesInWords({
+  credentials,
+  users,
+}: Pick<Settings, 'credentials' | 'users'>): string | undefined {
+  const count = users.length === 1 ? '1 user of the file users' : `${users.length} users of the file users`
+  if (credentials === undefined) return users.length === 0 ? undefined : count
+  return `${credentials.username}, with the password in .env${users.length === 0 ? '' : `, and ${count}`}`
+}
+
 /** Where the broker is, and who gets in if it is ours. */
 function broker(state: DaemonState): [string, string[]][] {
   if (state.link !== undefined) return [['broker', [linkInWords(state.link)]]]
@@ -33,19 +45,20 @@ function broker(state: DaemonState): [string, string[]][] {
   ]
 }
 
-function listening({ addresses, pending, settings: { port } }: DaemonState): string[] {
-  const open = addresses.map((address) =>
-    address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
-  )
-  return [open.join('  ') || 'nowhere yet', ...pending.map((reason) => `(${reason})`)]
+function listening({ listeners = [], pending }: DaemonState): string[] {
+  return [
+    listeners.flatMap(shownPlaces).join('  ') || 'nowhere yet',
+    ...pending.map((reason) => `(${reason})`),
+  ]
 }
 
-function clients({ settings: { allowAnonymous, credentials } }: DaemonState): string[] {
+function clients({ settings }: DaemonState): string[] {
+  const { allowAnonymous } = settings
   if (allowAnonymous === 'everyone')
     return ['anyone who can reach these addresses, without a password (ALLOW_ANONYMOUS=true)']
   const local = allowAnonymous === 'local' ? 'this machine: all' : 'this machine: with name and password'
-  if (credentials !== undefined)
-    return [`${local}   LAN: as ${credentials.username}, with the password in .env`]
+  const names = namesInWords(settings)
+  if (names !== undefined) return [`${local}   LAN: as ${names}`]
   return [
     `${local}   LAN: none; these two lines in .env let them in:`,
     ...suggestedCredentials().map((line) => `  ${line}`),

@@ -1,4 +1,5 @@
 import type { Settings } from '../config/settings.ts'
+import { mainListener, shownPlaces } from '../core/listener.ts'
 import { formatPlace, formatProblem, type Problem } from '../core/problems.ts'
 import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
@@ -11,7 +12,7 @@ import { findServiceManager } from '../system/service-manager.ts'
 import { exitCodes } from './exit-codes.ts'
 import { isForeign } from './foreign-error.ts'
 import { reportFailure, reportWarnings } from './report.ts'
-import { startBlock } from './start-block.ts'
+import { namesInWords, startBlock } from './start-block.ts'
 
 /**
  * Runs the daemon until it is told to stop; resolves then.
@@ -80,13 +81,19 @@ function fieldsOf({ place, message, found, expected, suggestion }: Problem): Rec
 }
 
 function tellReady(state: DaemonState, host: string, log: ProcessLog): void {
-  const { settings, addresses, pending, link, pins } = state
+  const { settings, addresses, listeners = [], pending, link, pins } = state
+  const others = listeners.filter(({ name }) => name !== mainListener).flatMap(shownPlaces)
   if (settings.logFormat === 'pretty') return void process.stdout.write(`${startBlock(state, host)}\n`)
   const fields = {
     version: version(),
     host,
     ...(link === undefined
-      ? { addresses, port: settings.port, ...(pending.length > 0 ? { pending } : {}) }
+      ? {
+          addresses,
+          port: settings.port,
+          ...(others.length > 0 ? { others } : {}),
+          ...(pending.length > 0 ? { pending } : {}),
+        }
       : { broker: linkInWords(link) }),
     pins: pins.pins.map(({ name }) => name),
     chip: pins.chip?.path,
@@ -96,10 +103,11 @@ function tellReady(state: DaemonState, host: string, log: ProcessLog): void {
   log.info(fields, 'ready')
 }
 
-function lanClients({ allowAnonymous, credentials }: Settings): string {
-  if (allowAnonymous === 'everyone') return 'all, without a password'
-  if (credentials !== undefined) return `as ${credentials.username}`
-  return `none; to let them in, put two lines into .env: ${suggestedCredentials().join(' and ')}`
+function lanClients(settings: Settings): string {
+  if (settings.allowAnonymous === 'everyone') return 'all, without a password'
+  const names = namesInWords(settings)
+  if (names !== undefined) return `as ${names}`
+  return `none; to let them in, damselfly user add NAME, or put two lines into .env: ${suggestedCredentials().join(' and ')}`
 }
 
 /** Resolves with the signal that ends the daemon; a second one ends the process at once. */

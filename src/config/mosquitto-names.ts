@@ -3,7 +3,7 @@ export const mosquittoNames: ReadonlyMap<string, string> = new Map([
   ['LISTENER', 'PORT=1883, and BIND for the address'],
   ['BIND_ADDRESS', 'BIND'],
   ['BIND_INTERFACE', 'BIND'],
-  ['PASSWORD_FILE', 'MQTT_USERNAME and MQTT_PASSWORD: one name for all clients'],
+  ['PASSWORD_FILE', 'no such line: copy the file to users in CONFIG_DIR'],
   ['ACL_FILE', 'no such line: who may connect may use every topic'],
   ['CAFILE', 'no such line: there is no TLS here yet'],
   ['CERTFILE', 'no such line: there is no TLS here yet'],
@@ -15,7 +15,6 @@ export const mosquittoNames: ReadonlyMap<string, string> = new Map([
   ['MESSAGE_SIZE_LIMIT', 'MAX_PACKET_SIZE'],
   ['MAX_INFLIGHT_BYTES', 'MAX_INFLIGHT_MESSAGES, or MAX_OUTPUT_BYTES'],
   ['QUEUE_QOS0_MESSAGES', 'no such line: messages of QoS 0 never wait for a client that is away'],
-  ['SYS_INTERVAL', 'no such line: there is nothing below $SYS yet'],
   ['LOG_TYPE', 'LOG_LEVEL'],
   ['LOG_DEST', 'no such line: the log goes to standard output'],
 ])

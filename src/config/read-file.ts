@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
-import { relative, sep } from 'node:path'
+import { userInfo } from 'node:os'
+import { dirname, relative, sep } from 'node:path'
 import { errnoOf, reasonOf } from '../core/errors.ts'
 import type { Problem } from '../core/problems.ts'
 import { SourceText } from './source-text.ts'
@@ -35,7 +36,31 @@ export async function readText(path: string, shown: string, bytesMax: number): P
     })
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return { kind: 'absent' }
+    if (errnoOf(error) === 'EACCES') return problem(...(await forbidden(path, shown)))
     return problem(`the file cannot be read: ${reasonOf(error)}`)
+  }
+}
+
+/** Who may not read it, and what lets him: the daemon may run as another user than the one who reads this. */
+async function forbidden(path: string, shown: string): Promise<[string, Partial<Problem>]> {
+  const user = ownUser()
+  const folder = dirname(path)
+  try {
+    await stat(`${folder}/.`) // needs no more than the right to look into it
+  } catch {
+    const suggestion = `let ${user} into ${folder}: sudo chown ${user} ${folder}`
+    return [`the user ${user} may not look into the folder of this file`, { suggestion }]
+  }
+  const suggestion = `sudo chown ${user} ${shown} && sudo chmod 640 ${shown}`
+  return [`the user ${user} may not read this file`, { suggestion }]
+}
+
+/** The name of this process's user, or its number where it has none. */
+function ownUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(process.getuid?.())
   }
 }
 

@@ -13,6 +13,8 @@ const kinds: Readonly<Record<keyof Scalars, `restart: ${string}` | 'reload'>> = 
   // the store keeps what it has promised in one way
   durability: 'restart: DURABILITY',
   mdns: 'reload',
+  systemIntervalMs: 'reload',
+  http: 'reload',
   limits: 'reload',
   logLevel: 'reload',
   remote: 'reload',

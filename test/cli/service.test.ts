@@ -93,7 +93,7 @@ test('install makes the account, the configuration and the unit, and starts the 
     `created /etc/damselfly/actions/buzz.js from ${machine.packageDir}/config/actions/buzz.js`,
     'wrote /etc/systemd/system/damselfly.service',
     'enabled damselfly.service: it starts with the machine',
-    'devices on the LAN are refused until MQTT_USERNAME and MQTT_PASSWORD stand in /etc/damselfly/.env',
+    'devices on the LAN are refused until there is a user: sudo damselfly user add NAME',
     'started damselfly.service; its log: journalctl -u damselfly -f',
   ])
   const { mode, uid, gid } = await stat(join(machine.root, 'etc/damselfly/.env'))

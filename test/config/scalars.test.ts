@@ -36,6 +36,8 @@ test('without any variable every setting has its default', async () => {
     logFormat: 'json',
     durability: 'power',
     mdns: true,
+    systemIntervalMs: 10_000,
+    http: undefined,
     limits: {},
     users: [],
     acl: undefined,
@@ -54,8 +56,17 @@ test('without any variable every setting has its default', async () => {
     ],
     pins: [],
     sensors: [],
+    telemetry: undefined,
+    homeAssistant: {
+      mode: 'auto',
+      prefix: 'homeassistant',
+      name: undefined,
+      area: undefined,
+      pins: new Map(),
+      sensors: new Map(),
+    },
     rules: [],
-    files: [`${cwd}/.env`, `${cwd}/config/damselfly.yaml`],
+    files: [`${cwd}/.env`, `${cwd}/config/damselfly.yaml`, `${cwd}/config/users`, `${cwd}/config/acl`],
   })
   assert.deepEqual(warnings, [])
 })
