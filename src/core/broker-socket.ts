@@ -35,6 +35,9 @@ export async function brokerSocket(
   const { connect, createSecureContext } = await import('node:tls')
   const secureContext = createSecureContext()
   await trustAlso(secureContext, authorities)
+  // @NOTE Node forgets these as soon as another authority is added
+  const extra = process.env['NODE_EXTRA_CA_CERTS']
+  if (extra !== undefined && extra !== '') await trustAlso(secureContext, extra)
   return connect({ ...where, secureContext, ...(isIP(servername) === 0 ? { servername } : {}) })
 }
 
