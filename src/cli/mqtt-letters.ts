@@ -140,7 +140,7 @@ export const letters: readonly Letter[] = [
   },
   {
     names: ['-M', '--max-inflight'],
-    tools: all,
+    tools: ['pub'],
     value: 'COUNT',
     help: 'messages on their way at the same time, at most',
   },

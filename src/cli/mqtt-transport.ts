@@ -34,9 +34,14 @@ export async function transportOf(
 ): Promise<(() => Promise<Duplex>) | undefined> {
   checkTls(given)
   const path = given.last('--unix')
-  if (path !== undefined) return async () => connectTcp({ path })
+  if (path !== undefined) {
+    refuse(given, [...tlsTerms, '-A', '-S'], 'says nothing of a Unix socket: leave it out')
+    return async () => connectTcp({ path })
+  }
   const { isSecure, webSocketPath } = destination
   const isPlain = !isSecure && webSocketPath === undefined && !given.has('-A') && !given.has('-S')
+  if (!isSecure) refuse(given, tlsTerms, 'needs TLS: --cafile, --capath or --tls-use-os-certs asks for it')
+  if (!given.has('-h') && !given.has('-L')) refuse(given, ['-S'], 'needs -h beside it')
   const hasTlsTerms = tlsTerms.some((name) => given.has(name))
   if (
     isPlain ||
@@ -69,6 +74,11 @@ const tlsTerms = [
   '--insecure',
   '--psk',
 ]
+
+function refuse(given: MqttArguments, names: readonly string[], why: string): void {
+  const name = names.find((one) => given.has(one))
+  if (name !== undefined) throw usage(`${name} ${why}`)
+}
 
 function checkTls(given: MqttArguments): void {
   if (given.has('--cert') !== given.has('--key')) throw usage('--cert and --key go together')

@@ -43,7 +43,11 @@ export async function connect(url?: string, options: ConnectOptions = {}): Promi
     return await open('mqtt://127.0.0.1:1883')
   } catch (error) {
     if (!(error instanceof DamselflyError) || errnoOf(error.cause) !== 'ECONNREFUSED') throw error
-    return await open('auto')
+    return await open('auto').catch((reason: unknown) => {
+      if (!(reason instanceof DamselflyError) || reason.code !== 'BROKER_UNREACHABLE') throw reason
+      const why = `nothing listens on this machine at port 1883, and elsewhere: ${reason.message}`
+      throw new DamselflyError(reason.code, why, { cause: reason })
+    })
   }
 }
 

@@ -28,6 +28,8 @@ const timeoutMsDefault = 4_000
 const graceMs = 1_000
 /** With a name only that one counts; its other listeners answer with it, or nearly. */
 const namedGraceMs = 150
+/** A password waits longer for a way over TLS: what was just told is not told again within a second. */
+const secureGraceMs = 2_000
 
 /**
  * Reads `auto`, `auto:NAME`, `auto-tls` and `auto-tls:NAME`.
@@ -75,8 +77,12 @@ export class BrokerSearch {
     const { findBrokers } = await import('./find-brokers.ts')
     const found = await findBrokers({
       timeoutMs: Math.min(timeoutMs, timeoutMsDefault),
-      graceMs: wanted.name === undefined ? graceMs : namedGraceMs,
-      isEnough: (brokers) => candidatesOf(brokers, wanted).length > 0,
+      isEnough: (brokers, elapsedMs) => {
+        const candidates = candidatesOf(brokers, wanted)
+        const isBest = !this.#isSecurePreferred || candidates.some(({ isSecure }) => isSecure)
+        const usualMs = wanted.name === undefined ? graceMs : namedGraceMs
+        return candidates.length > 0 && elapsedMs >= (isBest ? usualMs : secureGraceMs)
+      },
       ...(signal === undefined ? {} : { signal }),
     })
     if (candidatesOf(found, wanted).length === 0 && this.#place !== undefined) return this.#place
@@ -101,7 +107,7 @@ export function chooseBroker(
   wanted: WantedBroker & { readonly isSecurePreferred: boolean },
 ): FoundBroker {
   const candidates = candidatesOf(found, wanted)
-  const hosts = new Set(candidates.map(({ name, host }) => `${name} ${host}`.toLowerCase()))
+  const hosts = new Set(candidates.map(({ host }) => host.toLowerCase()))
   if (hosts.size > 1)
     throw new DamselflyError(
       'BROKER_UNREACHABLE',

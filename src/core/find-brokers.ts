@@ -10,11 +10,11 @@ export interface FindOptions {
   /** How long to listen for answers. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
-  /** Asked at each answer: whether there is no need to wait for others. Not before they had `graceMs`. */
-  readonly isEnough?: (found: readonly FoundBroker[]) => boolean
-  /** How long others may take to answer, at least; 0 unless told. */
-  readonly graceMs?: number
+  /** Asked again and again: whether there is no need to wait for others. */
+  readonly isEnough?: (found: readonly FoundBroker[], elapsedMs: number) => boolean
 }
+
+const lookEveryMs = 50
 
 /** When it is asked, again and again, for multicast gets lost; what was just told is not told again within a second. */
 const askAtMs = [0, 300, 1_200, 3_000, 6_000, 12_000, 24_000]
@@ -25,21 +25,16 @@ const linksMax = 16
  * @throws DamselflyError `BROKER_UNREACHABLE` when there is no network, or it cannot be asked; what `signal` aborts with
  */
 export async function findBrokers(options: FindOptions): Promise<FoundBroker[]> {
-  const { timeoutMs, signal, isEnough = () => false, graceMs = 0 } = options
+  const { timeoutMs, signal, isEnough = () => false } = options
   const links = linksOf()
   if (links.length === 0) throw unreachable('this machine has no network', undefined)
   const found = new FoundBrokers(links)
   const beganMs = performance.now()
+  const sockets = await openAll(links, (message) => found.add(message))
   const done = new AbortController()
-  const look = (): void => {
-    const waitMs = beganMs + graceMs - performance.now()
-    if (waitMs > 0) setTimeout(look, waitMs).unref()
-    else if (isEnough(found.list)) done.abort()
-  }
-  const sockets = await openAll(links, (message) => {
-    found.add(message)
-    look()
-  })
+  const looking = setInterval(() => {
+    if (isEnough(found.list, performance.now() - beganMs)) done.abort()
+  }, lookEveryMs)
   const isOver = AbortSignal.any([done.signal, AbortSignal.timeout(timeoutMs), ...(signal ? [signal] : [])])
   try {
     for (const atMs of askAtMs) {
@@ -56,6 +51,7 @@ export async function findBrokers(options: FindOptions): Promise<FoundBroker[]> 
   } catch (error) {
     if (!isOver.aborted) throw error
   } finally {
+    clearInterval(looking)
     for (const socket of sockets) socket[Symbol.dispose]()
   }
   signal?.throwIfAborted()
@@ -82,13 +78,17 @@ async function openAll(
   return sockets
 }
 
-/** One IPv4 address of each interface. */
+/** The IPv4 addresses of this machine, each with its network. */
 function linksOf(): LinkAddress[] {
-  const links: LinkAddress[] = []
-  for (const infos of Object.values(networkInterfaces()))
-    for (const { family, internal, address, netmask } of infos ?? [])
-      if (family === 'IPv4' && !internal) links.push({ address, netmask })
-  return links.slice(0, linksMax)
+  try {
+    return Object.values(networkInterfaces())
+      .flatMap((infos = []) => infos)
+      .filter(({ family, internal }) => family === 'IPv4' && !internal)
+      .map(({ address, netmask }) => ({ address, netmask }))
+      .slice(0, linksMax)
+  } catch (cause) {
+    throw unreachable(`the network cannot be read (${reasonOf(cause)})`, cause) // netlink sockets may be forbidden
+  }
 }
 
 function unreachable(why: string, cause: unknown): DamselflyError {

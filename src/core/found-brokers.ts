@@ -20,11 +20,13 @@ export interface FoundBroker {
 interface Instance {
   readonly name: string
   readonly isSecure: boolean
-  where: { readonly target: string; readonly port: number } | undefined
+  /** Whoever forges an answer does not take back the true one: then there are several. By target and port. */
+  readonly where: Map<string, { readonly target: string; readonly port: number }>
   txt: ReadonlyMap<string, string>
 }
 
 const addressesPerHostMax = 16
+const placesPerInstanceMax = 4
 
 /** Puts together what several answers say of brokers; bounded by `brokersFoundMax`. */
 export class FoundBrokers {
@@ -40,19 +42,12 @@ export class FoundBrokers {
 
   get list(): FoundBroker[] {
     const found: FoundBroker[] = []
-    for (const { name, isSecure, where, txt } of this.#instances.values()) {
-      if (where === undefined) continue
-      const addresses = this.#usable(where.target)
-      if (addresses.length === 0) continue
-      found.push({
-        name: txt.get('name') ?? name,
-        host: where.target,
-        port: where.port,
-        isSecure,
-        addresses,
-        version: txt.get('v'),
-      })
-    }
+    for (const { name, isSecure, where, txt } of this.#instances.values())
+      for (const { target: host, port } of where.values()) {
+        const addresses = this.#usable(host)
+        if (addresses.length === 0) continue
+        found.push({ name: txt.get('name') ?? name, host, port, isSecure, addresses, version: txt.get('v') })
+      }
     return found.sort((one, other) => one.name.localeCompare(other.name) || one.port - other.port)
   }
 
@@ -60,9 +55,9 @@ export class FoundBrokers {
   get missing(): readonly DnsQuestion[] {
     const questions: DnsQuestion[] = []
     for (const [name, { where }] of this.#instances) {
-      if (where === undefined) questions.push({ name, type: 'SRV' }, { name, type: 'TXT' })
-      else if (!this.#addresses.has(where.target.toLowerCase()))
-        questions.push({ name: where.target, type: 'A' })
+      if (where.size === 0) questions.push({ name, type: 'SRV' }, { name, type: 'TXT' })
+      for (const { target } of where.values())
+        if (!this.#addresses.has(target.toLowerCase())) questions.push({ name: target, type: 'A' })
     }
     return questions
   }
@@ -84,14 +79,17 @@ export class FoundBrokers {
     if (!key.endsWith(`.${type}`) || this.#instances.has(key)) return
     if (this.#instances.size >= limits.brokersFoundMax) return
     const name = record.data.slice(0, -type.length - 1)
-    this.#instances.set(key, { name, isSecure, where: undefined, txt: new Map() })
+    this.#instances.set(key, { name, isSecure, where: new Map(), txt: new Map() })
   }
 
   #addAbout(record: DnsRecord): void {
     const key = record.name.toLowerCase()
     const instance = this.#instances.get(key)
-    if (record.type === 'SRV' && instance !== undefined && record.data.port > 0)
-      instance.where = record.ttl === 0 ? undefined : record.data
+    if (record.type === 'SRV' && instance !== undefined && record.data.port > 0) {
+      const place = `${record.data.target.toLowerCase()} ${record.data.port}`
+      if (record.ttl === 0) instance.where.delete(place)
+      else if (instance.where.size < placesPerInstanceMax) instance.where.set(place, record.data)
+    }
     if (record.type === 'TXT' && instance !== undefined && record.ttl > 0) instance.txt = readTxt(record.data)
     if (record.type !== 'A' && record.type !== 'AAAA') return
     const known = this.#addresses.get(key) ?? new Set<string>()

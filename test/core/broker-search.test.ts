@@ -102,6 +102,18 @@ test('answers are put together in whatever order they come, and what is taken ba
   assert.deepEqual(found.list, [])
 })
 
+test('who says that a broker is elsewhere makes two of it, and neither is taken', () => {
+  const found = new FoundBrokers([link])
+  found.add(response(of('shed', '10.77.0.1')))
+  const forged = of('evil', '10.77.0.66').slice(1)
+  found.add(response([{ ...(forged[0] as DnsRecord), name: 'shed._mqtt._tcp.local' }, ...forged.slice(1)]))
+  assert.deepEqual(
+    found.list.map(({ host }) => host),
+    ['shed.local', 'evil.local'],
+  )
+  assert.throws(() => chooseBroker(found.list, any), /several brokers/)
+})
+
 test('nobody is sent to this machine itself, to all machines, or by a question', () => {
   const found = new FoundBrokers([link])
   for (const [index, address] of ['127.0.0.1', '0.0.0.0', '224.0.0.251', '255.255.255.255'].entries())
