@@ -245,9 +245,13 @@ test('who stops before the upgrade, in it, in a frame or in CONNECT is left in t
 
 test('the head of a request is bounded, and what comes in part before CONNECT too', async (context) => {
   const world = await webWorld(context)
+  const fits = await WebSocketClient.open(context, world.url, { headers: { x: 'x'.repeat(7_500) } })
+  assert.equal(fits.socket.readyState, fits.socket.OPEN)
+  assert.equal(world.counters.get('upgradeHeaderBytesMax'), 0)
   const head = `GET /mqtt HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(9_000)}\r\n\r\n`
   assert.match((await untilClosed(await rawTo(context, world.webPort, head))).toString(), /^HTTP\/1\.1 431 /)
   assert.match(reasons(world)[0] ?? '', /longer than 8192 bytes/)
+  assert.equal(world.counters.get('upgradeHeaderBytesMax'), 1)
   const client = await WebSocketClient.open(context, world.url)
   client.socket.send(Buffer.alloc(400 * 1024), { fin: false })
   await client.closed()
