@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IPublishPacket, MqttClient } from 'mqtt'
-import { DamselflyError } from '../core/errors.ts'
+import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Door } from '../moving/move.ts'
-import { type Credentials, connectTo } from './import-doors.ts'
+import { type Credentials, connectTo, shownDoor } from './import-doors.ts'
 import type { ImportStore } from './import-store.ts'
 
 export interface CopyOptions {
@@ -58,9 +58,11 @@ export class RetainedCopy {
       if (isMqtt5) await copy.#follow()
       await copy.#readAll()
       return copy
-    } catch (error) {
+    } catch (cause) {
       client.end(true)
-      throw error
+      if (cause instanceof DamselflyError) throw cause
+      const message = `${shownDoor(options.door)}: the connection ended while retained messages were read: ${reasonOf(cause)}`
+      throw new DamselflyError('BROKER_UNREACHABLE', message, { cause })
     }
   }
 

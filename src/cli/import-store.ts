@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { open, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { MqttClient } from 'mqtt'
 import { Counters } from '../core/counters.ts'
 import { DamselflyError } from '../core/errors.ts'
@@ -28,6 +30,7 @@ export async function openImportStore(dataDir: string): Promise<ImportStore> {
   const credentials = { username: secret(), password: new Secret(secret()) }
   const broker = await Broker.open({
     dataDir,
+    durability: 'crash', // all of it reaches the disk at once, at the end
     access: { allowAnonymous: 'nobody', credentials },
     isOwnAddress: () => true,
     log: quiet,
@@ -52,10 +55,20 @@ export async function openImportStore(dataDir: string): Promise<ImportStore> {
       close: async () => {
         await client.endAsync()
         await broker.close()
+        await syncAll(dataDir)
       },
     }
   } catch (error) {
     await broker.close()
     throw error
+  }
+}
+
+/** Sees to it that what has been written is on the disk. */
+async function syncAll(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() && !entry.isDirectory()) continue
+    await using file = await open(join(entry.parentPath, entry.name))
+    await file.sync()
   }
 }
