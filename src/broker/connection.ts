@@ -6,6 +6,7 @@ import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
 import { FrameReader, type FrameTaker } from './frame-reader.ts'
 import { HeldAnswers, packAck } from './held-answers.ts'
+import { strangerOf } from './listening/stranger.ts'
 import { MessageRate } from './message-rate.ts'
 import { Output } from './output.ts'
 import { handlePacket } from './packet-handlers.ts'
@@ -13,7 +14,6 @@ import type { Peer } from './peer.ts'
 import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
-import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
 import { Traffic } from './traffic.ts'
 import type { Connect, Will } from './wire/connect.ts'
@@ -110,6 +110,8 @@ export class Connection implements SessionClient, FrameTaker {
   /** Since `#takeTurn` looked last. */
   #messages = 0
   #chargedBytes = 0
+  /** Bytes that wait below: see `holdBelow`. */
+  #heldBelow = 0
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
   /** Of CONNECT while it waits. */
@@ -257,7 +259,17 @@ export class Connection implements SessionClient, FrameTaker {
     }
     this.house.pumpAll()
     this.#checkOutput() // who only asks and reads no answers is let go as well
-    if (this.#reader.held !== this.#chargedBytes + this.#unansweredBytes) this.#chargeHeld()
+    if (this.#reader.held + this.#heldBelow !== this.#chargedBytes + this.#unansweredBytes) this.#chargeHeld()
+  }
+
+  /** What carries the bytes holds so many that have come in part, a frame of a WebSocket; it may be called for any change. */
+  holdBelow(bytes: number): void {
+    if (this.#isClosed) return
+    this.#heldBelow = bytes
+    if (this.#agreement === undefined && bytes > limits.connectPacketBytesMax) {
+      this.house.counters.add('connectPacketBytesMax')
+      this.close({ reason: 'too much came before CONNECT' })
+    } else this.#chargeHeld()
   }
 
   /** After its share of bytes a connection waits until the others have had theirs. */
@@ -290,7 +302,7 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Memory for packets that have come in part counts like all that waits. */
   #chargeHeld(): void {
-    const all = this.#isClosed ? 0 : this.#reader.held + this.#attendedBytes
+    const all = this.#isClosed ? 0 : this.#reader.held + this.#heldBelow + this.#attendedBytes
     const held = this.#agreement === undefined ? 0 : all
     if (all - held !== this.#unansweredBytes) {
       this.#unansweredBytes = all - held
@@ -557,7 +569,7 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   #refuseStranger(chunk: Buffer): void {
-    const { reason, remedy } = strangerOf(chunk)
+    const { reason, remedy } = strangerOf(chunk, this.peer.transport, this.house.openListeners)
     this.house.counters.add('clients.refused')
     this.house.doorkeeper.logRefusal({ address: this.address, reason, remedy })
     this.close({ reason })

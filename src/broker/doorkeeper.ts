@@ -1,8 +1,13 @@
+import type { AccessList, OwnIdentity } from '../core/access.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
+import { mainListener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { filterProblem, isSystemTopic, topicProblem } from '../core/topics.ts'
+import { filterProblem, isSystemTopic, systemTopicReason, topicProblem } from '../core/topics.ts'
+import { DecisionMemory } from './access/decision-memory.ts'
+import type { Decision, Rights } from './access/rights.ts'
+import { RightsBook } from './access/rights-book.ts'
 import { type Access, judge, type Verdict } from './access.ts'
 import { Entrance } from './entrance.ts'
 import { cut } from './log-fields.ts'
@@ -31,6 +36,9 @@ export interface Guest {
   readonly certificateUser?: string | undefined
 }
 
+/** Whose rights are asked for: a guest, or, when its client is away, the owner of a session. */
+export type Party = Pick<Guest, 'clientId' | 'address' | 'user' | 'listener'>
+
 /** Why a client may not publish or subscribe. */
 export interface Refusal {
   /** Of MQTT 5: 0x87 not authorized, 0x8F topic filter invalid, 0x90 topic name invalid. */
@@ -53,7 +61,10 @@ const kindOf = {
   'subscription refused': 'subscription',
 } as const
 
-const ownTopic: Refusal = { reasonCode: 0x87, reason: 'topics below $SYS are the broker’s own' }
+/** The rights of who comes where there is no list. */
+const everything = Symbol('everything')
+
+const ownTopic: Refusal = { reasonCode: 0x87, reason: systemTopicReason }
 
 export interface DoorkeeperOptions {
   readonly access: Access
@@ -77,6 +88,11 @@ export class Doorkeeper {
   readonly #entrance: Entrance
   #access: Access
   #epoch = 0
+  #hasLists = false
+  #memory: DecisionMemory
+  readonly #books = new Map<AccessList, RightsBook>()
+  /** As long as the lists stay. */
+  #rights = new WeakMap<Party, Rights | typeof everything>()
 
   constructor({ access, log, counters, nowMs = () => performance.now() }: DoorkeeperOptions) {
     this.#access = access
@@ -85,6 +101,8 @@ export class Doorkeeper {
     this.refusals = new Refusals(counters)
     this.#repeats = new Repeats(nowMs)
     this.#entrance = new Entrance({ access: () => this.#access, log, counters, nowMs })
+    this.#memory = new DecisionMemory(counters)
+    this.#readLists()
   }
 
   /** Another one when answers given before may be wrong now. */
@@ -96,11 +114,26 @@ export class Doorkeeper {
   setAccess(access: Access): void {
     this.#access = access
     this.#epoch++
+    this.#readLists()
+  }
+
+  /** Whether there is a list at all that says who may publish and subscribe to what. */
+  get hasLists(): boolean {
+    return this.#hasLists
+  }
+
+  /** Whether both listeners have the same list, or none. */
+  hasSameList(one: string | undefined, other: string | undefined): boolean {
+    return this.#listOf(one) === this.#listOf(other)
   }
 
   /** About a guest who was let in: whether that still holds. Neither counted nor logged. */
   mayStay(guest: Guest): Verdict {
-    return judge(this.#access, guest)
+    const verdict = judge(this.#access, guest)
+    // what it may do hangs on who it is, and it would come in as somebody else now
+    if (guest.user === undefined || !verdict.isAllowed || verdict.user === guest.user) return verdict
+    const [reason, remedy] = ['its user is none any more', 'damselfly user add NAME makes one']
+    return { isAllowed: false, reasonCode: 0x87, reason, remedy }
   }
 
   /**
@@ -121,23 +154,50 @@ export class Doorkeeper {
     return verdict
   }
 
+  /** Tells the log, once, when the lines of the list that say `%u` and `%c` do not hold for a guest who was let in. */
+  noteUnfit(guest: Guest): void {
+    const { clientId, user } = guest
+    const list = this.#hasLists ? this.#listOf(guest.listener) : undefined
+    if (list === undefined || !this.#books.get(list)?.isUnfit({ clientId, user })) return
+    const repeats = this.#repeats.admit(`unfit ${guest.address}`)
+    const remedy = 'give it a client id and a user name without +, # and /'
+    if (repeats !== undefined)
+      this.#log.warn(
+        { ...cut({ client: clientId, address: guest.address, file: list.file }), remedy, ...repeats },
+        'pattern lines do not hold for a client: its name would be a wildcard',
+      )
+  }
+
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
-  mayPublish(guest: Guest, topic: string): Refusal | undefined {
+  mayPublish(party: Party, topic: string): Refusal | undefined {
     const refusal = isSystemTopic(topic)
       ? ownTopic
-      : refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax))
-    if (refusal !== undefined) this.#refuse('publish refused', guest, { topic, reason: refusal.reason })
+      : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
+    if (refusal !== undefined) this.#refuse('publish refused', party, { topic, reason: refusal.reason })
     return refusal
   }
 
   /**
-   * About one filter of a SUBSCRIBE; of a shared subscription what follows the share's name.
+   * About one filter of a SUBSCRIBE; of a shared subscription what follows the share's name. One with wildcards may match
+   * more than the client may read: ask `mayRead` for each topic.
    * @returns why not; undefined when it may
    */
-  maySubscribe(guest: Guest, filter: string): Refusal | undefined {
-    const refusal = refusalOf(0x8f, filterProblem(filter, limits.topicLevelsMax))
-    if (refusal !== undefined) this.#refuse('subscription refused', guest, { filter, reason: refusal.reason })
+  maySubscribe(party: Party, filter: string): Refusal | undefined {
+    const refusal =
+      refusalOf(0x8f, filterProblem(filter, limits.topicLevelsMax)) ?? this.#askRefusal(party, filter)
+    if (refusal !== undefined) this.#refuse('subscription refused', party, { filter, reason: refusal.reason })
     return refusal
+  }
+
+  /** Whether a message with this topic may be delivered. Neither counted nor logged. */
+  mayRead(party: Party, topic: string): boolean {
+    return !this.#hasLists || (this.#rightsOf(party)?.mayRead(topic) ?? true)
+  }
+
+  /** What one of our own parts may do, by the list of the main listener; undefined: everything. */
+  rightsOf(identity: OwnIdentity): Rights | undefined {
+    const list = this.#listOf(mainListener)
+    return list === undefined ? undefined : this.#books.get(list)?.rightsOfIdentity(identity)
   }
 
   /**
@@ -151,7 +211,47 @@ export class Doorkeeper {
     if (repeats !== undefined) this.#log.warn({ ...cut({ ...fields }), ...repeats }, what)
   }
 
-  #refuse(what: Refused, { clientId, address }: Guest, fields: Readonly<RefusalDetails>): void {
+  #readLists(): void {
+    this.#memory = new DecisionMemory(this.#counters)
+    this.#rights = new WeakMap()
+    this.#books.clear()
+    for (const { acl } of [this.#access, ...(this.#access.listeners?.values() ?? [])])
+      if (acl !== undefined && !this.#books.has(acl)) this.#books.set(acl, new RightsBook(acl, this.#memory))
+    this.#hasLists = this.#books.size > 0
+  }
+
+  /** Of a listener that is no more, that of the main one. */
+  #listOf(listener: string | undefined): AccessList | undefined {
+    const { listeners } = this.#access
+    return (listeners?.get(listener ?? mainListener) ?? listeners?.get(mainListener) ?? this.#access).acl
+  }
+
+  /** Undefined: everything. */
+  #rightsOf(party: Party): Rights | undefined {
+    let rights = this.#rights.get(party)
+    if (rights === undefined) {
+      const list = this.#listOf(party.listener)
+      const { clientId, user } = party
+      rights = list === undefined ? everything : this.#books.get(list)?.rightsOf({ clientId, user })
+      this.#rights.set(party, rights ?? everything)
+    }
+    return rights === everything ? undefined : rights
+  }
+
+  #writeRefusal(party: Party, topic: string): Refusal | undefined {
+    const rights = this.#hasLists ? this.#rightsOf(party) : undefined
+    if (rights === undefined || rights.mayWrite(topic)) return undefined
+    return listRefusal(rights, rights.explainRefusal(topic))
+  }
+
+  #askRefusal(party: Party, filter: string): Refusal | undefined {
+    const rights = this.#hasLists ? this.#rightsOf(party) : undefined
+    const decision = rights?.explainFilter(filter)
+    if (rights === undefined || decision === undefined || decision.isAllowed) return undefined
+    return listRefusal(rights, decision)
+  }
+
+  #refuse(what: Refused, { clientId, address }: Party, fields: Readonly<RefusalDetails>): void {
     this.#counters.add(counterOf[what])
     this.logRefusal({ client: clientId, address, ...fields }, what)
   }
@@ -177,4 +277,9 @@ export interface RefusalFields extends RefusalDetails {
 
 function refusalOf(reasonCode: 0x8f | 0x90, reason: string | undefined): Refusal | undefined {
   return reason === undefined ? undefined : { reasonCode, reason }
+}
+
+function listRefusal({ file }: Rights, { line }: Decision): Refusal {
+  const reason = line === undefined ? `${file} does not allow it` : `${file}:${line.line} denies it`
+  return { reasonCode: 0x87, reason }
 }

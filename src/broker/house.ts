@@ -2,11 +2,12 @@ import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
+import type { OpenListener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
-import type { Doorkeeper } from './doorkeeper.ts'
+import type { Doorkeeper, Party } from './doorkeeper.ts'
 import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
@@ -47,6 +48,7 @@ export class House implements ConnectionHouse {
   readonly counters: Counters
   readonly budget: MemoryBudget
   subscriptionBytes = 0
+  openListeners: readonly OpenListener[] = []
   #turn = 0
   #isTurnArmed = false
   readonly #parts: HouseParts
@@ -144,6 +146,30 @@ export class House implements ConnectionHouse {
           ...repeats,
         }),
         'messages dropped: too many wait for a client',
+      )
+  }
+
+  droppedUnreadable(messages: number, session?: Session): void {
+    if (messages === 0) return
+    this.counters.add('messages.unreadable', messages)
+    this.counters.add('messages.dropped', messages)
+    const repeats = this.#repeats.admit(
+      session === undefined ? 'unreadable' : `unreadable ${session.clientId}`,
+    )
+    if (repeats !== undefined)
+      this.#parts.log.info(
+        cut({ ...(session && { client: session.clientId }), messages, ...repeats }),
+        'messages dropped: who waited for them may not read them any more',
+      )
+  }
+
+  endedForAnother({ clientId, queuedMessages }: Session, owner: Party, guest: Party): void {
+    const repeats = this.#repeats.admit(`another ${clientId}`)
+    const fields = { client: clientId, address: guest.address, owner: owner.user, user: guest.user }
+    if (repeats !== undefined)
+      this.#parts.log.warn(
+        cut({ ...fields, messages: queuedMessages, ...repeats }),
+        'session ended: another user connected with its client id',
       )
   }
 

@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { Aedes } from 'aedes'
+import type { OwnIdentity } from '../core/access.ts'
 import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
-import type { Logger } from '../core/ports.ts'
+import type { Hub, Logger } from '../core/ports.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import type { Access } from './access.ts'
 import { Census } from './census.ts'
@@ -11,6 +12,7 @@ import { Doorkeeper } from './doorkeeper.ts'
 import type { Evictions } from './evictions.ts'
 import { House, type KeptLedger } from './house.ts'
 import { AedesHub } from './hub.ts'
+import { IdentityHub } from './hub-identity.ts'
 import { packetOf } from './hub-packet.ts'
 import type { RestoredState, StoredMessage } from './journal/records.ts'
 import type { Peer } from './peer.ts'
@@ -54,6 +56,7 @@ export class Inside {
   readonly #aedes: Aedes
   readonly #reception: Reception
   readonly #connections = new Set<Connection>()
+  readonly #ownHubs = new Map<OwnIdentity, IdentityHub>()
 
   constructor(parts: InsideParts) {
     this.#parts = parts
@@ -83,6 +86,7 @@ export class Inside {
       publishWill: (message, retain, session) => this.#publishWill(message, retain, session),
       routeOf: (topic) => this.router.routeOf(topic),
       shareOf: (filter) => this.router.shareOf(filter),
+      renewRoutes: () => this.router.renew(),
     })
     const { house, sessions } = this
     this.census = new Census({ house, sessions, connections: this.#connections, counters })
@@ -98,6 +102,7 @@ export class Inside {
       tellFight: (fields, message) => log.warn(fields, message),
       welcome: (connection) => {
         this.census.welcomed()
+        if (connection.agreement !== undefined) this.doorkeeper.noteUnfit(connection.agreement.guest)
         onWelcome(connection)
       },
     })
@@ -108,9 +113,13 @@ export class Inside {
     return this.#connections
   }
 
-  /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
+  /**
+   * Who may connect from now on, and do what; those who are connected and might not connect now are disconnected.
+   * Subscriptions stay, also those that are not allowed any more: they bring nothing until they are allowed again.
+   */
   setAccess(access: Access): void {
     this.doorkeeper.setAccess(access)
+    this.router.renew()
     for (const connection of this.#connections) {
       const { agreement } = connection
       const verdict = agreement === undefined ? undefined : this.doorkeeper.mayStay(agreement.guest)
@@ -118,6 +127,19 @@ export class Inside {
       const reason = `it may not stay, by the settings as they are now: ${verdict.reason}`
       connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true })
     }
+    this.sessions.review()
+    for (const hub of this.#ownHubs.values()) hub.check()
+  }
+
+  /** The hub for one of our own parts, which the access control list may govern. */
+  hubFor(identity: OwnIdentity): Hub {
+    let hub = this.#ownHubs.get(identity)
+    if (hub === undefined) {
+      const { log, counters } = this.#parts
+      hub = new IdentityHub({ identity, hub: this.hub, doorkeeper: this.doorkeeper, log, counters })
+      this.#ownHubs.set(identity, hub)
+    }
+    return hub
   }
 
   /** Begins with what was found on the disk; its clients are away. Once, and first. */
@@ -178,6 +200,9 @@ export class Inside {
 
   #publishWill(message: StoredMessage, retain: boolean, session: Session): void {
     const { topic } = message
+    // what was allowed when it connected may not be now
+    const party = session.owner ?? { clientId: session.clientId, address: 'away' }
+    if (this.doorkeeper.mayPublish(party, topic) !== undefined) return
     const publication = Publication.fromStored(message, this.router.routeOf(topic), retain, session)
     this.#aedes.publish(packetOf(publication), (error) => {
       if (error) this.#parts.log.error({ topic, reason: reasonOf(error) }, 'will not published')

@@ -55,7 +55,7 @@ export class Output {
     stream: Writable,
     budget: MemoryBudget,
     onDrain: () => void,
-    traffic = new Traffic(),
+    traffic: Traffic = new Traffic(),
     delayed?: { readonly onOverdue: () => void },
   ) {
     this.#stream = stream

@@ -126,8 +126,9 @@ function checkCount(connection: Connection, filters: number): void {
 function refusalOf(connection: Connection, { filter, noLocal }: SubscribeRequest): number | undefined {
   const { doorkeeper, counters } = connection.house
   const { guest, session } = connection.agreement as NonNullable<Connection['agreement']>
-  const shared = connection.isV5 ? parseShared(filter) : undefined
-  if (shared === 'invalid') return reasonCode.topicFilterInvalid
+  const parsed = parseShared(filter)
+  const shared = parsed === 'invalid' ? undefined : parsed
+  if (parsed === 'invalid' && connection.isV5) return reasonCode.topicFilterInvalid
   if (shared !== undefined && noLocal)
     throw new ProtocolError(reasonCode.protocolError, 'No Local on a shared subscription') // [MQTT-3.8.3-4]
   const problem = doorkeeper.maySubscribe(guest, shared?.filter ?? filter)

@@ -52,7 +52,6 @@ export class Reception {
   /** Newcomers that wait in a fight, by client id. */
   readonly #waiting = new Map<string, Waiting>()
   readonly #repeats = new Repeats()
-
   readonly #delayed: DelayedRefusals
 
   constructor(parts: ReceptionParts) {
@@ -115,7 +114,12 @@ export class Reception {
     }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
+      if (problem !== undefined) {
+        const [{ address }, { topic }] = [guest, connect.will]
+        const reason = `its will: ${problem.reason}`
+        house.doorkeeper.refusals.note('client', { client: clientId, address, topic, reason })
+        return refuse(reasonCode.notAuthorized, reason)
+      }
       if (!this.#parts.sessions.hasRoomFor(connect.will)) {
         house.counters.add('willBytesMax')
         const reason = 'the wills of all clients take too much memory'
@@ -213,7 +217,7 @@ export class Reception {
     const wanted = level === 5 ? (properties.sessionExpiryInterval ?? 0) : cleanStart ? 0 : never
     const expirySeconds = Math.min(wanted, limits.sessionExpirySecondsMax)
     const before = house.ledger.recorded
-    const { session, isPresent } = sessions.open(guest.clientId, cleanStart, expirySeconds)
+    const { session, isPresent } = sessions.open(guest, cleanStart, expirySeconds)
     const keepAliveSeconds = isKeepAliveOurs ? limits.keepAliveSecondsMax : connect.keepAlive
     const agreement: Agreement = {
       guest,

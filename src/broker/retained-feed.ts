@@ -48,7 +48,10 @@ export class RetainedFeed {
     const message = cursor.next()
     if (message === undefined) {
       if (cursor.isDone) this.#current = undefined
-    } else if (!target.noLocal || message.client !== this.#receiver.clientId) {
+    } else if (
+      (!target.noLocal || message.client !== this.#receiver.clientId) &&
+      this.#receiver.mayRead(message.topic)
+    ) {
       // [MQTT-3.8.3-3] holds for those from before a restart as well
       const qos = Math.min(message.qos, target.qos) as QoS
       this.#receiver.deliver(message.toPublication(this.#isV5), qos, true, target) // [MQTT-3.3.1-8]

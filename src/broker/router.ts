@@ -147,6 +147,12 @@ export class Router {
     return true
   }
 
+  /** Says that others may read other topics now: each route is made anew when it is next used. */
+  renew(): void {
+    this.#changes++
+    this.#generation++
+  }
+
   /** Whether it leads to those who are subscribed now. */
   #isRight(route: Route): boolean {
     return route.generation === this.#generation || route.changes === this.#changes
@@ -183,6 +189,7 @@ export class Router {
         if (!listeners.includes(value)) listeners.push(value) // several of its filters match
       } else {
         const place = this.#places.get(value.target.receiver)
+        if (place === undefined && !value.target.receiver.mayRead(route.topic)) continue
         if (place === undefined) this.#places.set(value.target.receiver, targets.push(value.target) - 1)
         else targets[place] = (targets[place] as Destination).and(value.subscription)
       }

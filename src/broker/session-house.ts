@@ -1,5 +1,6 @@
 import type { Aedes } from 'aedes'
 import type { LimitName } from '../core/limits.ts'
+import type { Doorkeeper, Party } from './doorkeeper.ts'
 import type { Ledger } from './journal/ledger.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { RetainedStore } from './retained-store.ts'
@@ -11,10 +12,15 @@ export interface SessionHouse {
   readonly ledger: Ledger
   readonly retained: RetainedStore
   readonly budget: MemoryBudget
+  readonly doorkeeper: Pick<Doorkeeper, 'hasLists' | 'hasSameList' | 'mayRead'>
   /** What the subscriptions of all sessions take, about. */
   subscriptionBytes: number
   /** A message that waited for a session was dropped, for this bound was reached. */
   dropped(session: Session, bound: LimitName): void
+  /** Messages that waited for sessions were dropped: those sessions may not read them any more. */
+  droppedUnreadable(messages: number, session?: Session): void
+  /** A session ends, for its client identifier belongs to a client of another user's now. */
+  endedForAnother(session: Session, owner: Party, guest: Party): void
   /** The time of a session was up, and messages waited in it. */
   expired(session: Session): void
   /** Calls the session's `pump` at the end of what is being done now, once. */

@@ -1,6 +1,7 @@
 import { Fifo } from '../core/fifo.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
+import type { Party } from './doorkeeper.ts'
 import { Inflight, type Waits, waits } from './inflight.ts'
 import type { DeliveryRecord, SubscriptionRecord } from './journal/records.ts'
 import { entryBytes, Outgoing } from './outgoing.ts'
@@ -54,6 +55,8 @@ export class Session implements Receiver {
   /** Under which it is stored; 0 when it ends with its connection. */
   readonly number: number
   readonly subscriptions: SessionSubscriptions
+  /** Whose it is: nobody else may take it over. Undefined when the store does not say, as before 0.4. */
+  owner: Party | undefined
   /** Session Expiry Interval, in seconds. */
   expirySeconds = 0
   /** When its connection ended, ms since 1970; 0 while there is one. */
@@ -116,6 +119,30 @@ export class Session implements Receiver {
     const queue = this.#queue
     while (queue !== undefined && queue.size > 0 && this.queuedBytes > bytes)
       this.#dropOldest(queue, 'memoryBytesMax')
+  }
+
+  /**
+   * Without an owner it takes what comes, and shows nothing: when one takes it over, `dropUnreadable` is called.
+   */
+  mayRead(topic: string): boolean {
+    return this.owner === undefined || this.#house.doorkeeper.mayRead(this.owner, topic)
+  }
+
+  /**
+   * Drops what waits and the owner may not read any more, and what would be sent again; of a shared subscription it goes
+   * to another member. What this connection has been sent stays until it is answered. @returns how many are lost
+   */
+  dropUnreadable(): number {
+    if (!this.#house.doorkeeper.hasLists || this.owner === undefined) return 0
+    const gone = [...this.#unreadableInflight(), ...this.#unreadableQueued()]
+    const lost = gone.filter(
+      ({ target, publication }) => target.share?.redistribute(publication, publication.qos) !== true,
+    )
+    for (const item of gone) {
+      if (this.number !== 0) this.#forget(item)
+      item.release(this.#house.budget)
+    }
+    return lost.length
   }
 
   /** Messages of QoS 2 from the client that it has not released. */
@@ -287,6 +314,43 @@ export class Session implements Receiver {
 
   restoreReceived(ids: readonly number[]): void {
     if (ids.length > 0) this.#received = new Set(ids)
+  }
+
+  /** Takes out those that no connection has been sent, or only one that is over. */
+  #unreadableInflight(): Outgoing[] {
+    const gone: Outgoing[] = []
+    if (this.#client !== undefined && this.#redeliveries === undefined) return gone
+    for (const id of this.#client === undefined ? this.#inflight.ids() : [...(this.#redeliveries ?? [])]) {
+      const item = this.#inflight.itemOf(id)
+      const state = this.#inflight.stateOf(id)
+      if (item === undefined || state === waits.pubcomp || this.mayRead(item.publication.topic)) continue
+      if (state === waits.pubrec && item.wasSent) {
+        // the client may have it, and would take the next one with this identifier for the same: PUBREL frees it
+        this.#inflight.move(id, waits.pubrec, waits.pubcomp)
+        if (this.number !== 0) this.#record(item, id, true, false)
+        continue
+      }
+      this.#inflight.free(id)
+      this.#redeliveries?.delete(id)
+      gone.push(item)
+    }
+    if (this.#redeliveries?.size === 0) this.#redeliveries = undefined
+    return gone
+  }
+
+  #unreadableQueued(): Outgoing[] {
+    const gone: Outgoing[] = []
+    const queue = this.#queue
+    for (let left = queue?.size ?? 0; left > 0; left--) {
+      const item = queue?.shift() as Outgoing
+      if (this.mayRead(item.publication.topic)) queue?.push(item)
+      else {
+        this.#queueBytes -= item.bytes
+        gone.push(item)
+      }
+    }
+    if (queue?.size === 0) this.#queue = undefined
+    return gone
   }
 
   #deliverBriefly(

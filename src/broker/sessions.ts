@@ -1,8 +1,10 @@
 import type { Counters } from '../core/counters.ts'
 import { Fifo } from '../core/fifo.ts'
 import { limits } from '../core/limits.ts'
+import { mainListener } from '../core/listener.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import type { Connection, Ending } from './connection.ts'
+import type { Party } from './doorkeeper.ts'
 import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
 import { Publication } from './publication.ts'
 import { RestoredShare } from './restored-share.ts'
@@ -30,6 +32,9 @@ const willOverheadBytes = 300
 /** How long wills are published in one turn of the event loop. */
 const willsMsMax = 10
 
+/** How long sessions whose clients are away are looked through in one turn of the event loop, after a reload. */
+const reviewMs = 5
+
 interface DueWill {
   readonly session: Session
   readonly will: WillRecord
@@ -48,6 +53,8 @@ export interface SessionsParts {
   /** The route of a topic, for what is restored. */
   readonly routeOf: (topic: string) => Publication['route']
   readonly shareOf: (filter: SharedFilter) => Share | undefined
+  /** Says that a session may read something else than before. */
+  readonly renewRoutes: () => void
 }
 
 /** All sessions by client identifier: who has one, who is away, whose time is up, whose will is due. */
@@ -65,6 +72,9 @@ export class Sessions {
   #isWillTurnArmed = false
   /** How long wills have been published in this turn. */
   #willsMs = 0
+  /** Whose clients are away, and what waits for them is still to be looked through. */
+  #toReview = new Set<Session>()
+  #reviewed = 0
 
   constructor(parts: SessionsParts) {
     this.#parts = parts
@@ -109,13 +119,14 @@ export class Sessions {
 
   /**
    * The session for a client that connects: its old one, or a new one [MQTT-3.1.2-4], [MQTT-3.1.2-5]. Whoever has the
-   * same client identifier is disconnected [MQTT-3.1.4-3].
+   * same client identifier is disconnected [MQTT-3.1.4-3]; the session of another user ends.
    */
   open(
-    clientId: string,
+    guest: Party,
     cleanStart: boolean,
     expirySeconds: number,
   ): { readonly session: Session; readonly isPresent: boolean } {
+    const { clientId } = guest
     this.connectionOf(clientId)?.close({
       reasonCode: reasonCode.sessionTakenOver,
       reason: 'another connection has the same client identifier',
@@ -124,8 +135,11 @@ export class Sessions {
     const old = this.#byId.get(clientId)
     if (old !== undefined && isOver(old, now)) this.#expire(old)
     else if (old !== undefined && cleanStart) this.end(old)
+    else if (old?.owner !== undefined && old.owner.user !== guest.user)
+      this.#endOfAnother(old, old.owner, guest)
     const kept = this.#byId.get(clientId)
     if (kept !== undefined) {
+      this.#give(kept, guest)
       kept.expirySeconds = expirySeconds
       this.#away.delete(kept)
       this.#settleWill(kept, now)
@@ -134,6 +148,7 @@ export class Sessions {
     const { house } = this.#parts
     const number = expirySeconds === 0 ? 0 : house.ledger.newSessionNumber()
     const session = new Session(clientId, number, house)
+    session.owner = guest
     session.expirySeconds = expirySeconds
     this.#byId.set(clientId, session)
     return { session, isPresent: false }
@@ -174,6 +189,35 @@ export class Sessions {
     this.#keepWithinBound()
   }
 
+  /**
+   * The lists that say who may read what are others now: drops what waits and may not be read any more. Of clients that
+   * are away there may be much: it is looked through in the next turns of the event loop, or when they come.
+   */
+  review(): void {
+    const { house } = this.#parts
+    let lost = 0
+    for (const session of this.#connections.keys()) {
+      lost += session.dropUnreadable()
+      session.pump()
+    }
+    this.#reviewed += lost
+    const isBusy = this.#toReview.size > 0
+    this.#toReview = new Set(house.doorkeeper.hasLists ? this.#away : [])
+    if (!isBusy) this.#reviewSome()
+  }
+
+  #reviewSome(): void {
+    const untilMs = performance.now() + reviewMs
+    for (const session of this.#toReview) {
+      this.#toReview.delete(session)
+      if (!session.hasEnded && !this.#connections.has(session)) this.#reviewed += session.dropUnreadable()
+      if (performance.now() > untilMs && this.#toReview.size > 0)
+        return void setImmediate(() => this.#reviewSome())
+    }
+    this.#parts.house.droppedUnreadable(this.#reviewed)
+    this.#reviewed = 0
+  }
+
   /** Ends sessions whose time is up, and publishes wills that are due. Called twice a second. */
   tick(nowMs: number): void {
     for (const [session, { will, atMs }] of this.#wills) {
@@ -207,6 +251,8 @@ export class Sessions {
       const session = new Session(record.clientId, record.number, this.#parts.house)
       session.expirySeconds = record.expirySeconds
       session.disconnectedAtMs = leftAtMs(restored)
+      // where it was when it was last here is not kept
+      session.owner = record.owner && { clientId: record.clientId, address: 'away', ...record.owner }
       for (const subscription of subscriptions) session.subscriptions.restore(subscription)
       const shares = new RestoredShare(subscriptions)
       for (const { order, body, message, delivery } of deliveries) {
@@ -235,6 +281,21 @@ export class Sessions {
   closeAll(ending: Ending): void {
     for (const connection of [...this.#connections.values()]) connection.close(ending)
     this.#publishDueWills(Number.POSITIVE_INFINITY)
+  }
+
+  /** A session goes on with a client of its owner's. What was allowed at one listener may not be at another. */
+  #give(session: Session, guest: Party): void {
+    const before = session.owner
+    session.owner = guest
+    this.#parts.house.droppedUnreadable(session.dropUnreadable(), session)
+    const { doorkeeper } = this.#parts.house
+    const isSame = before !== undefined && doorkeeper.hasSameList(before.listener, guest.listener)
+    if (doorkeeper.hasLists && !isSame) this.#parts.renewRoutes()
+  }
+
+  #endOfAnother(session: Session, owner: Party, guest: Party): void {
+    this.#parts.house.endedForAnother(session, owner, guest)
+    this.end(session)
   }
 
   #expire(session: Session): void {
@@ -337,8 +398,17 @@ export class Sessions {
 
   #record(session: Session, will: WillRecord | undefined): void {
     if (session.number === 0) return
-    const { number, clientId, expirySeconds, disconnectedAtMs } = session
-    this.#parts.house.ledger.putSession({ number, clientId, expirySeconds, disconnectedAtMs, will })
+    const { number, clientId, expirySeconds, disconnectedAtMs, owner } = session
+    const { user, listener = mainListener } = owner ?? {}
+    const kept = owner && { user, listener }
+    this.#parts.house.ledger.putSession({
+      number,
+      clientId,
+      expirySeconds,
+      disconnectedAtMs,
+      will,
+      owner: kept,
+    })
   }
 }
 

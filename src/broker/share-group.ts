@@ -4,8 +4,8 @@ import type { Publication } from './publication.ts'
 import type { Share, Subscription } from './subscription.ts'
 
 /**
- * A shared subscription: each message goes to one of its members, in turn to those that are connected; only while
- * none is, to those that are not.
+ * A shared subscription: each message goes to one of its members that may read it, in turn to those that are connected;
+ * only while none is, to those that are not.
  */
 export class ShareGroup implements Share {
   readonly #members: Destination[] = []
@@ -32,27 +32,29 @@ export class ShareGroup implements Share {
   }
 
   deliver(publication: Publication): void {
-    const member = this.#choose()
+    const member = this.#choose(publication.topic)
     if (member !== undefined) send(publication, publication.qos, member)
   }
 
   redistribute(publication: Publication, qos: QoS): boolean {
-    const member = this.#choose()
+    const member = this.#choose(publication.topic)
     if (member === undefined) return false
     send(publication, qos, member)
     return true
   }
 
-  #choose(): Destination | undefined {
+  #choose(topic: string): Destination | undefined {
     const { length } = this.#members
-    if (length === 0) return undefined
-    let chosen = this.#next % length
+    let chosen = -1
     for (let tried = 0; tried < length; tried++) {
       const index = (this.#next + tried) % length
-      if (!(this.#members[index] as Destination).receiver.isLive) continue
+      const { receiver } = this.#members[index] as Destination
+      if (!receiver.isLive && chosen !== -1) continue
+      if (!receiver.mayRead(topic)) continue
       chosen = index
-      break
+      if (receiver.isLive) break
     }
+    if (chosen === -1) return undefined
     this.#next = chosen + 1
     return this.#members[chosen]
   }

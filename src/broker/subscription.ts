@@ -5,6 +5,8 @@ import type { Publication } from './publication.ts'
 export interface Receiver {
   /** Whether a client is connected: shared subscriptions prefer those. */
   readonly isLive: boolean
+  /** Whether it may have messages with this topic; what it said holds until the router's routes are made anew. */
+  mayRead(topic: string): boolean
   /**
    * Takes a message, and returns at once; never throws.
    * `qos` is what is left of the publisher's, `retain` is the flag to send [MQTT-3.3.1-12], [MQTT-3.3.1-13].

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { MqttClient } from 'mqtt'
 import { Counters } from '../core/counters.ts'
 import { DamselflyError } from '../core/errors.ts'
+import { type Listener, mainListener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
 import { Secret } from '../core/secret.ts'
 import { connectTo } from './import-doors.ts'
@@ -37,8 +38,19 @@ export async function openImportStore(dataDir: string): Promise<ImportStore> {
     counters: new Counters(),
   })
   try {
-    await broker.listen(['127.0.0.1'], 0)
-    const { port } = broker
+    const listener: Listener = {
+      name: mainListener,
+      where: { kind: 'tcp', bind: [{ kind: 'loopback' }], port: 0 },
+      webSocket: undefined,
+      tls: undefined,
+      allowAnonymous: 'nobody',
+      credentials,
+      users: [],
+      acl: undefined,
+      connectionsMax: 1,
+    }
+    await broker.listen([{ listener, addresses: ['127.0.0.1'] }])
+    const port = broker.open[0]?.port
     if (port === undefined)
       throw new DamselflyError('STORE_FAILED', 'this machine has no port to spare on 127.0.0.1')
     const plain = {

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../daemon/version.ts'
+import { addAclCommands } from './acl-commands.ts'
+import { addCertCommands } from './cert-commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
@@ -38,7 +40,7 @@ Examples:
   sudo damselfly service install
 
 Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the command line · 3 Damselfly is not running
-(status, pins and trace)`,
+(status, clients, kick, topics, pins and trace)`,
     )
 
   program
@@ -82,6 +84,37 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .description('say how the running Damselfly is; exit code 3 when there is none')
     .option('--json', 'as a JSON object')
     .action(async (options) => (await import('./status.ts')).status(options))
+
+  program
+    .command('clients')
+    .description(
+      'show who is connected, who is away, and who was not let in; of one client all that is known',
+    )
+    .argument('[id]', 'a client id')
+    .option('--json', 'as a JSON object')
+    .addHelpText('after', '\nExample:\n  damselfly clients esp32-kitchen')
+    .action(async (id, options) => (await import('./clients.ts')).clients(id, options))
+
+  program
+    .command('kick')
+    .description('disconnect a client; exit code 1 when it is not connected')
+    .argument('<id>', 'its client id')
+    .option('--forget', 'end its session too: its subscriptions, and what waits for it')
+    .addHelpText(
+      'after',
+      '\nMost clients come back at once.\n\nExample:\n  damselfly kick esp32-kitchen --forget',
+    )
+    .action(async (id, options) => (await import('./kick.ts')).kick(id, options))
+
+  program
+    .command('topics')
+    .description('show the topics as a tree: how many messages come, the last one, and who sent it')
+    .argument('[filter]', 'only topics that match, for example home/# or $SYS/#')
+    .option('--once', 'print once what comes in some seconds, and what is retained')
+    .option('--seconds <seconds>', 'for so long; with --once 2 unless told')
+    .option('--json', 'likewise as a JSON object')
+    .addHelpText('after', "\nExample:\n  damselfly topics 'home/#'")
+    .action(async (filter, options) => (await import('./topics.ts')).topics(filter, options))
 
   program
     .command('pins')
@@ -144,6 +177,7 @@ Examples:
     )
     .action(async (file, options) => (await import('./import.ts')).importMosquitto(file, options))
 
+  addAclCommands(program)
   addMqttCommands(program)
   addUserCommands(program)
 
@@ -154,6 +188,7 @@ Examples:
     .option('--json', 'as a JSON list')
     .addHelpText('after', '\nExample:\n  damselfly discover')
     .action(async (options) => (await import('./discover.ts')).discover(options))
+  addCertCommands(program)
 
   program
     .command('schema')
@@ -174,6 +209,11 @@ Examples:
     .description('say how the service is')
     .action(async () => (await import('./service.ts')).status())
 
-  for (const command of [program, ...program.commands, ...service.commands]) command.exitOverride()
+  for (const command of [
+    program,
+    ...program.commands,
+    ...program.commands.flatMap((group) => group.commands),
+  ])
+    command.exitOverride()
   return program
 }

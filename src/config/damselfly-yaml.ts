@@ -21,6 +21,7 @@ export interface DamselflyYaml {
   readonly sensors: TreeEntry | undefined
   readonly telemetry: TreeEntry | undefined
   readonly homeAssistant: TreeEntry | undefined
+  readonly listeners: TreeEntry | undefined
   readonly rules: TreeEntry | undefined
   readonly plugins: TreeEntry | undefined
   /** Where the file is not YAML, or says something twice. */
@@ -60,6 +61,7 @@ export async function readYaml(
     sensors: map?.get('sensors'),
     telemetry: map?.get('telemetry'),
     homeAssistant: map?.get('homeassistant'),
+    listeners: map?.get('listeners'),
     rules: map?.get('rules'),
     plugins: map?.get('plugins'),
   }

@@ -9,6 +9,7 @@ import {
   entityKeys,
   homeAssistantKeys,
   inputPinKeys,
+  listenerKeys,
   outputPinKeys,
   pwmPinKeys,
   ruleKeys,
@@ -59,6 +60,12 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
       telemetry: { type: 'object', properties: telemetryKeys, additionalProperties: false },
       homeassistant: { type: 'object', properties: homeAssistantKeys, additionalProperties: false },
       entity: { type: 'object', properties: entityKeys, additionalProperties: false },
+      listener: {
+        type: 'object',
+        properties: listenerKeys,
+        oneOf: [{ required: ['port'] }, { required: ['unix'] }],
+        additionalProperties: false,
+      },
       rule: {
         type: 'object',
         properties: ruleKeys,

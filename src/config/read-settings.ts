@@ -7,8 +7,10 @@ import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { SchemaFacts } from '../core/schema.ts'
+import { aclPath, readAclFile } from './acl-file.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
 import { readHomeAssistant } from './home-assistant.ts'
+import { readListeners } from './listeners.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { shownPath } from './read-file.ts'
@@ -71,6 +73,8 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const rules = isReadable ? await readAllRules(yaml, facts, scalars.configDir, { ...request, compiler }) : []
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
   const users = await readUsers(cwd, scalars, problems, warnings)
+  const aclFile = aclPath(scalars.configDir)
+  const acl = await readAclFile(aclFile, shownPath(cwd, aclFile), problems, warnings)
   const { remote, allowAnonymous } = scalars
   if (remote === undefined && allowAnonymous === 'nobody' && users.length === 0)
     warnOfNobody(variables, warnings)
@@ -83,10 +87,15 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const homeAssistant = isReadable
     ? readHomeAssistant(yaml.homeAssistant?.value, named, yaml.reader)
     : homeAssistantDefaults
+  const access = { users, acl }
+  const main = mainListenerOf(scalars, access)
+  const { configDir } = scalars
+  const where = { cwd, configDir, main, isAttached: remote !== undefined }
+  const { listeners, files: namedFiles } = isReadable
+    ? await readListeners(yaml.listeners?.value, yaml.reader, where, warnings)
+    : { listeners: [main], files: [] }
   problems.throwIfAny(warnings)
-  const files = [variables.file, yamlPath(scalars.configDir), usersPath(scalars.configDir)]
-  const access = { users, acl: undefined }
-  const listeners = [mainListenerOf(scalars, access)]
+  const files = [variables.file, yamlPath(configDir), usersPath(configDir), aclFile, ...namedFiles]
   return {
     settings: { ...scalars, ...access, listeners, pins, sensors, telemetry, homeAssistant, rules, files },
     warnings: warnings.sorted(),

@@ -1,8 +1,9 @@
+import type { OwnIdentity } from './access.ts'
 import type { ActionDefinition } from './action.ts'
-import type { AllowAnonymous, Bind } from './bind.ts'
+import type { AllowAnonymous } from './bind.ts'
 import type { BrokerView } from './broker-view.ts'
 import type { Event } from './event.ts'
-import type { Listener } from './listener.ts'
+import type { Listener, OpenListener } from './listener.ts'
 import type { Message, OutgoingMessage } from './message.ts'
 import type { PinCommand, PinValue } from './pin.ts'
 import type { LinkState, RemoteBroker } from './remote-broker.ts'
@@ -56,6 +57,8 @@ export interface RemoteHub {
 /** The broker as the daemon holds it: one of its own with doors, or the connection to one elsewhere. */
 export interface BrokerDoor {
   readonly hub: Hub
+  /** The hub for one of our own parts: our own broker's access control list may govern it. */
+  hubFor(identity: OwnIdentity): Hub
   /** Opens the doors, or connects; the last step of the start. @throws what keeps it from starting */
   open(settings: DoorSettings): Promise<void>
   /** Takes new settings over at a reload. Rejects when something of them cannot be had. */
@@ -71,8 +74,6 @@ export interface BrokerDoor {
 
 export interface DoorSettings {
   readonly name: string
-  readonly bind: readonly Bind[]
-  readonly port: number
   readonly allowAnonymous: AllowAnonymous
   readonly credentials: { readonly username: string; readonly password: Secret } | undefined
   readonly remote: RemoteBroker | undefined
@@ -83,9 +84,11 @@ export interface DoorSettings {
 }
 
 export interface DoorState {
-  /** Where our own broker listens. */
+  /** Where our own broker listens, at `PORT`. */
   readonly addresses: readonly string[]
-  /** What of `BIND` cannot be served now, in words. */
+  /** Every way in that is open, that of `BIND` and `PORT` first; absent where the broker is elsewhere. */
+  readonly listeners?: readonly OpenListener[]
+  /** What of `BIND`, of `PORT` and of `listeners:` cannot be served now, in words. */
   readonly pending: readonly string[]
   /** How many clients are connected to our own broker. */
   readonly clients?: number

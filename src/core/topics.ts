@@ -75,6 +75,9 @@ export function isSystemTopic(topic: string): boolean {
   return topic.startsWith('$SYS')
 }
 
+/** Why nobody else may publish there, whatever an access control list allows. */
+export const systemTopicReason = 'topics below $SYS are the broker’s own'
+
 interface Node<Value> {
   readonly children: Map<string, Node<Value>>
   readonly values: Value[]
@@ -119,5 +122,36 @@ export class FilterIndex<Value> {
     }
     walk(this.#root, 0)
     return found.sort(([a], [b]) => a - b).map(([, value]) => value)
+  }
+
+  /** Whether some value passes the test of those whose filters match a topic that this filter matches too. */
+  someOverlapping(filter: string, test: (value: Value) => boolean): boolean {
+    const levels = filter.split('/')
+    const isHidden = filter.startsWith('$')
+    const passes = ({ values }: Node<readonly [number, Value]>): boolean =>
+      values.some(([, value]) => test(value))
+    const walk = (node: Node<readonly [number, Value]>, depth: number): boolean => {
+      const level = levels[depth]
+      if ((level === undefined || level === '#') && passes(node)) return true // '#' also matches the level above it
+      const isWild = level === '+' || level === '#'
+      for (const [name, child] of isWild ? node.children : namesakes(node, level)) {
+        const isWildcard = name === '+' || name === '#'
+        if (node === this.#root && (isWild ? name.startsWith('$') : isHidden && isWildcard)) continue // [MQTT-4.7.2-1]
+        if (name === '#' ? passes(child) : walk(child, level === '#' ? depth : depth + 1)) return true
+      }
+      return false
+    }
+    return walk(this.#root, 0)
+  }
+}
+
+/** The children of a node that match this level of a topic; past its end that of `#`, which matches the level above it. */
+function* namesakes<Value>(
+  { children }: Node<Value>,
+  level: string | undefined,
+): Iterable<[string, Node<Value>]> {
+  for (const name of level === undefined ? ['#'] : [level, '+', '#']) {
+    const child = children.get(name)
+    if (child !== undefined) yield [name, child]
   }
 }

@@ -48,9 +48,11 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
   return {
     hub: broker.hub,
     view: broker.view,
+    hubFor: (identity) => broker.hubFor(identity),
     get state() {
       return {
-        addresses: doors.addresses,
+        addresses: doors.addressesOf(),
+        listeners: broker.open,
         pending: doors.pending,
         clients: broker.clientCount,
         sessions: broker.sessionCount,
@@ -58,11 +60,11 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
         retainedMessages: broker.retainedMessages,
       }
     },
-    open: ({ bind, port }) => doors.apply(bind, port),
+    open: ({ listeners }) => doors.apply(listeners),
     apply: async (next) => {
       broker.setAccess(accessOf(next))
       broker.setSystemInterval(next.systemIntervalMs ?? 0)
-      await doors.apply(next.bind, next.port)
+      await doors.apply(next.listeners)
     },
     settle: async () => await doors[Symbol.asyncDispose](),
     close: () => broker.close(),
@@ -91,6 +93,7 @@ async function attachedBroker(
   const broker: BrokerDoor = new AttachedBroker({ broker: remote, name, log, counters, will, onChange })
   return {
     hub: broker.hub,
+    hubFor: (identity) => broker.hubFor(identity),
     get state() {
       return broker.state
     },

@@ -161,6 +161,7 @@ export class HomeAssistant {
       if (this.#message !== '' && (isWanted || mode === 'off')) await this.#take('', topic, new Map())
       return
     }
+    // they stay in the message until the next one: who is away now has to be told as well
     const gone = new Map([...this.#told].filter(([key]) => !components.has(key)))
     const message = deviceMessage(components, gone, house.homeAssistant, this.#teller)
     if (message === this.#message && !isAsked) return

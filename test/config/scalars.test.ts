@@ -66,7 +66,7 @@ test('without any variable every setting has its default', async () => {
       sensors: new Map(),
     },
     rules: [],
-    files: [`${cwd}/.env`, `${cwd}/config/damselfly.yaml`, `${cwd}/config/users`],
+    files: [`${cwd}/.env`, `${cwd}/config/damselfly.yaml`, `${cwd}/config/users`, `${cwd}/config/acl`],
   })
   assert.deepEqual(warnings, [])
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { overlap } from '#src/core/filter-cover.js'
 import { limits } from '#src/core/limits.js'
 import { FilterIndex, filterProblem, matchesFilter, topicProblem } from '#src/core/topics.js'
 
@@ -40,6 +41,27 @@ test('an index returns what matches in the order in which it was added', () => {
   const index = new FilterIndex<number>()
   for (const [order, filter] of ['#', 'a/b', 'x', 'a/+', 'a/b', 'a/#'].entries()) index.add(filter, order)
   assert.deepEqual(index.match('a/b'), [0, 1, 3, 4, 5])
+})
+
+test('an index finds those whose filters share a topic with another filter, as looking at each of them does', () => {
+  const filters = ['a', 'b', '+', '$SYS', '$x']
+    .flatMap((one) => [one, ...['a', 'b', '+', '$x', ''].map((two) => `${one}/${two}`)])
+    .flatMap((filter) => [filter, `${filter}/#`, `${filter}/a`])
+    .concat('#')
+  const index = new FilterIndex<string>()
+  for (const filter of filters) index.add(filter, filter)
+  for (const asked of filters) {
+    const found: string[] = []
+    index.someOverlapping(asked, (filter) => {
+      found.push(filter)
+      return false
+    })
+    assert.deepEqual(found.sort(), filters.filter((filter) => overlap(filter, asked)).sort(), asked)
+  }
+  assert.equal(
+    index.someOverlapping('a/#', (filter) => filter === 'a/b'),
+    true,
+  )
 })
 
 const badFilters = [

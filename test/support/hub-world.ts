@@ -15,9 +15,15 @@ import { MemoryLog } from './memory-log.js'
 /** What a receiver was given, in words: `topic payload`, `q1`, `retain`, identifiers as `#7`. */
 export class TestReceiver implements Receiver {
   isLive = true
+  /** Topics that it may not read. */
+  readonly forbidden = new Set<string>()
   readonly heard: string[] = []
   readonly targets: Target[] = []
   readonly publications: Publication[] = []
+
+  mayRead(topic: string): boolean {
+    return !this.forbidden.has(topic)
+  }
 
   deliver(publication: Publication, qos: QoS, retain: boolean, target: Target): void {
     const words = [publication.topic, `${publication.payload}`, `q${qos}`]

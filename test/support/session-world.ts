@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
+import type { Access } from '#src/broker/access.js'
 import type { Connection } from '#src/broker/connection.js'
 import { Evictions, type Takeover } from '#src/broker/evictions.js'
 import type { House } from '#src/broker/house.js'
 import type { AedesHub } from '#src/broker/hub.js'
 import { Inside } from '#src/broker/inside.js'
+import type { Peer } from '#src/broker/peer.js'
 import type { Sessions } from '#src/broker/sessions.js'
+import type { OwnIdentity } from '#src/core/access.js'
 import { Counters } from '#src/core/counters.js'
 import type { QoS } from '#src/core/message.js'
+import type { Hub } from '#src/core/ports.js'
 import { steadyMs } from '#src/core/steady-clock.js'
 import { Disk, MemoryLedger } from './memory-ledger.js'
 import { MemoryLog } from './memory-log.js'
@@ -140,6 +144,8 @@ class NoFights extends Evictions {
   }
 }
 
+const anonymous: Access = { allowAnonymous: 'local', credentials: undefined }
+
 /** All of the broker but its sockets and its disk: connections without a network, a store that keeps when it is told to. */
 export class SessionWorld {
   readonly ledger: MemoryLedger
@@ -148,19 +154,19 @@ export class SessionWorld {
   readonly #inside: Inside
 
   /** With what is on this disk, as after a crash. */
-  static async open(disk = new Disk()): Promise<SessionWorld> {
-    const world = new SessionWorld(new MemoryLedger(disk))
+  static async open(disk = new Disk(), access: Access = anonymous): Promise<SessionWorld> {
+    const world = new SessionWorld(new MemoryLedger(disk), access)
     await world.#inside.start(disk.read())
     world.sessions.tick(steadyMs())
     return world
   }
 
-  private constructor(ledger: MemoryLedger) {
+  private constructor(ledger: MemoryLedger, access: Access) {
     const { log, counters } = this
     this.ledger = ledger
     this.#inside = new Inside({
       ledger,
-      access: { allowAnonymous: 'local', credentials: undefined },
+      access,
       evictions: new NoFights(counters),
       log,
       counters,
@@ -186,7 +192,16 @@ export class SessionWorld {
     return this.#inside.connections
   }
 
-  connect(): Line {
+  /** What an owner has changed, as a reload brings it. */
+  setAccess(access: Access): void {
+    this.#inside.setAccess(access)
+  }
+
+  hubFor(identity: OwnIdentity): Hub {
+    return this.#inside.hubFor(identity)
+  }
+
+  connect(peer: Partial<Peer> = {}): Line {
     const line = new Line()
     this.#inside.connect(line, {
       address: '127.0.0.1',
@@ -194,13 +209,14 @@ export class SessionWorld {
       isLocal: true,
       certificateUser: undefined,
       transport: 'mqtt',
+      ...peer,
     })
     return line
   }
 
   /** A client that has been let in; its CONNACK is taken. */
-  async join(fields: ConnectFields): Promise<Line> {
-    const line = this.connect()
+  async join(fields: ConnectFields, peer: Partial<Peer> = {}): Promise<Line> {
+    const line = this.connect(peer)
     line.isV5 = fields.level === 5
     line.say(connectBytes(fields))
     await this.keep()
@@ -227,11 +243,11 @@ export class SessionWorld {
   }
 
   /** Forgets all that the store has not kept. @returns what starts in its place */
-  async crash(): Promise<SessionWorld> {
+  async crash(access?: Access): Promise<SessionWorld> {
     const { disk } = this.ledger
     this.ledger.onKept = () => {}
     await this.close()
-    return SessionWorld.open(disk)
+    return SessionWorld.open(disk, access)
   }
 
   close(): Promise<void> {

@@ -109,6 +109,11 @@ export class AttachedBroker implements BrokerDoor {
     this.#tale = new LinkTale({ ...options, steadyMs: this.#pace.shortMs })
   }
 
+  /** The broker there says what we may do. */
+  hubFor(): AttachedHub {
+    return this.hub
+  }
+
   get state(): DoorState {
     return { addresses: [], pending: [], link: { url: shownUrl(this.#broker), ...this.#tale.state } }
   }

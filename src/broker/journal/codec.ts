@@ -10,7 +10,7 @@ import type {
 } from './records.ts'
 
 /** How values are written. A store with a higher one was written by a later version. */
-export const formatVersion = 1
+export const formatVersion = 2
 
 /**
  * The first byte of a key, in the order in which a store is read. After it come numbers of 48 bits, so that keys sort as
@@ -118,7 +118,7 @@ export class RecordEncoder {
 
   session(session: SessionRecord): void {
     this.#beginValue()
-    const { clientId, expirySeconds, disconnectedAtMs, will } = session
+    const { clientId, expirySeconds, disconnectedAtMs, will, owner } = session
     this.#value.text(clientId)
     this.#value.u32(expirySeconds)
     this.#value.u48(disconnectedAtMs === 0 ? 0 : wallMs(disconnectedAtMs))
@@ -127,6 +127,11 @@ export class RecordEncoder {
       this.#value.u32(will.delaySeconds)
       this.#value.text(will.message.topic)
       putMessage(this.#value, will.message)
+    }
+    if (owner !== undefined) {
+      this.#value.text(owner.listener)
+      this.#value.u8(owner.user === undefined ? 0 : 1)
+      if (owner.user !== undefined) this.#value.text(owner.user)
     }
     this.#endValue()
   }
@@ -235,7 +240,13 @@ function readSession(number: number, value: ByteReader): StoredRecord | undefine
     if (message === undefined) return undefined
     will = { message, retain: willForm === 2, delaySeconds }
   }
-  return { of: 'session', session: { number, clientId, expirySeconds, disconnectedAtMs, will } }
+  const session = { number, clientId, expirySeconds, disconnectedAtMs, will }
+  if (!value.hasMore) return { of: 'session', session } // of version 1, which ended here
+  const listener = value.text()
+  const hasUser = value.u8()
+  if (hasUser > 1) return undefined
+  const user = hasUser === 0 ? undefined : value.text()
+  return { of: 'session', session: { ...session, owner: { user, listener } } }
 }
 
 function readSubscription(session: number, filter: string, value: ByteReader): StoredRecord | undefined {

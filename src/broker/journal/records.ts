@@ -25,6 +25,16 @@ export interface SessionRecord {
   readonly disconnectedAtMs: number
   /** To be published when its delay is over or when the session ends. */
   readonly will: WillRecord | undefined
+  /** Undefined in records of versions before 0.4, which did not keep it. */
+  readonly owner?: SessionOwner | undefined
+}
+
+/** Who made a session: nobody else is shown anything of it. */
+export interface SessionOwner {
+  /** Undefined: nobody by name. */
+  readonly user: string | undefined
+  /** The listener that it came to last. */
+  readonly listener: string
 }
 
 export interface WillRecord {

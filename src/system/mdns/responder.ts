@@ -7,6 +7,7 @@ import {
   isSameName,
   isSameRecord,
 } from '../../core/dns-message.ts'
+import { errnoOf } from '../../core/errors.ts'
 import { type LinkAddress, MulticastSocket, mdnsPort } from '../../core/multicast-socket.ts'
 import type { SentPackets } from './sent-packets.ts'
 import {
@@ -41,6 +42,9 @@ const repeatMs = 1_000
 /** Who asks from another port is no full peer: he is to ask again soon (RFC 6762 §6.7). */
 const legacyTtl = 10
 
+/** The network is gone for the moment: who follows it comes back with another responder. */
+const passing = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'ENETDOWN', 'ENODEV', 'EINVAL'])
+
 /**
  * Tells one link of our services, and answers those that ask: RFC 6762 and 6763, as far as a few services need it.
  *
@@ -74,7 +78,9 @@ export class Responder {
       link,
       counters,
       onMessage: (message, from, bytes) => this.#heard(message, from, bytes),
-      onError,
+      onError: (error) => {
+        if (!passing.has(errnoOf(error) ?? '')) onError(error)
+      },
     })
     this.#probe(Math.random() * probeMs)
   }
@@ -83,6 +89,7 @@ export class Responder {
   async apply(ad: Advertisement): Promise<void> {
     const before = this.#told
     this.#ad = ad
+    this.#isHostOurs = true // if not, it is told again
     this.#rebuild()
     const gone = before.filter((record) => !this.#told.some((now) => isSameRecord(now, record)))
     if (this.#state === 'telling') await this.#takeBack(gone)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { decodeRecord, RecordEncoder, type StoredRecord } from '#src/broker/journal/codec.js'
 import type { StoredMessage } from '#src/broker/journal/records.js'
@@ -34,6 +35,7 @@ const records: fc.Arbitrary<StoredRecord> = fc.oneof(
       expirySeconds: uint32,
       disconnectedAtMs: number,
       will: fc.option(will, { nil: undefined }),
+      owner: plain({ user: fc.option(text, { nil: undefined }), listener: text }),
     }),
   }),
   plain({
@@ -99,6 +101,16 @@ test('every record is read as it was written, one after the other out of the sam
     }),
     { numRuns: 1_000 },
   )
+})
+
+test('a session of version 1, which did not say whose it is, is read without an owner', () => {
+  const encoder = new RecordEncoder()
+  const session = { number: 7, clientId: 'esp', expirySeconds: 60, disconnectedAtMs: 5, will: undefined }
+  encode(encoder, { of: 'session', session })
+  const value = Buffer.from(encoder.value)
+  value[0] = 1
+  value.writeUInt32BE(crc32(value.subarray(0, -4), crc32(encoder.key)), value.length - 4)
+  assert.deepEqual(decodeRecord(encoder.key, value), { of: 'session', session })
 })
 
 test('a large payload and long texts are read as they were written', () => {

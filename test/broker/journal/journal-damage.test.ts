@@ -243,8 +243,8 @@ test('a store of a later version is refused, and left as it is', async (context)
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   })
-  // key 01, version 2, no fields, and the checksum of those two bytes
-  await level.put(Buffer.from([1]), Buffer.from('02b6cc4292', 'hex'))
+  // key 01, version 3, no fields, and the checksum of those two bytes
+  await level.put(Buffer.from([1]), Buffer.from('03c1cb7204', 'hex'))
   await level.close()
   await assert.rejects(openJournal(context, dataDir), {
     code: 'STORE_FAILED',
