@@ -10,12 +10,14 @@ export interface CopyOptions {
   readonly door: Door
   readonly credentials: Credentials | undefined
   readonly store: ImportStore
+  /** `max_queued_messages` of the broker; 0 for no bound, and 1,000 unless told. */
+  readonly queueMessagesMax?: number | undefined
 }
 
 /** On their way into the store at one time: our own broker allows a hundred to a client. */
 const windowMessages = 50
 /** @NOTE mosquitto drops what does not fit into its queue for a client: 1,000 messages, or what its owner has set. */
-const topicsAtOnce = 50
+const usualQueueMessages = 1_000
 const quietMs = 1_000
 const closeTimeoutMs = 10_000
 
@@ -126,12 +128,12 @@ export class RetainedCopy {
         return packet.qos === 0 ? undefined : put(packet)
       }
       const topics = [...this.topics]
-      for (let at = 0; at < topics.length; at += topicsAtOnce) {
-        const some = topics.slice(at, at + topicsAtOnce)
+      const atOnce = Math.max(1, Math.floor((this.#options.queueMessagesMax || usualQueueMessages) / 2))
+      for (let at = 0; at < topics.length; at += atOnce) {
+        const some = topics.slice(at, at + atOnce)
         seen = new Set()
         await subscribe(client, some, { qos: 2 })
         await untilQuiet(() => seen.size, some.length)
-        await client.unsubscribeAsync(some)
       }
     } finally {
       client.end(true)

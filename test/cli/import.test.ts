@@ -69,12 +69,15 @@ test('files that are there are put beside the new ones, and a second import chan
 test('retained messages are copied, more than mosquitto sends of QoS 1, with their QoS and properties', {
   skip,
 }, async (context) => {
-  const mosquitto = await startMosquitto(context)
+  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous true\nset_tcp_nodelay true' })
   const folder = await house(context, mosquitto.port)
   const publisher = await mqtt.connectAsync(`mqtt://127.0.0.1:${mosquitto.port}`, { protocolVersion: 5 })
   const many = 1_500
   for (let index = 0; index < many; index++) {
-    const done = publisher.publishAsync(`home/${index}`, `${index}`, { retain: true, qos: (index % 3) as 0 | 1 | 2 })
+    const done = publisher.publishAsync(`home/${index}`, `${index}`, {
+      retain: true,
+      qos: (index % 3) as 0 | 1 | 2,
+    })
     if (index % 10 === 9) await done // mosquitto takes no more than twenty at a time
   }
   await publisher.publishAsync('typed', '{}', {
