@@ -5,7 +5,7 @@ import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limitFields } from '../core/limit-keys.ts'
-import { limits } from '../core/limits.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { Listener, OpenListener, WayIn } from '../core/listener.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
@@ -221,10 +221,8 @@ export class Broker {
     this.#unanswered.add(who)
     for (const oldest of this.#unanswered) {
       if (this.#unanswered.size <= limits.unansweredConnectionsMax) break
-      this.#options.counters.add('unansweredConnectionsMax')
       this.#unanswered.delete(oldest)
-      if ('end' in oldest) oldest.end()
-      else oldest.close({ reason: 'too many connections without CONNECT' })
+      this.#turnAway(oldest, 'unansweredConnectionsMax', 'too many connections without CONNECT')
     }
   }
 
@@ -232,10 +230,17 @@ export class Broker {
     const dueMs = performance.now() - limits.connectTimeoutMs
     for (const arrival of this.#arrivals) {
       if (arrival.sinceMs > dueMs) break
-      this.#options.counters.add('connectTimeoutMs')
-      arrival.end()
+      this.#turnAway(arrival, 'connectTimeoutMs', 'neither TLS nor a request for a WebSocket came in time')
     }
     this.#inside.tick()
+  }
+
+  #turnAway(who: Connection | Arrival, bound: LimitName, reason: string): void {
+    if ('turnAway' in who) return who.turnAway(bound, reason)
+    const { address, listener } = who
+    this.#options.counters.add(bound)
+    this.#inside.doorkeeper.logRefusal({ address, listener, reason, ...limitFields(bound) })
+    who.end()
   }
 
   #ended(connection: Connection, ending: Ending): void {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { limits } from '../core/limits.ts'
+import { limitFields } from '../core/limit-keys.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import type { ConnectionHouse } from './connection-house.ts'
@@ -230,8 +231,7 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
     if (this.#isHalted && this.#agreement === undefined && this.#reader.held > limits.connectPacketBytesMax) {
-      this.house.counters.add('connectPacketBytesMax')
-      this.close({ reason: 'too much came before CONNACK' })
+      this.turnAway('connectPacketBytesMax', 'too much came before CONNACK')
     }
     this.#takeTurn(chunk.length)
   }
@@ -267,8 +267,7 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#isClosed) return
     this.#heldBelow = bytes
     if (this.#agreement === undefined && bytes > limits.connectPacketBytesMax) {
-      this.house.counters.add('connectPacketBytesMax')
-      this.close({ reason: 'too much came before CONNECT' })
+      this.turnAway('connectPacketBytesMax', 'too much came before CONNECT')
     } else this.#chargeHeld()
   }
 
@@ -358,8 +357,7 @@ export class Connection implements SessionClient, FrameTaker {
     const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {
       if (silentMs < limits.connectTimeoutMs || this.#isHalted) return
-      this.house.counters.add('connectTimeoutMs')
-      this.close({ reason: 'no CONNECT came in time' })
+      this.turnAway('connectTimeoutMs', 'no CONNECT came in time')
     } else if (
       this.#agreement.keepAliveSeconds > 0 &&
       this.#pauses === 0 &&
@@ -585,6 +583,16 @@ export class Connection implements SessionClient, FrameTaker {
       const isSmall = withReason.length <= maximumPacketSize // [MQTT-3.2.2-19]
       this.output.write(isSmall ? withReason : encodeConnack(level, connack))
     }
+    this.close({ reason })
+  }
+
+  /** Ends a connection that was not let in and has reached a bound: counted, and told as every refusal is. */
+  turnAway(bound: LimitName, reason: string): void {
+    if (this.#isClosed) return
+    const { counters, doorkeeper } = this.house
+    counters.add(bound)
+    const { address, listener } = this.peer
+    doorkeeper.logRefusal({ address, listener, reason, ...limitFields(bound) })
     this.close({ reason })
   }
 

@@ -111,8 +111,7 @@ export class House implements ConnectionHouse {
     if (this.#unansweredBytes <= limits.unansweredBytesMax) return
     let [largest, most] = [connection, 0]
     for (const [other, held] of this.#unanswered) if (held > most) [largest, most] = [other, held]
-    this.counters.add('unansweredBytesMax')
-    largest.close({ reason: 'too many bytes wait before CONNECT' })
+    largest.turnAway('unansweredBytesMax', 'too many bytes wait before CONNECT')
   }
 
   pumpSoon(session: Session): void {
