@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { AccessList, User } from '../core/access.ts'
 import type { AllowAnonymous } from '../core/bind.ts'
+import { bridgeOfSession } from '../core/bridge.ts'
 import { ownClientId } from '../core/message.ts'
 import type { Secret } from '../core/secret.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
@@ -52,6 +53,10 @@ export type Verdict =
 export function judge(access: Access, applicant: Applicant): Verdict {
   if (applicant.clientId === ownClientId) {
     const reason = `the client id ${ownClientId} stands for our own rules and pins`
+    return { isAllowed: false, reasonCode: 0x85, reason, remedy: 'give the client another id' }
+  }
+  if (bridgeOfSession(applicant.clientId) !== undefined) {
+    const reason = `the client id ${applicant.clientId} stands for a bridge of our own`
     return { isAllowed: false, reasonCode: 0x85, reason, remedy: 'give the client another id' }
   }
   if (access.name !== undefined && applicant.clientId === `damselfly-${access.name}`) {

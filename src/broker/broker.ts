@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Bridge, BridgeState } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
@@ -8,6 +9,8 @@ import { mainListener } from '../core/listener.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
+import type { BridgePace } from './bridge.ts'
+import type { Bridges } from './bridges.ts'
 import type { Connection, Ending } from './connection.ts'
 import { Evictions } from './evictions.ts'
 import { Inside } from './inside.ts'
@@ -28,6 +31,8 @@ export interface BrokerOptions {
   readonly isOwnAddress: (address: string) => boolean
   readonly log: Logger
   readonly counters: Counters
+  /** Of bridges; changed by tests only. */
+  readonly bridgePace?: Partial<BridgePace>
 }
 
 /**
@@ -44,6 +49,7 @@ export class Broker {
   /** Connections whose CONNECT has not come yet, the oldest first. */
   readonly #unanswered = new Set<Connection>()
   readonly #clock: NodeJS.Timeout
+  #bridges: Bridges | undefined
   #isClosing = false
 
   /** @throws DamselflyError `STORE_FAILED` */
@@ -117,10 +123,28 @@ export class Broker {
     this.#inside.setAccess(access)
   }
 
+  /** How it is with each bridge. */
+  get bridges(): readonly BridgeState[] {
+    return this.#bridges?.states ?? []
+  }
+
+  /** Has exactly these bridges from now on; those that have not changed notice nothing. */
+  async setBridges(bridges: readonly Bridge[]): Promise<void> {
+    const { house, sessions, hub } = this.#inside
+    if (this.#bridges === undefined && bridges.length === 0 && sessions.bridgeNames.length === 0) return
+    if (this.#bridges === undefined) {
+      const { Bridges } = await import('./bridges.ts')
+      const { log, counters, bridgePace: pace } = this.#options
+      this.#bridges ??= new Bridges({ house, sessions, hub, log, counters, pace })
+    }
+    await this.#bridges.apply(bridges)
+  }
+
   /** Tells the clients, writes down what there is, and closes everything. */
   async close(): Promise<void> {
     this.#isClosing = true
     clearInterval(this.#clock)
+    await this.#bridges?.close()
     await this.#journal.flush() // what was acknowledged to nobody yet is acknowledged now
     await this.#inside.close({ reasonCode: reasonCode.serverShuttingDown, reason: 'the broker stops' })
     await this.#listeners.close()

@@ -97,9 +97,10 @@ export class Doorkeeper {
 
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(guest: Guest, topic: string): Refusal | undefined {
-    const refusal = topic.startsWith('$SYS')
-      ? ownTopic
-      : refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax))
+    const refusal =
+      topic.startsWith('$SYS') && topic !== connectionState(guest)
+        ? ownTopic
+        : refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax))
     if (refusal !== undefined) this.#refuse('publish refused', guest, { topic, reason: refusal.reason })
     return refusal
   }
@@ -144,6 +145,11 @@ export interface RefusalFields extends RefusalDetails {
   readonly client?: string
   readonly address: string
   readonly [more: string]: string | number | undefined
+}
+
+/** Where a bridge to this broker tells whether it is connected, as mosquitto's do: that of its own client id. */
+function connectionState({ clientId }: Guest): string {
+  return `$SYS/broker/connection/${clientId}/state`
 }
 
 function refusalOf(reasonCode: 0x8f | 0x90, reason: string | undefined): Refusal | undefined {

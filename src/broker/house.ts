@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import type { Aedes } from 'aedes'
+import { bridgeOfSession } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
@@ -39,6 +41,7 @@ export interface HouseParts {
 
 /** What connections and sessions share: the clock, whose turn it is, and who waits for what. */
 export class House implements ConnectionHouse {
+  readonly instance: string = randomUUID()
   readonly hub: Aedes
   readonly router: Router
   readonly retained: RetainedStore
@@ -134,16 +137,19 @@ export class House implements ConnectionHouse {
     this.counters.add(bound)
     this.counters.add('messages.dropped')
     const repeats = this.#repeats.admit(`dropped ${session.clientId}`)
-    if (repeats !== undefined)
-      this.#parts.log.warn(
-        cut({
-          client: session.clientId,
-          ...limitFields(bound),
-          waiting: session.queuedMessages,
-          ...repeats,
-        }),
-        'messages dropped: too many wait for a client',
-      )
+    if (repeats === undefined) return
+    const bridge = bridgeOfSession(session.clientId)
+    this.#parts.log.warn(
+      cut({
+        ...(bridge === undefined ? { client: session.clientId } : { bridge }),
+        ...limitFields(bound),
+        waiting: session.queuedMessages,
+        ...repeats,
+      }),
+      bridge === undefined
+        ? 'messages dropped: too many wait for a client'
+        : 'messages dropped: too many wait for a bridge',
+    )
   }
 
   expired({ clientId, queuedMessages }: Session): void {

@@ -21,6 +21,14 @@ const noteFailure = (error?: Error | null): void => {
   failure = error ?? undefined
 }
 
+/** What comes over a bridge: other topics, and no question of rights. */
+export interface IncomingTopics {
+  /**
+   * The route of what comes under the topic that stands from `start` to `end`; undefined when it is not to be published.
+   */
+  routeOf(bytes: Buffer, start: number, end: number, payloadAt: number, payloadEnd: number): Route | undefined
+}
+
 /**
  * Reads the PUBLISH packets of one connection and hands them to the hub. The way that most bytes of a broker take: it
  * makes no packet object, and looks a topic up only when it is another one than the last.
@@ -32,6 +40,7 @@ export class PublishReader {
   readonly #clientId: string
   readonly #isV5: boolean
   readonly #ourReceiveMaximum: number
+  readonly #incoming: IncomingTopics | undefined
   /** The last topic that this client may publish to. */
   #route: Route | undefined
   /** What the doorkeeper's epoch was then. */
@@ -41,12 +50,13 @@ export class PublishReader {
   /** Routes by the client's topic aliases, which live as long as the connection [MQTT-3.3.2-7]. */
   #aliases: (Route | undefined)[] | undefined
 
-  constructor(connection: Connection, house: ConnectionHouse) {
+  constructor(connection: Connection, house: ConnectionHouse, incoming?: IncomingTopics) {
     this.#connection = connection
     this.#house = house
     this.#session = connection.session
     this.#clientId = connection.session.clientId
     this.#isV5 = connection.isV5
+    this.#incoming = incoming
     // what an earlier connection left unreleased takes no place in this one's window
     this.#ourReceiveMaximum =
       (connection.agreement?.ourReceiveMaximum ?? 0) + connection.session.receivedCount
@@ -93,9 +103,14 @@ export class PublishReader {
       }
     }
     const route =
-      alias === 0 ? this.#routeFor(bytes, topicAt, topicEnd) : this.#aliased(alias, bytes, topicAt, topicEnd)
+      this.#incoming !== undefined
+        ? this.#fromBridge(this.#incoming, alias, bytes, topicAt, topicEnd, cursor, end)
+        : alias === 0
+          ? this.#routeFor(bytes, topicAt, topicEnd)
+          : this.#aliased(alias, bytes, topicAt, topicEnd)
     if (qos > 0 && this.#isV5) this.#checkFlow(qos, id)
-    if (!this.#admits(route)) return this.#refused(qos, id)
+    if (route === undefined || (this.#incoming === undefined && !this.#admits(route)))
+      return this.#refused(qos, id)
     const before = this.#house.ledger.recorded
     if (qos === 2 && !this.#session.takeReceived(id)) {
       this.#connection.acknowledge(0x50, id, 0, false) // again [MQTT-4.3.3-10]
@@ -114,7 +129,7 @@ export class PublishReader {
       propertiesBefore,
       expiryAt,
       expiresAtMs,
-      alias === 0 ? start : -1,
+      alias === 0 && (this.#incoming === undefined || isTopic(route, bytes, topicAt, topicEnd)) ? start : -1,
       topicEnd - start,
       this.#isV5,
     )
@@ -176,6 +191,20 @@ export class PublishReader {
     return route
   }
 
+  #fromBridge(
+    incoming: IncomingTopics,
+    alias: number,
+    bytes: Buffer,
+    topicAt: number,
+    topicEnd: number,
+    payloadAt: number,
+    payloadEnd: number,
+  ): Route | undefined {
+    if (alias === 0) return incoming.routeOf(bytes, topicAt, topicEnd, payloadAt, payloadEnd)
+    const reason = 'PUBLISH: a topic alias, of which we have asked for none'
+    throw new ProtocolError(reasonCode.topicAliasInvalid, reason) // [MQTT-3.3.2-9]
+  }
+
   /** [MQTT-3.3.4-9]: a client sends no more than we said that we take. */
   #checkFlow(qos: QoS, id: number): void {
     const open = this.#session.receivedCount + this.#connection.heldFinals
@@ -195,8 +224,9 @@ export class PublishReader {
     if (qos === 0) return
     const { ledger } = this.#house
     const before = ledger.recorded
-    if (qos === 2 && !this.#isV5) this.#session.takeReceived(id)
-    const code = this.#isV5 ? this.#refusalCode : 0
+    const isTold = this.#isV5 && this.#incoming === undefined
+    if (qos === 2 && !isTold) this.#session.takeReceived(id)
+    const code = isTold ? this.#refusalCode : 0
     this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, ledger.recorded !== before)
   }
 }
@@ -235,6 +265,10 @@ function without(
   rest.set(bytes.subarray(start, from))
   rest.set(bytes.subarray(to, end), from - start)
   return rest
+}
+
+function isTopic({ topicLength, topicBytes }: Route, bytes: Uint8Array, from: number, to: number): boolean {
+  return topicLength === to - from && isSame(topicBytes, bytes, from)
 }
 
 function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number): boolean {

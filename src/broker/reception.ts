@@ -8,6 +8,7 @@ import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
 import { type Evictions, fightMessage } from './evictions.ts'
+import { bridgeProperty, peerOf } from './peer-names.ts'
 import type { Sessions } from './sessions.ts'
 import type { Connect } from './wire/connect.ts'
 import type { Properties } from './wire/properties.ts'
@@ -169,11 +170,13 @@ export class Reception {
     const expirySeconds = Math.min(wanted, limits.sessionExpirySecondsMax)
     const before = house.ledger.recorded
     const { session, isPresent } = sessions.open(guest.clientId, cleanStart, expirySeconds)
+    session.peer = peerOf(properties)
     const keepAliveSeconds = isKeepAliveOurs ? limits.keepAliveSecondsMax : connect.keepAlive
     const agreement: Agreement = {
       guest,
       session,
       level,
+      isBridge: connect.isBridge,
       will: connect.will,
       keepAliveSeconds,
       receiveMaximum: Math.min(
@@ -225,6 +228,9 @@ export class Reception {
       ...(isAssigned ? { assignedClientIdentifier: clientId } : {}),
       ...(isKeepAliveOurs ? { serverKeepAlive: limits.keepAliveSecondsMax } : {}),
       ...(mayAnswer ? { responseInformation: responses } : {}),
+      ...(peerOf(properties) === undefined
+        ? {}
+        : { userProperties: [[bridgeProperty, this.#parts.house.instance]] as const }),
     }
   }
 }

@@ -58,6 +58,8 @@ export class Session implements Receiver {
   expirySeconds = 0
   /** When its connection ended, ms since 1970; 0 while there is one. */
   disconnectedAtMs = 0
+  /** The broker that its client is a bridge of, as that names itself. */
+  peer: string | undefined
   readonly #house: SessionHouse
   readonly #inflight = new Inflight<Outgoing>()
   #client: SessionClient | undefined
@@ -104,6 +106,17 @@ export class Session implements Receiver {
     const queue = this.#queue
     while (queue !== undefined && queue.size > 0 && this.queuedBytes > bytes)
       this.#dropOldest(queue, 'memoryBytesMax')
+  }
+
+  /** Messages that wait, or wait for an answer. */
+  get unfinishedMessages(): number {
+    return this.queuedMessages + this.#inflight.count
+  }
+
+  /** The place among its deliveries of the message that has waited longest for its answer. */
+  get oldestUnanswered(): number | undefined {
+    const [id] = this.#inflight.ids()
+    return id === undefined ? undefined : this.#inflight.itemOf(id)?.order
   }
 
   /** Messages of QoS 2 from the client that it has not released. */
@@ -207,6 +220,31 @@ export class Session implements Receiver {
     if (this.#received?.delete(id) !== true) return false
     if (this.number !== 0) this.#house.ledger.deleteReceivedId(this.number, id)
     return true
+  }
+
+  /** The other side has forgotten what it had sent and not released: its identifiers are free again [MQTT-3.1.2-6]. */
+  forgetReceived(): void {
+    for (const id of [...(this.#received ?? [])]) this.releaseReceived(id)
+  }
+
+  /** The topic of the message on its way with this identifier. */
+  topicOf(id: number): string | undefined {
+    return this.#inflight.itemOf(id)?.publication.topic
+  }
+
+  /** A packet identifier that no message has, for a packet of another kind. */
+  unusedId(): number {
+    let id = 65_535
+    while (this.#inflight.stateOf(id) !== waits.nothing) id--
+    return id
+  }
+
+  /** Ends the delivery of the message that has waited longest for its answer. @returns it */
+  giveUpOldest(): Publication | undefined {
+    const [id] = this.#inflight.ids()
+    const item = id === undefined ? undefined : this.#inflight.itemOf(id)
+    if (id !== undefined) this.#finish(id)
+    return item?.publication
   }
 
   /** Sends the retained messages of a new subscription, as fast as the client takes them. */

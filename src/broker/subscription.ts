@@ -5,6 +5,8 @@ import type { Publication } from './publication.ts'
 export interface Receiver {
   /** Whether a client is connected: shared subscriptions prefer those. */
   readonly isLive: boolean
+  /** The broker that it is a bridge of or to, as that names itself; undefined when it is no bridge, or does not say. */
+  readonly peer?: string | undefined
   /**
    * Takes a message, and returns at once; never throws.
    * `qos` is what is left of the publisher's, `retain` is the flag to send [MQTT-3.3.1-12], [MQTT-3.3.1-13].
