@@ -19,6 +19,7 @@ export interface DamselflyYaml {
   readonly reader: TreeReader
   readonly pins: TreeEntry | undefined
   readonly sensors: TreeEntry | undefined
+  readonly bridges: TreeEntry | undefined
   readonly rules: TreeEntry | undefined
   readonly plugins: TreeEntry | undefined
   /** Where the file is not YAML, or says something twice. */
@@ -56,6 +57,7 @@ export async function readYaml(
     mistakes,
     pins: map?.get('pins'),
     sensors: map?.get('sensors'),
+    bridges: map?.get('bridges'),
     rules: map?.get('rules'),
     plugins: map?.get('plugins'),
   }

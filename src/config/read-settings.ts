@@ -5,6 +5,7 @@ import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { SchemaFacts } from '../core/schema.ts'
+import { readBridges } from './bridges.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
@@ -64,12 +65,23 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const facts = { outputs, commandProblem: commandCheck(pins) }
   const rules = isReadable ? await readAllRules(yaml, facts, scalars.configDir, { ...request, compiler }) : []
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
+  const { name, configDir, remote } = scalars
+  const bridged = isReadable
+    ? await readBridges(yaml.bridges?.value, { reader: yaml.reader, warnings, cwd, configDir, name })
+    : { bridges: [], files: [] }
+  if (remote !== undefined && yaml?.bridges !== undefined && bridged.bridges.length > 0)
+    warnings.add({
+      place: yaml.reader.place(yaml.bridges),
+      message: 'bridges do nothing beside BROKER_URL: the broker is elsewhere',
+      suggestion: 'write them into the configuration of that broker',
+    })
+  const bridges = remote === undefined ? bridged.bridges : []
   problems.throwIfAny(warnings)
-  const files = [variables.file, yamlPath(scalars.configDir)]
+  const files = [variables.file, yamlPath(configDir), ...bridged.files]
   const access = { users: [], acl: undefined }
   const listeners = [mainListenerOf(scalars, access)]
   return {
-    settings: { ...scalars, ...access, listeners, pins, sensors, rules, files },
+    settings: { ...scalars, ...access, listeners, bridges, pins, sensors, rules, files },
     warnings: warnings.sorted(),
   }
 }

@@ -13,7 +13,10 @@ import type { LogLevel, Settings } from './settings.ts'
 import type { Environment, Variable, VariableName, Variables } from './variables.ts'
 
 /** What `.env` and the environment say. */
-export type Scalars = Omit<Settings, 'users' | 'acl' | 'listeners' | 'pins' | 'sensors' | 'rules' | 'files'>
+export type Scalars = Omit<
+  Settings,
+  'users' | 'acl' | 'listeners' | 'bridges' | 'pins' | 'sensors' | 'rules' | 'files'
+>
 
 export interface ScalarsRequest {
   readonly cwd: string

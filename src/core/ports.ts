@@ -1,5 +1,6 @@
 import type { ActionDefinition } from './action.ts'
 import type { AllowAnonymous, Bind } from './bind.ts'
+import type { Bridge, BridgeState } from './bridge.ts'
 import type { Event } from './event.ts'
 import type { Listener } from './listener.ts'
 import type { Message, OutgoingMessage } from './message.ts'
@@ -75,6 +76,7 @@ export interface DoorSettings {
   readonly remote: RemoteBroker | undefined
   /** Every way in, that of `BIND` and `PORT` first. */
   readonly listeners: readonly Listener[]
+  readonly bridges: readonly Bridge[]
 }
 
 export interface DoorState {
@@ -89,6 +91,8 @@ export interface DoorState {
   /** Messages that wait in them. */
   readonly queuedMessages?: number
   readonly retainedMessages?: number
+  /** How it is with each bridge of our own broker. */
+  readonly bridges?: readonly BridgeState[]
   /** There when the broker is elsewhere. */
   readonly link?: LinkState
 }

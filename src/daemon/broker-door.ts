@@ -52,11 +52,16 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
         sessions: broker.sessionCount,
         queuedMessages: broker.queuedMessages,
         retainedMessages: broker.retainedMessages,
+        bridges: broker.bridges,
       }
     },
-    open: ({ bind, port }) => doors.apply(bind, port),
+    open: async ({ bind, port, bridges }) => {
+      await doors.apply(bind, port)
+      await broker.setBridges(bridges)
+    },
     apply: async (next) => {
       broker.setAccess(accessOf(next))
+      await broker.setBridges(next.bridges)
       await doors.apply(next.bind, next.port)
     },
     settle: async () => await doors[Symbol.asyncDispose](),

@@ -132,7 +132,7 @@ test('a file that is no map, and unknown keys in it, are told', async () => {
   const [problem] = await problemsOf({ yaml: 'pin:\n  a: 1' })
   assert.equal(
     problem && brief(problem),
-    '1:1 this file has no key "pin" | expected one of pins, sensors, rules, plugins | try pins',
+    '1:1 this file has no key "pin" | expected one of pins, sensors, bridges, rules, plugins | try pins',
   )
 })
 

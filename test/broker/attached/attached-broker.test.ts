@@ -490,6 +490,7 @@ function settingsFor(remote: RemoteBroker): DoorSettings {
     allowAnonymous: 'local',
     credentials: undefined,
     listeners: [],
+    bridges: [],
     remote,
   }
 }
