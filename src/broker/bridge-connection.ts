@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { QoS } from '../core/message.ts'
 import { type LinkFailure, notMqtt, silent } from './attached/link-failure.ts'
 import type { OwnEchoes } from './attached/own-echoes.ts'
+import type { BridgeOut } from './bridge-loops.ts'
 import type { BridgeTopics } from './bridge-topics.ts'
 import { type Agreement, Connection, type Ending } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
@@ -36,7 +37,7 @@ const pingFactor = 0.75
 const none: readonly number[] = []
 
 export interface BridgeConnectionParts {
-  readonly name: string
+  readonly bridge: BridgeOut
   readonly topics: BridgeTopics
   readonly connect: OutgoingConnect
   readonly mayRetain: boolean
@@ -146,8 +147,9 @@ export class BridgeConnection extends Connection {
       return false
     }
     this.lastMessageMs = performance.now()
-    const isAgain = (flags & 8) !== 0
-    if (echoes !== undefined && !isAgain && topics.incoming.of(there) !== undefined)
+    if ((flags & 8) !== 0) return true // again
+    this.house.loops.sent(this.#parts.bridge, topic, publication.payload)
+    if (echoes !== undefined && topics.incoming.of(there) !== undefined)
       echoes.expect(there, publication.payload, [])
     return true
   }
@@ -237,7 +239,7 @@ export class BridgeConnection extends Connection {
   }
 
   override toFields(): Record<string, unknown> {
-    return { bridge: this.#parts.name, address: this.address }
+    return { bridge: this.#parts.bridge.name, address: this.address }
   }
 
   #ask(packetOf: (packetId: number) => Uint8Array): Promise<readonly number[]> {

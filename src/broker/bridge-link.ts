@@ -55,6 +55,8 @@ export class BridgeLink {
   readonly #parts: BridgeLinkParts
   readonly #repeats = new Repeats()
   readonly #echoes: OwnEchoes
+  /** Subscriptions here whose retained messages the other broker has not had. */
+  readonly #unfed = new Set<string>()
   #session: BridgeSession | undefined
   #connection: BridgeConnection | undefined
   /** Whether a broker of MQTT 3.1.1 knows the bit that says that we are a bridge; who closes at once may not. */
@@ -87,6 +89,7 @@ export class BridgeLink {
   async connect(address: BridgeAddress, signal: AbortSignal): Promise<BridgeEnd> {
     const { settings, house, topics, connectMs } = this.#parts
     const connect = this.#connectOf()
+    const session = this.#session ?? this.#openSession()
     let socket: Awaited<ReturnType<typeof brokerSocket>>
     try {
       socket = await brokerSocket(address, undefined, termsOf(settings))
@@ -96,7 +99,7 @@ export class BridgeLink {
     let wasOpen = false
     let hasAnswer = false
     const connection = new BridgeConnection(socket, address.host, house, {
-      name: settings.name,
+      bridge: session,
       topics,
       connect,
       mayRetain: settings.mayRetain,
@@ -105,7 +108,7 @@ export class BridgeLink {
       onConnack: (connack) => {
         hasAnswer = true
         clearTimeout(late)
-        this.#answered(connection, connect, connack, () => {
+        this.#answered(connection, session, connect, connack, () => {
           wasOpen = true
         })
       },
@@ -124,17 +127,24 @@ export class BridgeLink {
     const isEarly = !hasAnswer && failure.isByPeer === true
     if (isEarly && connect.isBridge && this.#bit === 'taken') this.#bit = 'doubted'
     else if (this.#bit === 'doubted') this.#bit = 'taken'
-    this.#left(failure, wasOpen)
+    this.#left(session, failure, wasOpen)
     return { failure: isEarly ? closedEarly : failure, wasOpen }
   }
 
+  /** There will be no more of them. */
+  close(): void {
+    if (this.#session !== undefined) this.#parts.house.loops.remove(this.#session)
+  }
+
   #openSession(): BridgeSession {
-    const { settings, sessions, topics, onWaiting } = this.#parts
+    const { settings, sessions, house, topics, onWaiting } = this.#parts
     const session = sessions.openBridge(settings.name, !settings.isLocalCleanSession)
     session.isQos0Kept = settings.isQos0Kept
+    session.topics = topics
     session.onWaiting = onWaiting
     const wanted = new Set(topics.local.map(({ filter }) => filter))
     for (const filter of session.subscriptions.filters) if (!wanted.has(filter)) session.unsubscribe(filter)
+    house.loops.add(session)
     this.#session = session
     for (const record of this.#localRecords()) {
       if (!session.subscriptions.has(record.filter)) this.#unfed.add(record.filter)
@@ -142,9 +152,6 @@ export class BridgeLink {
     }
     return session
   }
-
-  /** Subscriptions here whose retained messages the other broker has not had. */
-  readonly #unfed = new Set<string>()
 
   #localRecords(): readonly SubscriptionRecord[] {
     const options = { noLocal: true, retainAsPublished: true, retainHandling: 0, identifier: 0 } as const
@@ -175,6 +182,7 @@ export class BridgeLink {
 
   #answered(
     connection: BridgeConnection,
+    session: BridgeSession,
     { level, isBridge }: OutgoingConnect,
     { code, isSessionPresent, properties }: ServerConnack,
     noteOpen: () => void,
@@ -193,8 +201,8 @@ export class BridgeLink {
       return connection.fail(tooLittle(qosMax))
     const peer = peerOf(properties)
     if (peer === house.instance) return connection.fail(itself)
-    const session = this.#session ?? this.#openSession()
     session.peer = peer
+    session.isStranger = level === 5 && peer === undefined
     if (!isSessionPresent) {
       session.forgetReceived()
       this.#subscribed = new Set()
@@ -269,12 +277,11 @@ export class BridgeLink {
     this.#unfed.clear()
   }
 
-  #left(failure: LinkFailure, wasOpen: boolean): void {
-    const { settings, sessions } = this.#parts
-    const session = this.#session
-    if (session === undefined) return
+  #left(session: BridgeSession, failure: LinkFailure, wasOpen: boolean): void {
+    const { settings, sessions, house } = this.#parts
     sessions.detachBridge(session)
     if (settings.isLocalCleanSession) {
+      house.loops.remove(session)
       sessions.end(session)
       this.#session = undefined
     } else if (wasOpen && failure.isByPeer === true) this.#suspectOldest(session)

@@ -91,6 +91,7 @@ export class Bridge {
     this.#closing.abort()
     this.#wake()
     await this.#work
+    this.#link.close()
     this.#tale.close()
     this.#tellHere(isForGood ? '' : '0')
   }

@@ -98,7 +98,7 @@ export class Doorkeeper {
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(guest: Guest, topic: string): Refusal | undefined {
     const refusal =
-      topic.startsWith('$SYS') && topic !== connectionState(guest)
+      topic.startsWith('$SYS') && topic !== connectionState(guest.clientId)
         ? ownTopic
         : refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax))
     if (refusal !== undefined) this.#refuse('publish refused', guest, { topic, reason: refusal.reason })
@@ -148,7 +148,7 @@ export interface RefusalFields extends RefusalDetails {
 }
 
 /** Where a bridge to this broker tells whether it is connected, as mosquitto's do: that of its own client id. */
-function connectionState({ clientId }: Guest): string {
+export function connectionState(clientId: string): string {
   return `$SYS/broker/connection/${clientId}/state`
 }
 

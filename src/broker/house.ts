@@ -6,6 +6,7 @@ import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
+import { BridgeLoops } from './bridge-loops.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
@@ -49,6 +50,7 @@ export class House implements ConnectionHouse {
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly budget: MemoryBudget
+  readonly loops: BridgeLoops
   subscriptionBytes = 0
   #turn = 0
   #isTurnArmed = false
@@ -73,6 +75,7 @@ export class House implements ConnectionHouse {
     this.ledger = parts.ledger
     this.doorkeeper = parts.doorkeeper
     this.counters = parts.counters
+    this.loops = new BridgeLoops({ ...parts, instance: this.instance })
     this.budget = new MemoryBudget(
       () => this.#pressed(),
       () => this.#relieve(),

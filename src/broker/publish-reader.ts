@@ -8,6 +8,7 @@ import { packetOf } from './hub-packet.ts'
 import { Publication } from './publication.ts'
 import type { Route } from './route.ts'
 import type { Session } from './session.ts'
+import type { BridgeClient } from './subscription.ts'
 import { ProtocolError } from './wire/protocol-error.ts'
 import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
@@ -41,6 +42,8 @@ export class PublishReader {
   readonly #isV5: boolean
   readonly #ourReceiveMaximum: number
   readonly #incoming: IncomingTopics | undefined
+  /** There when the client is a bridge: what it sends may be what we have sent. */
+  readonly #bridge: BridgeClient | undefined
   /** The last topic that this client may publish to. */
   #route: Route | undefined
   /** What the doorkeeper's epoch was then. */
@@ -57,6 +60,7 @@ export class PublishReader {
     this.#clientId = connection.session.clientId
     this.#isV5 = connection.isV5
     this.#incoming = incoming
+    this.#bridge = connection.session.bridge
     // what an earlier connection left unreleased takes no place in this one's window
     this.#ourReceiveMaximum =
       (connection.agreement?.ourReceiveMaximum ?? 0) + connection.session.receivedCount
@@ -110,7 +114,9 @@ export class PublishReader {
           : this.#aliased(alias, bytes, topicAt, topicEnd)
     if (qos > 0 && this.#isV5) this.#checkFlow(qos, id)
     if (route === undefined || (this.#incoming === undefined && !this.#admits(route)))
-      return this.#refused(qos, id)
+      return this.#refused(qos, id, this.#isV5 && this.#incoming === undefined)
+    if (this.#bridge !== undefined && this.#isReturned(this.#bridge, route.topic, bytes, cursor, end))
+      return this.#refused(qos, id, false)
     const before = this.#house.ledger.recorded
     if (qos === 2 && !this.#session.takeReceived(id)) {
       this.#connection.acknowledge(0x50, id, 0, false) // again [MQTT-4.3.3-10]
@@ -191,6 +197,10 @@ export class PublishReader {
     return route
   }
 
+  #isReturned(bridge: BridgeClient, topic: string, bytes: Buffer, from: number, to: number): boolean {
+    return this.#house.loops.isReturned(bridge, this.#clientId, topic, bytes.subarray(from, to))
+  }
+
   #fromBridge(
     incoming: IncomingTopics,
     alias: number,
@@ -220,11 +230,10 @@ export class PublishReader {
    * What a client may not publish is not published. MQTT 5 has a reason code for it; before that the sender must be
    * told that it was taken, or it sends it forever [MQTT-3.3.5-2].
    */
-  #refused(qos: QoS, id: number): void {
+  #refused(qos: QoS, id: number, isTold: boolean): void {
     if (qos === 0) return
     const { ledger } = this.#house
     const before = ledger.recorded
-    const isTold = this.#isV5 && this.#incoming === undefined
     if (qos === 2 && !isTold) this.#session.takeReceived(id)
     const code = isTold ? this.#refusalCode : 0
     this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, ledger.recorded !== before)

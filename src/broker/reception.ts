@@ -7,9 +7,11 @@ import { digestOf } from './access.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
+import { connectionState } from './doorkeeper.ts'
 import { type Evictions, fightMessage } from './evictions.ts'
 import { bridgeProperty, peerOf } from './peer-names.ts'
 import type { Sessions } from './sessions.ts'
+import type { BridgeClient, Receiver } from './subscription.ts'
 import type { Connect } from './wire/connect.ts'
 import type { Properties } from './wire/properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
@@ -170,7 +172,7 @@ export class Reception {
     const expirySeconds = Math.min(wanted, limits.sessionExpirySecondsMax)
     const before = house.ledger.recorded
     const { session, isPresent } = sessions.open(guest.clientId, cleanStart, expirySeconds)
-    session.peer = peerOf(properties)
+    session.bridge = this.#bridgeOf(connect, session.bridge)
     const keepAliveSeconds = isKeepAliveOurs ? limits.keepAliveSecondsMax : connect.keepAlive
     const agreement: Agreement = {
       guest,
@@ -203,6 +205,14 @@ export class Reception {
       connection.ready(isPresent, answer)
       connection.proceed()
     })
+  }
+
+  /** Bridges say so in the level of MQTT 3.1.1, by name as we do, or by where their will goes. */
+  #bridgeOf({ clientId, isBridge, will, properties }: Connect, before: BridgeClient | undefined) {
+    const peer = peerOf(properties)
+    if (!isBridge && peer === undefined && will?.topic !== connectionState(clientId)) return undefined
+    this.#parts.house.loops.watch()
+    return { peer, returns: before?.returns ?? new Map<Receiver, number>() }
   }
 
   /** The terms that differ from what the client asked for, and those that it must know [MQTT-3.2.2]. */

@@ -1,5 +1,6 @@
 import type { Aedes } from 'aedes'
 import type { LimitName } from '../core/limits.ts'
+import type { BridgeLoops } from './bridge-loops.ts'
 import type { Ledger } from './journal/ledger.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { RetainedStore } from './retained-store.ts'
@@ -11,6 +12,7 @@ export interface SessionHouse {
   readonly ledger: Ledger
   readonly retained: RetainedStore
   readonly budget: MemoryBudget
+  readonly loops: BridgeLoops
   /** What the subscriptions of all sessions take, about. */
   subscriptionBytes: number
   /** A message that waited for a session was dropped, for this bound was reached. */

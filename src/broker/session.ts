@@ -8,7 +8,7 @@ import type { Publication } from './publication.ts'
 import { RetainedFeed } from './retained-feed.ts'
 import type { SessionHouse } from './session-house.ts'
 import { SessionSubscriptions } from './session-subscriptions.ts'
-import type { Receiver, Share, Target } from './subscription.ts'
+import type { BridgeClient, Receiver, Share, Target } from './subscription.ts'
 
 /** The client's side of a session, while it is connected. */
 export interface SessionClient {
@@ -58,8 +58,7 @@ export class Session implements Receiver {
   expirySeconds = 0
   /** When its connection ended, ms since 1970; 0 while there is one. */
   disconnectedAtMs = 0
-  /** The broker that its client is a bridge of, as that names itself. */
-  peer: string | undefined
+  bridge: BridgeClient | undefined
   readonly #house: SessionHouse
   readonly #inflight = new Inflight<Outgoing>()
   #client: SessionClient | undefined
@@ -139,6 +138,7 @@ export class Session implements Receiver {
   }
 
   deliver(publication: Publication, qos: QoS, retain: boolean, target: Target): void {
+    if (this.bridge !== undefined && this.#house.loops.isBarred(this.bridge, this, publication)) return
     const client = this.#client
     if (qos === 0) {
       // [MQTT-3.1.2-5]: QoS 0 need not be kept for a client that is away

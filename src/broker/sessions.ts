@@ -5,7 +5,7 @@ import { limits } from '../core/limits.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import { BridgeSession } from './bridge-session.ts'
 import type { Connection, Ending } from './connection.ts'
-import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
+import type { RestoredSession, SessionRecord, StoredMessage, WillRecord } from './journal/records.ts'
 import { Publication } from './publication.ts'
 import { RestoredShare } from './restored-share.ts'
 import { Session, type SessionClient } from './session.ts'
@@ -136,7 +136,7 @@ export class Sessions {
 
   /** The names of the bridges that have one. */
   get bridgeNames(): readonly string[] {
-    return [...this.#bridges].map(({ clientId }) => bridgeOfSession(clientId) as string)
+    return [...this.#bridges].map(({ name }) => name)
   }
 
   /**
@@ -149,7 +149,8 @@ export class Sessions {
     if (old instanceof BridgeSession && (old.number !== 0) === isKept) return old
     if (old !== undefined) this.end(old)
     const { house } = this.#parts
-    const session = new BridgeSession(clientId, isKept ? house.ledger.newSessionNumber() : 0, house)
+    const number = isKept ? house.ledger.newSessionNumber() : 0
+    const session = new BridgeSession(name, clientId, number, house, this.#parts.counters)
     session.expirySeconds = never
     this.#byId.set(clientId, session)
     this.#bridges.add(session)
@@ -243,12 +244,7 @@ export class Sessions {
       Math.min(record.disconnectedAtMs || nowMs, nowMs)
     for (const restored of sessions.toSorted((one, other) => leftAtMs(one) - leftAtMs(other))) {
       const { record, subscriptions, deliveries, receivedIds } = restored
-      const isBridge = bridgeOfSession(record.clientId) !== undefined
-      const session = new (isBridge ? BridgeSession : Session)(
-        record.clientId,
-        record.number,
-        this.#parts.house,
-      )
+      const session = this.#restored(record)
       session.expirySeconds = record.expirySeconds
       session.disconnectedAtMs = leftAtMs(restored)
       for (const subscription of subscriptions) session.subscriptions.restore(subscription)
@@ -275,6 +271,13 @@ export class Sessions {
       if (session instanceof BridgeSession) this.#bridges.add(session)
       else this.#away.add(session)
     this.#keepWithinBound()
+  }
+
+  #restored({ clientId, number }: SessionRecord): Session {
+    const { house, counters } = this.#parts
+    const bridge = bridgeOfSession(clientId)
+    if (bridge === undefined) return new Session(clientId, number, house)
+    return new BridgeSession(bridge, clientId, number, house, counters)
   }
 
   /** Ends all connections: the process stops. Wills that are due later are published after the next start, if then due. */
