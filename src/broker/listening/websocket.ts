@@ -137,6 +137,7 @@ export class WebSocketEntrance {
 
   #refuse(stream: Duplex, status: number, why: Turning): void {
     const upgrade = this.#upgrades.get(stream)
+    if (upgrade === undefined) return void stream.destroy() // it has been answered, and says more
     this.#upgrades.delete(stream)
     const text = `${why.reason}\n`
     if (stream.writable)
@@ -145,7 +146,7 @@ export class WebSocketEntrance {
       )
     stream.resume()
     setTimeout(() => stream.destroy(), lingerMs).unref()
-    upgrade?.onFailed(why)
+    upgrade.onFailed(why)
   }
 }
 
