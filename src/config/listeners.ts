@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path'
 import type { AllowAnonymous } from '../core/bind.ts'
 import { limits } from '../core/limits.ts'
 import {
+  anyPath,
   type Listener,
   type ListenerPlace,
   type ListenerTls,
@@ -9,6 +10,7 @@ import {
   type WebSocketTerms,
 } from '../core/listener.ts'
 import { pathProblem } from '../core/socket-file.ts'
+import { readAclFile } from './acl-file.ts'
 import { readBind } from './bind-list.ts'
 import { readTls } from './certificate-files.ts'
 import { ListenerFiles } from './listener-files.ts'
@@ -233,9 +235,9 @@ class ListenerReader {
     const field = fieldsIn(map, `of ${what}`)
     const path = field('path', (value, name) => {
       const text = reader.text(value, name, 'a path such as /mqtt')
-      if (text === undefined || /^\/[^\s?#]*$/.test(text)) return text
+      if (text === undefined || text === anyPath || /^\/[^\s?#]*$/.test(text)) return text
       return reader.mistake(value, `${name} is no path`, {
-        expected: 'a path such as /mqtt, without ? and #',
+        expected: 'a path such as /mqtt, without ? and #; or "*" for every path',
       })
     })
     const origins = field('origins', (value, name) =>
@@ -267,7 +269,22 @@ class ListenerReader {
     const { credentials, users, acl } = this.#request.main
     const tree = map.entries.get('users')?.value
     const own = tree === undefined ? undefined : await this.#users(tree)
-    return { ...(own === undefined ? { credentials, users } : { credentials: undefined, users: own }), acl }
+    const list = map.entries.get('acl')?.value
+    return {
+      ...(own === undefined ? { credentials, users } : { credentials: undefined, users: own }),
+      acl: list === undefined ? acl : await this.#acl(list),
+    }
+  }
+
+  async #acl(tree: Tree): Promise<Listener['acl']> {
+    const what = `"acl" of ${this.#what}`
+    const file = this.#files.path(tree, what)
+    if (file === undefined) return undefined
+    const acl = await readAclFile(file.path, file.shown, this.#reader.problems, this.#warnings)
+    if (acl !== undefined) return acl
+    return this.#reader.mistake(tree, `${what}: there is no file ${file.shown}`, {
+      expected: `a path from ${this.#request.configDir}, or a whole one`,
+    })
   }
 
   async #users(tree: Tree): Promise<Listener['users'] | undefined> {

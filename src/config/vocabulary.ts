@@ -343,7 +343,12 @@ export const tlsKeys = {
 
 /** What stands below `websocket:` of a listener. */
 export const webSocketKeys = {
-  path: { description: 'Where MQTT is.', type: 'string', pattern: '^/[^\\s?#]*$', default: '/mqtt' },
+  path: {
+    description: 'Where MQTT is; "*": whatever path a client asks for, as with mosquitto.',
+    type: 'string',
+    pattern: '^(?:\\*|/[^\\s?#]*)$',
+    default: '/mqtt',
+  },
   origins: {
     description:
       'Pages that may connect beside those of this machine: https://panel.example.org. "*" lets every page.',
@@ -400,6 +405,11 @@ export const listenerKeys = {
   },
   users: {
     description: 'A file of users of its own, in place of users and of MQTT_USERNAME.',
+    type: 'string',
+    minLength: 1,
+  },
+  acl: {
+    description: 'An access control list of its own, in place of acl.',
     type: 'string',
     minLength: 1,
   },

@@ -23,13 +23,16 @@ export interface Listener {
   readonly connectionsMax: number | undefined
 }
 
+/** In place of a WebSocket's path: whatever one a client asks for. */
+export const anyPath = '*'
+
 export type ListenerPlace =
   | { readonly kind: 'tcp'; readonly bind: readonly Bind[]; readonly port: number }
   /** A Unix socket; `mode` are its permissions. */
   | { readonly kind: 'unix'; readonly path: string; readonly mode: number }
 
 export interface WebSocketTerms {
-  /** `/mqtt` */
+  /** `/mqtt`, or `anyPath` */
   readonly path: string
   /** What browsers may send as `Origin`, besides pages that this machine itself serves; `*` for all. */
   readonly origins: readonly string[]
