@@ -237,7 +237,7 @@ class ListenerReader {
       const text = reader.text(value, name, 'a path such as /mqtt')
       if (text === undefined || text === anyPath || /^\/[^\s?#]*$/.test(text)) return text
       return reader.mistake(value, `${name} is no path`, {
-        expected: 'a path such as /mqtt, without ? and #',
+        expected: 'a path such as /mqtt, without ? and #; or "*" for every path',
       })
     })
     const origins = field('origins', (value, name) =>
