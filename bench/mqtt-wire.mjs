@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const never = 0xffff_ffff
 
-/** MQTT 3.1.1 (level 4) or 5. With `clean: false` the session outlives its connection. */
-export function connectPacket(clientId, { level = 4, clean = true, will } = {}) {
+/** MQTT 3.1.1 (level 4) or 5. With `clean: false` the session outlives its connection; `user` is [name, password]. */
+export function connectPacket(clientId, { level = 4, clean = true, will, user = [] } = {}) {
   const isV5 = level === 5
-  const flags = (clean ? 2 : 0) | (will === undefined ? 0 : 4)
+  const flags = (clean ? 2 : 0) | (will === undefined ? 0 : 4) | (user.length === 0 ? 0 : 0xc0)
   const expiry = clean ? [] : [0x11, ...u32(never)]
   return packet(
     0x10,
@@ -20,6 +20,7 @@ export function connectPacket(clientId, { level = 4, clean = true, will } = {}) 
     will === undefined
       ? empty
       : Buffer.concat([isV5 ? block(empty) : empty, text(will.topic), text(will.payload)]),
+    ...user.map(text),
   )
 }
 

@@ -1,6 +1,6 @@
 import { ActionHost } from './actions/host.ts'
 import type { Settings } from './config/settings.ts'
-import { watchFiles } from './config/watch-files.ts'
+import { type FileWatch, watchFiles } from './config/watch-files.ts'
 import type { DaemonStatus, ReloadOutcome } from './control/protocol.ts'
 import { ControlServer } from './control/server.ts'
 import { reloadOutcome, statusOf } from './control/status.ts'
@@ -8,12 +8,15 @@ import { TraceHub } from './control/trace-hub.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
 import { setLimits } from './core/limits.ts'
+import { mainListener, type OpenListener, shownPlaces } from './core/listener.ts'
 import { commandWords, isOutput } from './core/pin.ts'
 import { readPinOrder } from './core/pin-order.ts'
-import type { BrokerDoor, DoorState, ServiceManager } from './core/ports.ts'
+import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { linkInWords } from './core/remote-broker.ts'
 import { brokerDoor } from './daemon/broker-door.ts'
+import { healthOf } from './daemon/health.ts'
+import { HttpDoor } from './daemon/http-door.ts'
 import { startLimitsReport } from './daemon/limits-report.ts'
 import { Presence } from './daemon/presence.ts'
 import { probe } from './daemon/probe.ts'
@@ -25,10 +28,13 @@ import { PinOutbox } from './gpio/outbox.ts'
 import { startPinTopics } from './gpio/pin-topics.ts'
 import { startPresses } from './gpio/presses.ts'
 import { PulseCounters } from './gpio/pulse-counters.ts'
+import { HomeAssistant } from './homeassistant/home-assistant.ts'
 import { Dispatcher } from './rules/dispatcher.ts'
 import { Sensors } from './sensors/sensors.ts'
+import { Telemetry } from './sensors/telemetry.ts'
 import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
+import { Mdns } from './system/mdns.ts'
 import { startWatchdog } from './system/watchdog.ts'
 
 /** How often the service manager is told that the store is still being opened. */
@@ -57,6 +63,14 @@ export interface DaemonState extends DoorState {
   readonly pins: PinBoard
 }
 
+/** What follows a reload once everything runs. */
+interface Running {
+  readonly dispatcher: Dispatcher
+  readonly sensors: Sensors
+  readonly telemetry: Telemetry
+  readonly homeAssistant: HomeAssistant
+}
+
 /**
  * The composition root: it makes the parts, joins them, and passes new settings on to them.
  * `start` and `stop` are called once each; `reload` at any time in between.
@@ -76,12 +90,15 @@ export class Daemon {
   #pulses: PulseCounters | undefined
   #broker: BrokerDoor | undefined
   #presence: Presence | undefined
-  #running: { readonly dispatcher: Dispatcher; readonly sensors: Sensors } | undefined
+  #mdns: Mdns | undefined
+  #running: Running | undefined
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
   #stopping: Promise<void> | undefined
+  #http: HttpDoor | undefined
   #isReloadDue = false
   #lastReload: ReloadOutcome | undefined
+  #watching: FileWatch | undefined
 
   constructor(parts: DaemonParts) {
     this.#parts = parts
@@ -214,27 +231,64 @@ export class Daemon {
     await dispatcher.apply(rules)
     pulses.apply()
     await sensors.start(sensed)
+    const told = await this.#startTelling(hub)
 
     this.#ends.push(() => broker.settle())
     await broker.open(this.#settings)
+    await this.#openMdns()
 
     const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(broker.hub, signal) })
     const limitsReport = startLimitsReport(this.#counters, log)
-    const watch = await watchFiles(this.#settings.files, () => void this.reload())
+    await this.#watch(this.#settings.files)
     this.#ends.push(
       () => watchdog[Symbol.dispose](),
       () => limitsReport[Symbol.dispose](),
-      () => watch.close(),
+      () => this.#watching?.close(),
     )
-    this.#running = { dispatcher, sensors }
-    await this.#openControl()
+    this.#running = { dispatcher, sensors, ...told }
+    await this.#openControl(broker)
+    await this.#openHttp(broker)
     manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
   }
 
-  async #openControl(): Promise<void> {
+  /** Watches exactly these files from now on. */
+  async #watch(files: readonly string[]): Promise<void> {
+    await this.#watching?.close()
+    this.#watching = await watchFiles(files, () => void this.reload())
+  }
+
+  /** How the machine is, and, for Home Assistant, what there is. */
+  async #startTelling(hub: Hub): Promise<Pick<Running, 'telemetry' | 'homeAssistant'>> {
+    const { name } = this.#settings
+    const { log } = this.#parts
+    const homeAssistant = new HomeAssistant({ hub, name, version: version(), log })
+    const onFields = homeAssistant.setTelemetry.bind(homeAssistant)
+    const telemetry = new Telemetry({ hub, name, log, onFields })
+    this.#ends.push(
+      () => telemetry.close(),
+      () => homeAssistant.close(),
+    )
+    await telemetry.start(this.#settings.telemetry)
+    await homeAssistant.start(this.#settings)
+    return { telemetry, homeAssistant }
+  }
+
+  /** A broker elsewhere tells of itself. */
+  async #openMdns(): Promise<void> {
+    const { lan, log } = this.#parts
+    if (this.#settings.remote !== undefined) return
+    const mdns = new Mdns({ lan, log, counters: this.#counters, version: version() })
+    this.#mdns = mdns
+    this.#ends.push(() => mdns[Symbol.asyncDispose]())
+    await mdns.apply(this.#settings)
+  }
+
+  async #openControl({ hub, view }: BrokerDoor): Promise<void> {
     const control = new ControlServer({
       path: this.#settings.controlSocket,
+      hub,
+      view,
       name: this.#settings.name,
       status: () => this.#status(),
       log: this.#parts.log,
@@ -244,6 +298,23 @@ export class Daemon {
     })
     this.#ends.push(() => control.close())
     await control.open()
+  }
+
+  async #openHttp(broker: BrokerDoor): Promise<void> {
+    const counters = this.#counters
+    const metrics = () => ({
+      version: version(),
+      name: this.#settings.name,
+      startedAt: this.#startedAt,
+      figures: broker.view?.figures(),
+      counters: counters.snapshot(),
+    })
+    const { lan, log } = this.#parts
+    const hostName = (): string => lan.identity.host
+    const http = new HttpDoor({ metrics, health: () => healthOf(broker), hostName, counters }, log)
+    this.#http = http
+    this.#ends.push(() => http.close())
+    await http.apply(this.#settings.http)
   }
 
   async #reloadWhileDue(): Promise<void> {
@@ -286,58 +357,69 @@ export class Daemon {
     const before = this.#settings
     this.#settings = next
     log.level = next.logLevel
+    if (String(before.files) !== String(next.files)) await this.#watch(next.files)
     setLimits(next.limits)
     try {
       await this.#broker?.apply(next)
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
+    await this.#http?.apply(next.http)
+    await this.#mdns?.apply(next)
     await this.#pins.apply(next.pins)
     this.#pulses?.apply()
     // steps know the outputs and what they understand: with others, every rule is new
     await running.dispatcher.apply(next.rules, outputNames(before) !== outputNames(next))
     await running.sensors.apply(next.sensors)
+    await running.telemetry.apply(next.telemetry)
+    void running.homeAssistant.apply(next) // may wait for a broker elsewhere
     this.#lastReload = reloadOutcome()
     log.info({ rules: next.rules.length, pins: next.pins.length }, 'configuration reloaded')
   }
 
   /** Our own broker listens elsewhere now, or the connection to another one came or went. */
   #doorMoved(): void {
-    const { addresses = [], pending = [], link } = this.#broker?.state ?? {}
+    const { listeners = [], pending = [], link } = this.#broker?.state ?? {}
     if (link?.isConnected) this.#presence?.tellOnline()
     if (this.#running === undefined) return // the start block tells
     if (link === undefined) {
-      const fields = { addresses, ...(pending.length > 0 ? { pending } : {}) }
-      if (addresses.length > 0) this.#parts.log.info(fields, 'listening')
+      const { addresses, others } = placesOf(listeners)
+      const fields = {
+        addresses,
+        ...(others.length > 0 ? { others } : {}),
+        ...(pending.length > 0 ? { pending } : {}),
+      }
+      if (listeners.length > 0) this.#parts.log.info(fields, 'listening')
       else this.#parts.log.error(fields, 'listening nowhere')
     }
     this.#parts.manager.notify({ kind: 'status', status: this.#statusLine() })
   }
 
   #state(): DaemonState {
-    const { addresses = [], pending = [], link } = this.#broker?.state ?? {}
-    const door = { addresses, pending, ...(link === undefined ? {} : { link }) }
+    const { addresses = [], listeners = [], pending = [], link } = this.#broker?.state ?? {}
+    const door = { addresses, listeners, pending, ...(link === undefined ? {} : { link }) }
     return { settings: this.#settings, ...door, pins: this.#pins }
   }
 
   #statusLine(): string {
-    const { addresses, link } = this.#state()
-    const { rules, pins, port } = this.#settings
+    const { listeners = [], link } = this.#state()
+    const { rules, pins } = this.#settings
     const where =
       link === undefined
-        ? `listening on port ${port} of ${addresses.join(', ') || 'no address'}`
+        ? `listening on ${listeners.flatMap(shownPlaces).join(', ') || 'no address'}`
         : `broker ${linkInWords(link)}`
     return `${rules.length} rules, ${pins.length} pins, ${where}`
   }
 
   #status(): DaemonStatus {
-    const { addresses = [], pending = [], link, ...amounts } = this.#broker?.state ?? {}
+    const { addresses = [], listeners = [], pending = [], link, ...amounts } = this.#broker?.state ?? {}
     return statusOf({
       version: version(),
       host: this.#parts.lan.identity.host,
       startedAt: this.#startedAt,
       settings: this.#settings,
       addresses,
+      listeners,
       pending,
       amounts,
       ...(link === undefined ? {} : { link: linkInWords(link) }),
@@ -346,6 +428,16 @@ export class Daemon {
       counters: this.#counters.snapshot(),
     })
   }
+}
+
+/** For the log: the addresses of `BIND`, and all other places. */
+function placesOf(listeners: readonly OpenListener[]): {
+  addresses: readonly string[]
+  others: readonly string[]
+} {
+  const main = listeners.find(({ name }) => name === mainListener)
+  const others = listeners.filter((listener) => listener !== main).flatMap(shownPlaces)
+  return { addresses: main?.addresses ?? [], others }
 }
 
 function outputNames({ pins }: Settings): string {

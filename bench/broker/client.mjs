@@ -1,6 +1,7 @@
 // A client that costs little: it looks at each frame's length and kind, makes no object of a message, and writes
 // the answers to all that one read brought as one piece.
 import { createConnection } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { connectPacket, disconnectPacket, subscribePacket } from '../mqtt-wire.mjs'
 
 /** Reads of all clients go here: what is read is looked at before the next read. */
@@ -30,15 +31,10 @@ export class Client {
   #headBytes = 0
   #skipBytes = 0
 
-  /** @returns the client when CONNECT has been accepted */
-  static async open(port, clientId, options = {}) {
+  /** @param options of CONNECT; `isSecure`: over TLS. @returns the client when CONNECT has been accepted */
+  static async open(port, clientId, { isSecure = false, ...options } = {}) {
     const client = new Client()
-    client.socket = createConnection({
-      port,
-      host: '127.0.0.1',
-      noDelay: true,
-      onread: { buffer: readBuffer, callback: (count) => client.#read(count) },
-    })
+    client.socket = isSecure ? client.#connectTls(port) : client.#connectTcp(port)
     client.socket.on('close', () => {
       client.isEnded = true
       client.#expected?.reject(new Error(`${clientId}: the broker has ended the connection`))
@@ -68,10 +64,23 @@ export class Client {
     this.socket.end(disconnectPacket)
   }
 
-  #read(count) {
+  #connectTcp(port) {
+    const onread = { buffer: readBuffer, callback: (count) => this.#read(readBuffer, count) }
+    return createConnection({ port, host: '127.0.0.1', noDelay: true, onread })
+  }
+
+  /** Whose certificate it is, is not looked at: that costs the load, and is no matter of the broker's. */
+  #connectTls(port) {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false })
+    socket.setNoDelay(true)
+    socket.on('data', (bytes) => this.#read(bytes, bytes.length))
+    return socket
+  }
+
+  #read(bytes, count) {
     const received = this.received
     const acknowledged = this.acknowledged
-    this.#scan(readBuffer, count)
+    this.#scan(bytes, count)
     if (this.#answerBytes > 0) {
       this.socket.write(Buffer.from(answers.subarray(0, this.#answerBytes)))
       this.#answerBytes = 0

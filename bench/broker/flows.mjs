@@ -85,6 +85,14 @@ export const flows = [
     { shape: 'in', publishers: 4, subscribers: 1, qos: 0, payloadBytes: 65_536, airMax: 16 },
     { full: 10_000, quick: 2_000, smoke: 20 },
   ),
+  scenario('tls-fan-in-q0', '10 publishers → 1 subscriber, QoS 0, over TLS', overTls(fanIn, 0), inMessages),
+  scenario('tls-fan-in-q1', 'the same, QoS 1', overTls(fanIn, 1), inMessages),
+  scenario(
+    'tls-fan-out-q0',
+    '1 publisher → 100 subscribers, QoS 0, over TLS',
+    overTls(fanOut, 0),
+    outMessages,
+  ),
 ]
 
 function scenario(name, title, params, messages, { target, pairs } = {}) {
@@ -95,9 +103,13 @@ function scenario(name, title, params, messages, { target, pairs } = {}) {
     target,
     file: import.meta.filename,
     driver: 'flow',
-    settings: { inflight: params.window === 20 ? 20 : 0 },
+    settings: { inflight: params.window === 20 ? 20 : 0, isSecure: params.isSecure },
     params: (plan) => ({ ...params, messages: messages[plan] }),
   }
+}
+
+function overTls(params, qos) {
+  return { ...params, qos, isSecure: true }
 }
 
 /** The driver of all of them. A third of the messages more go first, unmeasured: a daemon runs for months. */
@@ -113,12 +125,15 @@ export async function flow({ port }, params) {
     airMax,
     properties,
     level = 4,
+    user,
+    isSecure,
   } = params
   const { topics, filters, fan = () => 1 } = shapes[shape]
-  const receivers = await open(port, subscribers, 'subscriber', level)
+  const options = { level, user, isSecure }
+  const receivers = await open(port, subscribers, 'subscriber', options)
   for (const [index, receiver] of receivers.entries())
     await receiver.subscribe(filters(index, params), qos, level)
-  const senders = await open(port, publishers, 'publisher', level)
+  const senders = await open(port, publishers, 'publisher', options)
   const payload = payloadBytes === undefined ? reading : 'x'.repeat(payloadBytes)
   const pipe = new Pipe({
     publishers: senders.map((client, index) => ({
@@ -148,9 +163,9 @@ export async function flow({ port }, params) {
   }
 }
 
-function open(port, count, role, level) {
+function open(port, count, role, options) {
   return Promise.all(
-    Array.from({ length: count }, (_, index) => Client.open(port, `bench-${role}-${index}`, { level })),
+    Array.from({ length: count }, (_, index) => Client.open(port, `bench-${role}-${index}`, options)),
   )
 }
 

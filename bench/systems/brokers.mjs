@@ -4,7 +4,9 @@
 //     isDurable  Damselfly's DURABILITY=power, and mosquitto's persistence as it is when one turns it on
 //     isQueueBounded   mosquitto keeps its bound for what waits for a client: 1,000 messages
 //     env        more keys of Damselfly's .env
+//     isSecure   over TLS, with the same certificate
 import { firstConnackNs } from '../mqtt-wire.mjs'
+import { certificate } from './certificate.mjs'
 import { startDamselfly } from './damselfly.mjs'
 import { startMosquitto } from './mosquitto.mjs'
 import { end, freePort, processors, spawnOn } from './support.mjs'
@@ -18,7 +20,8 @@ export function brokers(command) {
   }
 }
 
-async function damselflyBroker(folder, { inflight = 0, isDurable = false, env = {} }) {
+async function damselflyBroker(folder, { inflight = 0, isDurable = false, isSecure = false, env = {} }) {
+  const secure = isSecure ? await secureListener(folder) : undefined
   const broker = await startDamselfly(folder, {
     processors: processors.broker,
     env: {
@@ -28,12 +31,26 @@ async function damselflyBroker(folder, { inflight = 0, isDurable = false, env = 
       LOG_LEVEL: 'error',
       ...env,
     },
+    ...(secure && { rules: secure.yaml }),
   })
-  return { ...broker, isDamselfly: true }
+  return { ...broker, ...(secure && { port: secure.port }), isDamselfly: true }
 }
 
-function mosquittoBroker(folder, { inflight = 0, isDurable = false, isQueueBounded = false }) {
-  return startMosquitto(folder, {
+async function secureListener(folder) {
+  const { cert, key } = await certificate(folder)
+  const port = await freePort()
+  const tls = `{ cert: ${cert}, key: ${key} }`
+  const yaml = `listeners:\n  secure: { port: ${port}, bind: loopback, allow_anonymous: true, tls: ${tls} }\n`
+  return { port, yaml }
+}
+
+async function mosquittoBroker(
+  folder,
+  { inflight = 0, isDurable = false, isQueueBounded = false, isSecure = false },
+) {
+  const { cert, key } = isSecure ? await certificate(folder) : {}
+  const secure = isSecure ? { port: await freePort(), cert, key } : undefined
+  const broker = await startMosquitto(folder, {
     processors: processors.broker,
     config: [
       'log_dest none',
@@ -41,8 +58,12 @@ function mosquittoBroker(folder, { inflight = 0, isDurable = false, isQueueBound
       ...(isQueueBounded ? [] : ['max_queued_messages 0']),
       'set_tcp_nodelay true',
       ...(isDurable ? ['persistence true', `persistence_location ${folder}/`] : ['persistence false']),
+      ...(secure === undefined
+        ? []
+        : [`listener ${secure.port} 127.0.0.1`, `certfile ${secure.cert}`, `keyfile ${secure.key}`]),
     ],
   })
+  return { ...broker, ...(secure && { port: secure.port }) }
 }
 
 /** A broker of another kind; the command finds $PORT, $INFLIGHT (65535 for any number) and $DURABILITY, and must `exec`. */

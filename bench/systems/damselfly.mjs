@@ -13,10 +13,13 @@ export const serviceArgv = [...serviceFlags(), join(root, 'dist/main.js'), 'star
 /**
  * @param folder an empty one, for configuration, data and the log
  * @param env what stands in `.env` beside the port
- * @param files of the house: { rules, actions: { name: text } }
+ * @param files of the house: { rules, actions: { name: text }, others: { name: text } }
  * @param processors that it may use; all unless told
  */
-export async function startDamselfly(folder, { env = {}, rules = '', actions = {}, processors } = {}) {
+export async function startDamselfly(
+  folder,
+  { env = {}, rules = '', actions = {}, others = {}, processors } = {},
+) {
   const port = await freePort()
   const variables = { PORT: port, BIND: 'loopback', GPIO_CHIP: 'simulated', LOG_FORMAT: 'json', ...env }
   await mkdir(join(folder, 'config/actions'), { recursive: true })
@@ -28,6 +31,8 @@ export async function startDamselfly(folder, { env = {}, rules = '', actions = {
     { mode: 0o600 },
   )
   await writeFile(join(folder, 'config/damselfly.yaml'), rules)
+  for (const [name, text] of Object.entries(others))
+    await writeFile(join(folder, 'config', name), text, { mode: 0o600 })
   for (const [name, source] of Object.entries(actions))
     await writeFile(join(folder, 'config/actions', name), source)
 

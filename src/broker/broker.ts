@@ -1,21 +1,25 @@
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { OwnIdentity } from '../core/access.ts'
+import type { BrokerView } from '../core/broker-view.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limitFields } from '../core/limit-keys.ts'
-import { limits } from '../core/limits.ts'
-import { mainListener } from '../core/listener.ts'
+import { type LimitName, limits } from '../core/limits.ts'
+import type { Listener, OpenListener, WayIn } from '../core/listener.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
+import { introductionOf } from './census.ts'
 import type { Connection, Ending } from './connection.ts'
 import { Evictions } from './evictions.ts'
 import { Inside } from './inside.ts'
 import { Journal } from './journal/journal.ts'
-import { Listeners, type ListenFailure } from './listeners.ts'
-import { cut, plainAddress } from './log-fields.ts'
+import type { ListenFailure } from './listen-failure.ts'
+import { Listeners } from './listeners.ts'
+import { cut } from './log-fields.ts'
 import type { Peer } from './peer.ts'
+import type { Arrival, Client } from './way.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
 /** How often it is looked whose time is up: a keep alive of 1 s is over after 1.5 s. */
@@ -27,6 +31,10 @@ export interface BrokerOptions {
   readonly access: Access
   /** Whether an address is one of this machine's own, IPv4-mapped forms included. */
   readonly isOwnAddress: (address: string) => boolean
+  /** How often `$SYS/broker/…` is told, in milliseconds; never unless told. */
+  readonly systemIntervalMs?: number
+  /** What stands in `$SYS/broker/version`. */
+  readonly version?: string
   readonly log: Logger
   readonly counters: Counters
 }
@@ -42,8 +50,10 @@ export class Broker {
   readonly #inside: Inside
   readonly #listeners: Listeners
   readonly #repeats = new Repeats()
-  /** Connections whose CONNECT has not come yet, the oldest first. */
-  readonly #unanswered = new Set<Connection>()
+  /** Those whose CONNECT has not come yet, the oldest first, and those who have not come so far. */
+  readonly #unanswered = new Set<Connection | Arrival>()
+  /** Who has not come through TLS or HTTP yet, the oldest first. */
+  readonly #arrivals = new Set<Arrival>()
   readonly #clock: NodeJS.Timeout
   #isClosing = false
 
@@ -53,11 +63,12 @@ export class Broker {
     const journal = await Journal.open({ dataDir, durability, log, counters })
     const broker = new Broker(options, journal)
     await broker.#inside.start(journal.takeRestored())
+    broker.setSystemInterval(options.systemIntervalMs ?? 0)
     return broker
   }
 
   private constructor(options: BrokerOptions, journal: Journal) {
-    const { access, log, counters } = options
+    const { access, log, counters, version } = options
     this.#options = options
     this.#journal = journal
     this.#inside = new Inside({
@@ -66,28 +77,49 @@ export class Broker {
       evictions: new Evictions(counters),
       log,
       counters,
+      ...(version === undefined ? {} : { version }),
       onWelcome: (connection) => {
         this.#unanswered.delete(connection)
-        log.info(cut(connection.toFields()), 'client connected')
+        log.info(cut(welcomeFields(connection)), 'client connected')
       },
       onEnded: (connection, ending) => this.#ended(connection, ending),
     })
     this.hub = this.#inside.hub
-    this.#listeners = new Listeners(
-      (socket) => this.#accept(socket),
-      (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
-    )
-    this.#clock = setInterval(() => this.#inside.tick(), tickMs).unref()
+    const broker = this
+    this.#listeners = new Listeners({
+      get open() {
+        return broker.#inside.house.openListeners
+      },
+      hasRoom: (address, listener, clients) => this.#hasRoom(address, listener, clients),
+      isOwnAddress: options.isOwnAddress,
+      enter: (stream, peer, sinceMs) => this.#enter(stream, peer, sinceMs),
+      arrived: (arrival) => this.#arrived(arrival),
+      left: (arrival) => {
+        this.#arrivals.delete(arrival)
+        this.#unanswered.delete(arrival)
+      },
+      turnedAway: (address, listener, { reason, remedy, limit }) => {
+        counters.add('clients.refused')
+        if (limit !== undefined) counters.add(limit)
+        this.#inside.doorkeeper.logRefusal({ address, listener, reason, remedy })
+      },
+      broken: (address, listener, { reason, limit }) => {
+        counters.add(limit ?? 'clients.failed')
+        this.#inside.doorkeeper.logRefusal({ address, listener, reason })
+      },
+      failed: (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
+    })
+    this.#clock = setInterval(() => this.#tick(), tickMs).unref()
+  }
+
+  /** Every way in that is open. */
+  get open(): readonly OpenListener[] {
+    return this.#listeners.open
   }
 
   /** The hub for one of our own parts, which the access control list may govern. */
   hubFor(identity: OwnIdentity): Hub {
     return this.#inside.hubFor(identity)
-  }
-
-  /** The addresses that are being listened on. */
-  get addresses(): readonly string[] {
-    return this.#listeners.addresses
   }
 
   /** Clients that are connected now. */
@@ -109,13 +141,29 @@ export class Broker {
     return this.#inside.retained.count
   }
 
-  get port(): number | undefined {
-    return this.#listeners.port
+  /** Who is there and how much goes on, for whoever asks. */
+  get view(): BrokerView {
+    return this.#inside.census
   }
 
-  /** Listens on exactly these addresses; clients of those that stay notice nothing. */
-  listen(addresses: readonly string[], port: number): Promise<readonly ListenFailure[]> {
-    return this.#listeners.apply(addresses, port)
+  /** Publishes what the broker tells of itself: see `AedesHub.publishSystem`. */
+  publishSystem(topic: string, payload: string): void {
+    this.#inside.hub.publishSystem(topic, payload)
+  }
+
+  /** How often `$SYS/broker/…` is told from now on; 0 for never. */
+  setSystemInterval(intervalMs: number): void {
+    this.#inside.setSystemInterval(intervalMs)
+  }
+
+  /**
+   * Listens on exactly these addresses of these listeners; clients of those that stay notice nothing.
+   * One call at a time.
+   */
+  async listen(ways: readonly WayIn[]): Promise<readonly ListenFailure[]> {
+    const failures = await this.#listeners.apply(ways)
+    this.#inside.house.openListeners = this.#listeners.open
+    return failures
   }
 
   /** Who may connect from now on; those who are connected and might not connect now are disconnected. */
@@ -128,40 +176,71 @@ export class Broker {
     this.#isClosing = true
     clearInterval(this.#clock)
     await this.#journal.flush() // what was acknowledged to nobody yet is acknowledged now
+    for (const arrival of this.#arrivals) arrival.end()
     await this.#inside.close({ reasonCode: reasonCode.serverShuttingDown, reason: 'the broker stops' })
     await this.#listeners.close()
     await this.#journal.close()
   }
 
-  #accept(socket: Socket): void {
-    const peer = socket.remoteAddress
-    if (peer === undefined || this.#isClosing) {
-      socket.on('error', () => {})
-      return void socket.destroy()
-    }
-    const address = plainAddress(peer)
+  #hasRoom(address: string, { name, connectionsMax }: Listener, clients: number): boolean {
+    if (this.#isClosing) return false
     const { counters } = this.#options
-    if (this.#inside.connections.size >= limits.connectionsMax) {
+    if (this.#inside.connections.size + this.#arrivals.size >= limits.connectionsMax) {
       counters.add('connectionsMax')
       this.#inside.doorkeeper.logRefusal({
         address,
         reason: `${limits.connectionsMax} clients are connected already`,
         ...limitFields('connectionsMax'),
       })
-      socket.on('error', () => {})
-      return void socket.destroy()
+      return false
     }
-    this.#unanswered.add(this.#inside.connect(socket, this.#peerAt(address)))
-    for (const oldest of this.#unanswered) {
-      if (this.#unanswered.size <= limits.unansweredConnectionsMax) break
-      counters.add('unansweredConnectionsMax')
-      oldest.close({ reason: 'too many connections without CONNECT' })
+    if (connectionsMax === undefined || clients < connectionsMax) return true
+    counters.add('listeners.full')
+    const reason = `${connectionsMax} clients are connected to this listener already`
+    const remedy = `max_connections of listener ${name} says how many there may be`
+    this.#inside.doorkeeper.logRefusal({ address, listener: name, reason, remedy })
+    return false
+  }
+
+  #enter(stream: Duplex, peer: Peer, sinceMs: number): Client {
+    const connection = this.#inside.connect(stream, peer, sinceMs)
+    this.#await(connection)
+    return {
+      revoke: (reason) => connection.close({ reasonCode: reasonCode.notAuthorized, reason, isRevoked: true }),
+      holdBelow: (bytes) => connection.holdBelow(bytes),
     }
   }
 
-  #peerAt(address: string): Peer {
-    const isLocal = this.#options.isOwnAddress(address)
-    return { address, listener: mainListener, isLocal, certificateUser: undefined, transport: 'mqtt' }
+  #arrived(arrival: Arrival): void {
+    this.#arrivals.add(arrival)
+    this.#await(arrival)
+  }
+
+  /** One more has not been answered yet: that may cost the oldest of them. */
+  #await(who: Connection | Arrival): void {
+    this.#unanswered.add(who)
+    for (const oldest of this.#unanswered) {
+      if (this.#unanswered.size <= limits.unansweredConnectionsMax) break
+      this.#unanswered.delete(oldest)
+      this.#turnAway(oldest, 'unansweredConnectionsMax', 'too many connections without CONNECT')
+    }
+  }
+
+  #tick(): void {
+    const dueMs = performance.now() - limits.connectTimeoutMs
+    for (const arrival of this.#arrivals) {
+      if (arrival.sinceMs > dueMs) break
+      this.#turnAway(arrival, 'connectTimeoutMs', 'neither TLS nor a request for a WebSocket came in time')
+    }
+    this.#inside.tick()
+  }
+
+  #turnAway(who: Connection | Arrival, bound: LimitName, reason: string): void {
+    if ('turnAway' in who) return who.turnAway(bound, reason)
+    const { address, listener } = who
+    this.#options.counters.add(bound)
+    this.#inside.doorkeeper.logRefusal({ address, listener, reason, ...limitFields(bound) })
+    who.end()
   }
 
   #ended(connection: Connection, ending: Ending): void {
@@ -183,4 +262,11 @@ export class Broker {
         log.warn({ ...cut(connection.toFields(ending)), ...repeats }, 'client disconnected')
     }
   }
+}
+
+/** Of the listener that most have, with plain MQTT, nothing is said of how it came. */
+function welcomeFields(connection: Connection): Record<string, unknown> {
+  const { transport, ...rest } = introductionOf(connection)
+  const { clientId } = connection.session
+  return { client: clientId, ...rest, ...(transport === 'mqtt' ? {} : { transport }) }
 }

@@ -1,5 +1,6 @@
 import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
+import type { OpenListener } from '../core/listener.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
 import type { Router } from './router.ts'
@@ -12,6 +13,8 @@ export interface ConnectionHouse extends SessionHouse {
   readonly router: Router
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
+  /** Every way in, to tell who came to the wrong one. */
+  readonly openListeners: readonly OpenListener[]
   /** The number of the present turn of the event loop, of those in which something was read. */
   currentTurn(): number
   /** Calls `resume` when the present turn is over. */

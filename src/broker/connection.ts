@@ -1,11 +1,13 @@
 import type { Duplex } from 'node:stream'
-import { limits } from '../core/limits.ts'
+import { limitFields } from '../core/limit-keys.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
 import { FrameReader, type FrameTaker } from './frame-reader.ts'
 import { HeldAnswers, packAck } from './held-answers.ts'
+import { strangerOf } from './listening/stranger.ts'
 import { MessageRate } from './message-rate.ts'
 import { Output } from './output.ts'
 import { handlePacket } from './packet-handlers.ts'
@@ -13,8 +15,8 @@ import type { Peer } from './peer.ts'
 import type { Publication } from './publication.ts'
 import { PublishReader } from './publish-reader.ts'
 import type { Session, SessionClient } from './session.ts'
-import { strangerOf } from './stranger.ts'
 import { TopicAliases } from './topic-aliases.ts'
+import { Traffic } from './traffic.ts'
 import type { Connect, Will } from './wire/connect.ts'
 import { encodeConnack, encodeDisconnect } from './wire/encode.ts'
 import type { ProtocolLevel } from './wire/packet-types.ts'
@@ -42,6 +44,7 @@ export interface Agreement {
   readonly guest: Guest
   readonly session: Session
   readonly level: ProtocolLevel
+  readonly cleanStart: boolean
   readonly will: Will | undefined
   /** Seconds after which a silent client is taken for gone; 0 for never. */
   readonly keepAliveSeconds: number
@@ -63,7 +66,7 @@ export interface Ending {
   readonly reason: string
   /** The client took leave with DISCONNECT: no will. */
   readonly isRegular?: boolean
-  /** The settings let it in no longer. */
+  /** The owner wants it so: the settings let it in no longer, or it was kicked. */
   readonly isRevoked?: boolean
 }
 
@@ -78,6 +81,9 @@ export class Connection implements SessionClient, FrameTaker {
   readonly peer: Peer
   level: ProtocolLevel | 0 = 0
   readonly output: Output
+  readonly traffic = new Traffic()
+  /** When it was let in, ms since 1970. */
+  connectedAtMs = 0
   readonly house: ConnectionHouse
   /** Answers its first packet. */
   readonly onConnect: OnConnect
@@ -99,23 +105,40 @@ export class Connection implements SessionClient, FrameTaker {
   /** Why reading is paused, as bits. */
   #pauses = 0
   /** When a byte came last, or the connection before CONNECT. */
-  #heardAtMs = performance.now()
+  #heardAtMs: number
   #turn = -1
   #turnBytes = 0
   /** Since `#takeTurn` looked last. */
   #messages = 0
   #chargedBytes = 0
+  /** Bytes that wait below: see `holdBelow`. */
+  #heldBelow = 0
   /** Likewise before CONNECT is accepted: not a matter of the budget. */
   #unansweredBytes = 0
   /** Of CONNECT while it waits. */
   #attendedBytes = 0
 
-  constructor(stream: Duplex, peer: Peer, house: ConnectionHouse, onConnect: OnConnect) {
+  /** @param sinceMs when it was accepted, by `performance.now`: CONNECT is due from then on */
+  constructor(
+    stream: Duplex,
+    peer: Peer,
+    house: ConnectionHouse,
+    onConnect: OnConnect,
+    sinceMs: number = performance.now(),
+  ) {
+    this.#heardAtMs = sinceMs
     this.#stream = stream
     this.peer = peer
     this.house = house
     this.onConnect = onConnect
-    this.output = new Output(stream, house.budget, () => this.#agreement?.session.pump())
+    const isPlain = peer.transport === 'mqtt' || peer.transport === 'unix'
+    this.output = new Output(
+      stream,
+      house.budget,
+      () => this.#agreement?.session.pump(),
+      this.traffic,
+      isPlain ? undefined : { onOverdue: () => this.#checkOutput() },
+    )
     stream.on('data', (chunk: Buffer) => this.#receive(chunk))
     stream.on('end', () => this.#over('the client closed the connection'))
     stream.on('close', () => this.#lost())
@@ -177,7 +200,10 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#agreement !== undefined && first >> 4 === 3) {
       this.#messages++
       ;(this.#publishReader as PublishReader).read(bytes, start, at, end, first)
-    } else handlePacket(this, bytes, at, end, first)
+    } else {
+      this.traffic.packetsReceived++
+      handlePacket(this, bytes, at, end, first)
+    }
   }
 
   tooLarge(bytes: number, first: number): never {
@@ -205,8 +231,7 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
     if (this.#isHalted && this.#agreement === undefined && this.#reader.held > limits.connectPacketBytesMax) {
-      this.house.counters.add('connectPacketBytesMax')
-      this.close({ reason: 'too much came before CONNACK' })
+      this.turnAway('connectPacketBytesMax', 'too much came before CONNACK')
     }
     this.#takeTurn(chunk.length)
   }
@@ -218,8 +243,9 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   #lost(): void {
+    if (this.#isClosed) return this.output.discard() // our last words have not gone
     // @NOTE the stream of a connection that was reset does not tell what it has read while it was paused
-    const rest: Buffer | null = this.#isClosed ? null : this.#stream.read()
+    const rest: Buffer | null = this.#stream.read()
     if (rest !== null) this.#receive(rest)
     this.#over('the connection was lost')
   }
@@ -233,7 +259,16 @@ export class Connection implements SessionClient, FrameTaker {
     }
     this.house.pumpAll()
     this.#checkOutput() // who only asks and reads no answers is let go as well
-    if (this.#reader.held !== this.#chargedBytes + this.#unansweredBytes) this.#chargeHeld()
+    if (this.#reader.held + this.#heldBelow !== this.#chargedBytes + this.#unansweredBytes) this.#chargeHeld()
+  }
+
+  /** What carries the bytes holds so many that have come in part, a frame of a WebSocket; it may be called for any change. */
+  holdBelow(bytes: number): void {
+    if (this.#isClosed) return
+    this.#heldBelow = bytes
+    if (this.#agreement === undefined && bytes > limits.connectPacketBytesMax) {
+      this.turnAway('connectPacketBytesMax', 'too much came before CONNECT')
+    } else this.#chargeHeld()
   }
 
   /** After its share of bytes a connection waits until the others have had theirs. */
@@ -244,6 +279,10 @@ export class Connection implements SessionClient, FrameTaker {
       this.#turnBytes = 0
     }
     this.#turnBytes += bytes
+    const { traffic } = this
+    traffic.bytesReceived += bytes
+    traffic.packetsReceived += this.#messages
+    traffic.publishesReceived += this.#messages
     if (this.#turnBytes > limits.turnBytesMax) {
       this.pause(pauseReason.turn)
       this.house.nextTurn(this)
@@ -262,7 +301,7 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Memory for packets that have come in part counts like all that waits. */
   #chargeHeld(): void {
-    const all = this.#isClosed ? 0 : this.#reader.held + this.#attendedBytes
+    const all = this.#isClosed ? 0 : this.#reader.held + this.#heldBelow + this.#attendedBytes
     const held = this.#agreement === undefined ? 0 : all
     if (all - held !== this.#unansweredBytes) {
       this.#unansweredBytes = all - held
@@ -318,8 +357,7 @@ export class Connection implements SessionClient, FrameTaker {
     const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {
       if (silentMs < limits.connectTimeoutMs || this.#isHalted) return
-      this.house.counters.add('connectTimeoutMs')
-      this.close({ reason: 'no CONNECT came in time' })
+      this.turnAway('connectTimeoutMs', 'no CONNECT came in time')
     } else if (
       this.#agreement.keepAliveSeconds > 0 &&
       this.#pauses === 0 &&
@@ -334,6 +372,7 @@ export class Connection implements SessionClient, FrameTaker {
   agree(agreement: Agreement): void {
     this.#agreement = agreement
     this.#attendedBytes = 0
+    this.connectedAtMs = Date.now()
     this.level = agreement.level
     this.#publishReader = new PublishReader(this, this.house)
     this.#chargeHeld()
@@ -375,6 +414,8 @@ export class Connection implements SessionClient, FrameTaker {
           bytes[idAt] = packetId >> 8
           bytes[idAt + 1] = packetId
         }
+        this.traffic.publishesSent++
+        this.traffic.publishBytesSent += publication.payloadLength
         this.#checkOutput()
         return true
       }
@@ -419,6 +460,8 @@ export class Connection implements SessionClient, FrameTaker {
     }
     if (isV5 && form.expiryAt !== -1) lowerU32(bytes, at + form.expiryAt, expirySeconds) // [MQTT-3.3.2-6]
     if (payload !== undefined) this.output.writeShared(payload)
+    this.traffic.publishesSent++
+    this.traffic.publishBytesSent += publication.payloadLength
     this.#checkOutput()
     return true
   }
@@ -427,7 +470,7 @@ export class Connection implements SessionClient, FrameTaker {
   #checkOutput(): void {
     if (this.output.waiting <= limits.outputBytesMax || this.#isClosed) return
     // one packet may be larger than the bound: then it alone waits
-    if (!this.output.isBehind) return
+    if (!this.output.isBehind) return this.output.watch()
     this.house.counters.add('outputBytesMax')
     this.close({
       reasonCode: reasonCode.quotaExceeded,
@@ -524,7 +567,7 @@ export class Connection implements SessionClient, FrameTaker {
   }
 
   #refuseStranger(chunk: Buffer): void {
-    const { reason, remedy } = strangerOf(chunk)
+    const { reason, remedy } = strangerOf(chunk, this.peer.transport, this.house.openListeners)
     this.house.counters.add('clients.refused')
     this.house.doorkeeper.logRefusal({ address: this.address, reason, remedy })
     this.close({ reason })
@@ -543,6 +586,16 @@ export class Connection implements SessionClient, FrameTaker {
     this.close({ reason })
   }
 
+  /** Ends a connection that was not let in and has reached a bound: counted, and told as every refusal is. */
+  turnAway(bound: LimitName, reason: string): void {
+    if (this.#isClosed) return
+    const { counters, doorkeeper } = this.house
+    counters.add(bound)
+    const { address, listener } = this.peer
+    doorkeeper.logRefusal({ address, listener, reason, ...limitFields(bound) })
+    this.close({ reason })
+  }
+
   /** Ends the connection, once: says why where the protocol has words for it, and gives everything back. */
   close(ending: Ending): void {
     if (this.#isClosed) return
@@ -553,7 +606,9 @@ export class Connection implements SessionClient, FrameTaker {
       this.output.write(this.#farewell(agreement, ending.reasonCode, ending.reason))
     this.#reader.discard()
     this.#chargeHeld()
-    if (this.output.isBehind || this.#stream.destroyed) {
+    // to one who has not said a word there is nothing to say, and what it has to say is not waited for
+    const isMute = agreement === undefined && !this.#hasSpoken
+    if (this.output.isBehind || this.#stream.destroyed || isMute) {
       this.output.discard()
       this.#stream.destroy()
     } else {

@@ -3,13 +3,13 @@ import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { filterProblem, topicProblem } from '../core/topics.ts'
+import { filterProblem, isSystemTopic, systemTopicReason, topicProblem } from '../core/topics.ts'
 import { AccessLists } from './access/lists.ts'
-import { brokersOwnReason, isBrokersOwn } from './access/own-topics.ts'
 import type { Decision, Rights } from './access/rights.ts'
 import { type Access, judge, type Verdict } from './access.ts'
 import { Entrance } from './entrance.ts'
 import { cut } from './log-fields.ts'
+import { Refusals } from './refusals.ts'
 
 /** A client at the door, and as long as it stays. */
 export interface Guest {
@@ -53,7 +53,13 @@ const counterOf = {
   'subscription refused': 'subscriptions.refused',
 } as const
 
-const ownTopic: Refusal = { reasonCode: 0x87, reason: brokersOwnReason }
+const kindOf = {
+  'client refused': 'client',
+  'publish refused': 'publish',
+  'subscription refused': 'subscription',
+} as const
+
+const ownTopic: Refusal = { reasonCode: 0x87, reason: systemTopicReason }
 
 export interface DoorkeeperOptions {
   readonly access: Access
@@ -69,6 +75,8 @@ export interface DoorkeeperOptions {
  * for people type a password there by mistake.
  */
 export class Doorkeeper {
+  /** Those of late, for whoever asks. */
+  readonly refusals: Refusals
   readonly #log: Logger
   readonly #counters: Counters
   readonly #repeats: Repeats
@@ -81,6 +89,7 @@ export class Doorkeeper {
     this.#access = access
     this.#log = log
     this.#counters = counters
+    this.refusals = new Refusals(counters)
     this.#repeats = new Repeats(nowMs)
     this.#entrance = new Entrance({ access: () => this.#access, log, counters, nowMs })
     this.#lists = new AccessLists(access, counters)
@@ -110,7 +119,11 @@ export class Doorkeeper {
 
   /** About a guest who was let in: whether that still holds. Neither counted nor logged. */
   mayStay(guest: Guest): Verdict {
-    return judge(this.#access, guest)
+    const verdict = judge(this.#access, guest)
+    // what it may do hangs on who it is, and it would come in as somebody else now
+    if (guest.user === undefined || !verdict.isAllowed || verdict.user === guest.user) return verdict
+    const [reason, remedy] = ['its user is none any more', 'damselfly user add NAME makes one']
+    return { isAllowed: false, reasonCode: 0x87, reason, remedy }
   }
 
   /**
@@ -147,7 +160,7 @@ export class Doorkeeper {
 
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(party: Party, topic: string): Refusal | undefined {
-    const refusal = isBrokersOwn(topic)
+    const refusal = isSystemTopic(topic)
       ? ownTopic
       : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
     if (refusal !== undefined) this.#refuse('publish refused', party, { topic, reason: refusal.reason })
@@ -181,6 +194,7 @@ export class Doorkeeper {
    * Of the same address and reason one line in ten seconds, the others counted in it; long fields are cut.
    */
   logRefusal(fields: RefusalFields, what: Refused = 'client refused'): void {
+    this.refusals.note(kindOf[what], fields)
     // not by client id: a peer may take another one each time
     const repeats = this.#repeats.admit(`${what} ${fields.address} ${fields.reason}`)
     if (repeats !== undefined) this.#log.warn({ ...cut({ ...fields }), ...repeats }, what)

@@ -2,6 +2,7 @@ import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
+import type { OpenListener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
@@ -47,6 +48,7 @@ export class House implements ConnectionHouse {
   readonly counters: Counters
   readonly budget: MemoryBudget
   subscriptionBytes = 0
+  openListeners: readonly OpenListener[] = []
   #turn = 0
   #isTurnArmed = false
   readonly #parts: HouseParts
@@ -109,8 +111,7 @@ export class House implements ConnectionHouse {
     if (this.#unansweredBytes <= limits.unansweredBytesMax) return
     let [largest, most] = [connection, 0]
     for (const [other, held] of this.#unanswered) if (held > most) [largest, most] = [other, held]
-    this.counters.add('unansweredBytesMax')
-    largest.close({ reason: 'too many bytes wait before CONNECT' })
+    largest.turnAway('unansweredBytesMax', 'too many bytes wait before CONNECT')
   }
 
   pumpSoon(session: Session): void {
@@ -133,6 +134,7 @@ export class House implements ConnectionHouse {
   dropped(session: Session, bound: LimitName): void {
     this.counters.add(bound)
     this.counters.add('messages.dropped')
+    session.droppedMessages++
     const repeats = this.#repeats.admit(`dropped ${session.clientId}`)
     if (repeats !== undefined)
       this.#parts.log.warn(
@@ -186,6 +188,7 @@ export class House implements ConnectionHouse {
   refused(connection: Connection, error: ProtocolError): void {
     this.counters.add('clients.refused')
     const { address } = connection
+    this.doorkeeper.refusals.note('client', { address, reason: error.message })
     // not by its words: there are numbers of the client's in them
     const repeats = this.#repeats.admit(`refused ${address} ${error.reasonCode}`)
     if (repeats !== undefined)

@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict'
 import type { Aedes } from 'aedes'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { type Message, type OutgoingMessage, ownClientId, type QoS } from '../core/message.ts'
 import type { Hub } from '../core/ports.ts'
+import { isSystemTopic } from '../core/topics.ts'
 import type { Delivery } from './delivery.ts'
 import { packetOf, publicationOf } from './hub-packet.ts'
 import { Publication } from './publication.ts'
@@ -24,9 +26,10 @@ export class AedesHub implements Hub {
 
   publish(message: OutgoingMessage): Promise<void> {
     const route = this.#router.routeOf(message.topic)
-    if (route.problem !== undefined) {
+    const problem = isSystemTopic(message.topic) ? 'topics below $SYS are the broker’s own' : route.problem
+    if (problem !== undefined) {
       return Promise.reject(
-        new DamselflyError('TOPIC_INVALID', `cannot publish to "${message.topic}": ${route.problem}`),
+        new DamselflyError('TOPIC_INVALID', `cannot publish to "${message.topic}": ${problem}`),
       )
     }
     if (this.#aedes.closed) {
@@ -48,6 +51,18 @@ export class AedesHub implements Hub {
         )
       })
     })
+  }
+
+  /**
+   * Publishes what the broker tells of itself, below `$SYS`: retained, in memory alone, with QoS 0, so that it never waits in a
+   * session. An empty payload clears what is there. Nothing happens once the broker stops.
+   */
+  publishSystem(topic: string, payload: string): void {
+    assert(isSystemTopic(topic), topic)
+    if (this.#aedes.closed) return
+    const route = this.#router.routeOf(topic)
+    const fields = { route, qos: 0, retain: true, client: ownClientId } as const
+    this.#aedes.publish(packetOf(Publication.of(fields, Buffer.from(payload))), () => {})
   }
 
   subscribe(filters: string | readonly string[], onMessage: (message: Message) => void): () => void {

@@ -6,6 +6,7 @@ import { reasonOf } from '../core/errors.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import type { Access } from './access.ts'
+import { Census } from './census.ts'
 import { Connection, type Ending } from './connection.ts'
 import { Doorkeeper } from './doorkeeper.ts'
 import type { Evictions } from './evictions.ts'
@@ -21,6 +22,7 @@ import { RetainedStore } from './retained-store.ts'
 import { Router } from './router.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
+import { SystemTopics } from './system-topics.ts'
 import { reasonCode } from './wire/reason-codes.ts'
 
 /** @NOTE aedes allows no more than this; `MAX_TOPIC_LEVELS` is ours, and checked before. */
@@ -32,6 +34,8 @@ export interface InsideParts {
   readonly evictions: Evictions
   readonly log: Logger
   readonly counters: Counters
+  /** For `$SYS/broker/version`. */
+  readonly version?: string
   /** A client has been let in. */
   readonly onWelcome: (connection: Connection) => void
   /** A connection is over; its session is told next. */
@@ -46,6 +50,8 @@ export class Inside {
   readonly doorkeeper: Doorkeeper
   readonly house: House
   readonly sessions: Sessions
+  readonly census: Census
+  readonly #system: SystemTopics
   readonly #parts: InsideParts
   readonly #aedes: Aedes
   readonly #reception: Reception
@@ -54,7 +60,7 @@ export class Inside {
 
   constructor(parts: InsideParts) {
     this.#parts = parts
-    const { ledger, access, evictions, log, counters, onWelcome } = parts
+    const { ledger, access, evictions, log, counters, version = 'unknown', onWelcome } = parts
     this.router = new Router({ log, counters })
     this.retained = new RetainedStore({ log, counters })
     this.#aedes = new Aedes({
@@ -82,12 +88,20 @@ export class Inside {
       shareOf: (filter) => this.router.shareOf(filter),
       renewRoutes: () => this.router.renew(),
     })
+    const { house, sessions } = this
+    this.census = new Census({ house, sessions, connections: this.#connections, counters })
+    this.#system = new SystemTopics({
+      publish: (topic, payload) => this.hub.publishSystem(topic, payload),
+      figures: () => this.census.figures(),
+      version,
+    })
     this.#reception = new Reception({
       house: this.house,
       sessions: this.sessions,
       evictions,
       tellFight: (fields, message) => log.warn(fields, message),
       welcome: (connection) => {
+        this.census.welcomed()
         if (connection.agreement !== undefined) this.doorkeeper.noteUnfit(connection.agreement.guest)
         onWelcome(connection)
       },
@@ -136,11 +150,17 @@ export class Inside {
     this.sessions.restore(sessions, steadyMs())
   }
 
-  /** Takes a stream of bytes for a client's connection. */
-  connect(stream: Duplex, peer: Peer): Connection {
-    const connection = new Connection(stream, peer, this.house, this.#onConnect)
+  /** Takes a stream of bytes for a client's connection, accepted at that time by `performance.now`; now unless told. */
+  connect(stream: Duplex, peer: Peer, sinceMs?: number): Connection {
+    const connection = new Connection(stream, peer, this.house, this.#onConnect, sinceMs)
     this.#connections.add(connection)
+    this.census.socketOpened()
     return connection
+  }
+
+  /** How often `$SYS/broker/…` is told; 0 for never. */
+  setSystemInterval(intervalMs: number): void {
+    this.#system.setInterval(intervalMs, performance.now())
   }
 
   /** Looks whose time is up. */
@@ -148,6 +168,8 @@ export class Inside {
     const nowMs = performance.now()
     for (const connection of this.#connections) connection.checkTime(nowMs)
     this.sessions.tick(steadyMs())
+    this.census.sample(nowMs)
+    this.#system.tick(nowMs)
   }
 
   /** Tells the clients why, and ends everything. */
@@ -163,11 +185,14 @@ export class Inside {
     this.retained.close()
   }
 
-  readonly #onConnect: Connection['onConnect'] = (connection, connect) =>
+  readonly #onConnect: Connection['onConnect'] = (connection, connect) => {
+    this.census.connectReceived()
     this.#reception.receive(connection, connect)
+  }
 
   #ended(connection: Connection, ending: Ending): void {
     this.#connections.delete(connection)
+    this.census.ended(connection)
     this.#parts.onEnded(connection, ending)
     this.sessions.left(connection, ending)
     this.#reception.ended(connection)

@@ -1,10 +1,16 @@
+import { detached } from './detached.ts'
+
 const shownMax = 200
+
+/** A text from outside, cut to what is shown of it; it keeps nothing else in memory. */
+export function shortened(text: string): string {
+  return text.length > shownMax ? `${detached(text.slice(0, shownMax))}…` : text
+}
 
 /** Fields for a log line: client ids, topics and filters come from anybody, in any length, and a line is for reading. */
 export function cut(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const entries = Object.entries(fields).map(([key, value]) => {
-    const isLong = typeof value === 'string' && value.length > shownMax
-    return [key, isLong ? `${value.slice(0, shownMax)}…` : value]
+    return [key, typeof value === 'string' && value.length > shownMax ? shortened(value) : value]
   })
   return Object.fromEntries(entries)
 }

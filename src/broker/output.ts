@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import { limits } from '../core/limits.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import { releaseSlab, slabBytesMax, takeSlab } from './slabs.ts'
+import { Traffic } from './traffic.ts'
 
 /**
  * The bytes on their way to one client. Everything written within a turn of the event loop goes into one slab, and the
@@ -15,6 +16,7 @@ export class Output {
   readonly #budget: MemoryBudget
   /** Called when what was written has been taken by the kernel, and there may be room for more. */
   readonly #onDrain: () => void
+  readonly #traffic: Traffic
   /** Bytes of the slab that are used. */
   #used = 0
   /** What goes before the slab: full slabs, and payloads by reference. */
@@ -29,16 +31,39 @@ export class Output {
   #writing: Uint8Array | readonly Uint8Array[] | undefined
   #writingPayloads: readonly Uint8Array[] | undefined
   #writingPayloadBytes = 0
+  /** Writes that were seen to be taken at once, and whose end is still to be told. */
+  #toldBefore = 0
   #isDirty = false
   #isRoomWanted = false
   #isEnding = false
+  /** Whether the end of every write is told in a later turn, however fast the client reads: TLS, WebSocket. */
+  readonly #isDelayed: boolean
+  readonly #onOverdue: () => void
+  #isOverdue = false
+  #overdueTimer: NodeJS.Timeout | undefined
+  /** How many writes were taken. */
+  #taking = 0
   /** Bytes that the budget knows of, but for payloads, which are charged once for all connections. */
   #charged = 0
 
-  constructor(stream: Writable, budget: MemoryBudget, onDrain: () => void) {
+  /**
+   * @param traffic counts what is written
+   * @param delayed for a stream that tells the end of every write in a later turn; its `onOverdue` is called when the
+   *   client that `watch` was called for has not taken what it was given in time
+   */
+  constructor(
+    stream: Writable,
+    budget: MemoryBudget,
+    onDrain: () => void,
+    traffic: Traffic = new Traffic(),
+    delayed?: { readonly onOverdue: () => void },
+  ) {
     this.#stream = stream
     this.#budget = budget
     this.#onDrain = onDrain
+    this.#traffic = traffic
+    this.#isDelayed = delayed !== undefined
+    this.#onOverdue = delayed?.onOverdue ?? (() => {})
   }
 
   /** Bytes that wait to be taken by the kernel. */
@@ -46,9 +71,28 @@ export class Output {
     return this.#used + this.#segmentBytes + (this.#writing === undefined ? 0 : this.#stream.writableLength)
   }
 
-  /** Whether the kernel has not taken what it was given: the client does not read as fast as it is sent to. */
+  /**
+   * Whether the kernel has not taken what it was given: the client does not read as fast as it is sent to. Of a stream
+   * that tells the end of a write later: whether that is overdue, or more waits than could be let wait until it is told.
+   */
   get isBehind(): boolean {
-    return this.#writing !== undefined
+    if (this.#writing === undefined) return false
+    return !this.#isDelayed || this.#isOverdue || this.waiting > 2 * limits.outputBytesMax
+  }
+
+  /** More waits than may wait for long: tells with `onOverdue` if nothing of it is taken soon. */
+  watch(): void {
+    if (!this.#isDelayed || this.#overdueTimer !== undefined || this.#writing === undefined) return
+    const before = this.#taking
+    const look = (): void => {
+      this.#overdueTimer = undefined
+      if (this.#writing === undefined || this.#taking !== before) return
+      this.#isOverdue = true
+      this.#onOverdue()
+    }
+    // the loop may have been busy all that time: the end of the write has two turns more to be told
+    const lookLater = (): unknown => setImmediate(() => setImmediate(look))
+    this.#overdueTimer = setTimeout(lookLater, overdueMs).unref()
   }
 
   /** Whether more may be written that can wait. If not, `onDrain` is called when there is room again. */
@@ -58,8 +102,9 @@ export class Output {
     return false
   }
 
-  /** Makes room for so many bytes in `bytes`. @returns where they begin */
+  /** Makes room in `bytes` for so many bytes of a packet, for its head at least. @returns where they begin */
   reserve(count: number): number {
+    this.#traffic.packetsSent++
     if (this.#used + count > this.bytes.length) this.#grow(count)
     if (!this.#isDirty) this.#markDirty()
     const at = this.#used
@@ -98,10 +143,12 @@ export class Output {
       this.bytes = noBytes
       this.#used = 0
       this.#writing = slab
+      this.#traffic.bytesSent += used
       stream.write(used === slab.length ? slab : slab.subarray(0, used), this.#written)
     } else {
       this.#pushSlab()
       const segments = this.#segments
+      this.#traffic.bytesSent += this.#segmentBytes
       this.#segments = undefined
       this.#segmentBytes = 0
       this.#writing = this.#segmentSlabs ?? []
@@ -117,8 +164,10 @@ export class Output {
       stream.uncork()
     }
     // most often the kernel has taken it already, and the slab can serve the next connection of this turn
-    if (stream.writableLength === 0) this.#taken()
-    else this.#charge()
+    if (stream.writableLength === 0) {
+      this.#toldBefore++
+      this.#taken()
+    } else this.#charge()
   }
 
   /** Ends the stream when all that was written has gone; nothing can be written any more. */
@@ -174,7 +223,9 @@ export class Output {
   }
 
   readonly #written = (): void => {
-    if (this.#writing === undefined) return // that was told at once
+    // the end of a write that was taken at once is told later, when the next one may be outstanding already
+    if (this.#toldBefore > 0) return void this.#toldBefore--
+    if (this.#writing === undefined) return
     this.#taken()
     if (this.#used > 0 || this.#segments !== undefined) this.flush()
     if (this.#isEnding && this.#writing === undefined && !this.#stream.writableEnded) this.#stream.end()
@@ -183,6 +234,8 @@ export class Output {
   #taken(): void {
     const slabs = this.#writing
     this.#writing = undefined
+    this.#isOverdue = false
+    this.#taking++
     if (slabs instanceof Uint8Array) releaseSlab(slabs)
     else if (slabs !== undefined) for (const slab of slabs) releaseSlab(slab)
     this.#dropWritten()
@@ -217,6 +270,9 @@ export class Output {
 }
 
 const noBytes = new Uint8Array(0)
+
+/** How long a client over TLS or WebSocket may take nothing while more waits for it than may. */
+const overdueMs = 500
 
 let dirty: Output[] = []
 let spare: Output[] = []

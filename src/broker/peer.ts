@@ -1,3 +1,5 @@
+import type { Transport } from '../core/listener.ts'
+
 /** Who is at the other end of a connection, as far as the connection itself tells. */
 export interface Peer {
   /** As people write it; of a Unix socket `unix`. */
@@ -8,5 +10,5 @@ export interface Peer {
   readonly isLocal: boolean
   /** The user that its certificate names; undefined when there is none, or its name does not count. */
   readonly certificateUser: string | undefined
-  readonly transport: 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'unix'
+  readonly transport: Transport
 }

@@ -8,6 +8,7 @@ import { packetOf } from './hub-packet.ts'
 import { Publication } from './publication.ts'
 import type { Route } from './route.ts'
 import type { Session } from './session.ts'
+import type { Traffic } from './traffic.ts'
 import { ProtocolError } from './wire/protocol-error.ts'
 import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
@@ -30,6 +31,7 @@ export class PublishReader {
   readonly #house: ConnectionHouse
   readonly #session: Session
   readonly #clientId: string
+  readonly #traffic: Traffic
   readonly #isV5: boolean
   readonly #ourReceiveMaximum: number
   /** The last topic that this client may publish to. */
@@ -46,6 +48,7 @@ export class PublishReader {
     this.#house = house
     this.#session = connection.session
     this.#clientId = connection.session.clientId
+    this.#traffic = connection.traffic
     this.#isV5 = connection.isV5
     // what an earlier connection left unreleased takes no place in this one's window
     this.#ourReceiveMaximum =
@@ -92,6 +95,7 @@ export class PublishReader {
         }
       }
     }
+    this.#traffic.publishBytesReceived += end - cursor
     const route =
       alias === 0 ? this.#routeFor(bytes, topicAt, topicEnd) : this.#aliased(alias, bytes, topicAt, topicEnd)
     if (qos > 0 && this.#isV5) this.#checkFlow(qos, id)

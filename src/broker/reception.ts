@@ -52,7 +52,6 @@ export class Reception {
   /** Newcomers that wait in a fight, by client id. */
   readonly #waiting = new Map<string, Waiting>()
   readonly #repeats = new Repeats()
-
   readonly #delayed: DelayedRefusals
 
   constructor(parts: ReceptionParts) {
@@ -62,9 +61,12 @@ export class Reception {
 
   /** The first packet of a connection. */
   receive(connection: Connection, connect: Connect): void {
+    const { house } = this.#parts
     const { level, properties } = connect
     if (properties.authenticationMethod !== undefined) {
       const reason = `the authentication method "${properties.authenticationMethod}" is not known here`
+      house.counters.add('clients.refused')
+      house.doorkeeper.logRefusal({ client: connect.clientId, address: connection.address, reason })
       const code = reasonCode.badAuthenticationMethod // [MQTT-4.12.0-1]
       return connection.refuse(level, code, reason, properties.maximumPacketSize)
     }
@@ -112,7 +114,12 @@ export class Reception {
     }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      if (problem !== undefined) return refuse(reasonCode.notAuthorized, `its will: ${problem.reason}`)
+      if (problem !== undefined) {
+        const [{ address }, { topic }] = [guest, connect.will]
+        const reason = `its will: ${problem.reason}`
+        house.doorkeeper.refusals.note('client', { client: clientId, address, topic, reason })
+        return refuse(reasonCode.notAuthorized, reason)
+      }
       if (!this.#parts.sessions.hasRoomFor(connect.will)) {
         house.counters.add('willBytesMax')
         const reason = 'the wills of all clients take too much memory'
@@ -216,6 +223,7 @@ export class Reception {
       guest,
       session,
       level,
+      cleanStart,
       will: connect.will,
       keepAliveSeconds,
       receiveMaximum: Math.min(

@@ -5,6 +5,7 @@ import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
+import { isSystemTopic } from '../core/topics.ts'
 import { publicationOf } from './hub-packet.ts'
 import type { Ledger } from './journal/ledger.ts'
 import type { StoredMessage } from './journal/records.ts'
@@ -41,7 +42,7 @@ const sweptMax = 5_000
 /**
  * The retained messages, in memory, and aedes' `persistence` as far as it has one: sessions are not its business.
  * At most `retainedMessagesMax` messages and `retainedBytesMax` bytes of topics, payloads and properties are retained;
- * one past it is still delivered, and not retained.
+ * one past it is still delivered, and not retained. What is below `$SYS` is in memory alone, and counts for nothing.
  */
 export class RetainedStore {
   /** Where changes are written down, from when it is set. */
@@ -79,7 +80,8 @@ export class RetainedStore {
   storeRetained(packet: AedesPublishPacket): Settled<undefined> {
     const publication = publicationOf(packet)
     if (publication === undefined) return stored
-    if (publication.payloadLength === 0) this.#clear(publication.topic)
+    if (isSystemTopic(publication.topic)) this.#storeSystem(publication)
+    else if (publication.payloadLength === 0) this.#clear(publication.topic)
     else if (this.hasRoomFor(publication)) {
       const kept = new RetainedMessage(publication)
       const isNew = this.#keep(kept, publication.length)
@@ -126,6 +128,11 @@ export class RetainedStore {
       )
   }
 
+  /** Whether there is one for this topic. */
+  has(topic: string): boolean {
+    return this.#tree.get(topic) !== undefined
+  }
+
   /** Goes through those that match a valid filter, as fast as whoever asks wants to. */
   cursor(filter: string): RetainedCursor {
     return new RetainedCursor(this.#tree, filter)
@@ -151,6 +158,7 @@ export class RetainedStore {
   restore(messages: Iterable<StoredMessage>): void {
     for (const message of messages) {
       const { topic } = message
+      if (isSystemTopic(topic)) continue // rules of earlier versions could publish there
       const topicBytes = Buffer.from(topic)
       const route = { topic, topicBytes, topicLength: topicBytes.length }
       const publication = Publication.fromStored(message, route, true)
@@ -165,7 +173,7 @@ export class RetainedStore {
   }
 
   #excess(publication: Publication): 'retainedMessagesMax' | 'retainedBytesMax' | undefined {
-    if (publication.payloadLength === 0) return undefined
+    if (publication.payloadLength === 0 || isSystemTopic(publication.topic)) return undefined
     if (
       this.#count < limits.retainedMessagesMax &&
       this.#bytes + publication.length <= limits.retainedBytesMax
@@ -175,6 +183,13 @@ export class RetainedStore {
     if (old === undefined && this.#count >= limits.retainedMessagesMax) return 'retainedMessagesMax'
     const bytes = this.#bytes - (old?.length ?? 0) + publication.length
     return bytes > limits.retainedBytesMax ? 'retainedBytesMax' : undefined
+  }
+
+  /** It is true for as long as this process runs, and there are few: neither written down nor counted. */
+  #storeSystem(publication: Publication): void {
+    if (publication.payloadLength === 0) return void this.#tree.delete(publication.topic)
+    const kept = new RetainedMessage(publication)
+    this.#tree.set(kept.text, kept.topicEnd, kept)
   }
 
   /** @returns whether nothing was retained for its topic */

@@ -61,6 +61,13 @@ export class Router {
     return this.#groups.get(`${share}/${filter}`)
   }
 
+  /** Members of all shared subscriptions. */
+  get sharedCount(): number {
+    let sum = 0
+    for (const group of this.#groups.values()) sum += group.size
+    return sum
+  }
+
   /** Adds a subscriber. `filter` is valid; of a shared subscription it is what follows the share's name. */
   on(filter: string, deliver: Delivery, done: () => void = nothing): this {
     if (isSubscribed(deliver) && deliver.subscription.share !== undefined) {

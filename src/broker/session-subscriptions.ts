@@ -7,6 +7,8 @@ import { parseShared } from './wire/shared.ts'
 /** What a subscription takes beside its filter, about: measured with V8 of Node 20, with its place in the tree. */
 const subscriptionBytes = 1_000
 
+const none: ReadonlyMap<string, SubscribedDelivery> = new Map()
+
 /** Bytes that a subscription takes, about. */
 export function bytesOf(filter: string): number {
   return subscriptionBytes + filter.length
@@ -25,6 +27,11 @@ export class SessionSubscriptions {
 
   get count(): number {
     return this.#entries?.size ?? 0
+  }
+
+  /** All of them, by their filter as it stands in SUBSCRIBE. */
+  get entries(): ReadonlyMap<string, SubscribedDelivery> {
+    return this.#entries ?? none
   }
 
   has(filter: string): boolean {

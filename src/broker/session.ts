@@ -61,6 +61,8 @@ export class Session implements Receiver {
   expirySeconds = 0
   /** When its connection ended, ms since 1970; 0 while there is one. */
   disconnectedAtMs = 0
+  /** Messages that waited in it and were dropped, since the start. */
+  droppedMessages = 0
   readonly #house: SessionHouse
   readonly #inflight = new Inflight<Outgoing>()
   #client: SessionClient | undefined
@@ -95,6 +97,16 @@ export class Session implements Receiver {
 
   get queuedMessages(): number {
     return this.#queue?.size ?? 0
+  }
+
+  /** Bytes of topics and payloads that wait. */
+  get waitingBytes(): number {
+    return this.#queueBytes
+  }
+
+  /** Messages that its client has not acknowledged. */
+  get inflightMessages(): number {
+    return this.#inflight.count
   }
 
   /** Bytes that its queue takes, about, those included that it shares with others. */

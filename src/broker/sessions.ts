@@ -102,6 +102,15 @@ export class Sessions {
     return sum
   }
 
+  /** All of them; those that come and go meanwhile may be among them. */
+  get all(): Iterable<Session> {
+    return this.#byId.values()
+  }
+
+  sessionOf(clientId: string): Session | undefined {
+    return this.#byId.get(clientId)
+  }
+
   /** Who is connected under this client identifier. */
   connectionOf(clientId: string): Connection | undefined {
     const session = this.#byId.get(clientId)

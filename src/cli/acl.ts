@@ -1,5 +1,4 @@
 import { DecisionMemory } from '../broker/access/decision-memory.ts'
-import { brokersOwnReason, isBrokersOwn } from '../broker/access/own-topics.ts'
 import { RightsBook } from '../broker/access/rights-book.ts'
 import type { Settings } from '../config/settings.ts'
 import { type AccessList, type OwnIdentity, ownIdentities } from '../core/access.ts'
@@ -7,7 +6,7 @@ import { Counters } from '../core/counters.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { Listener } from '../core/listener.ts'
 import { nearest } from '../core/nearest.ts'
-import { filterProblem, topicProblem } from '../core/topics.ts'
+import { filterProblem, isSystemTopic, systemTopicReason, topicProblem } from '../core/topics.ts'
 import { settingsReader } from '../daemon/settings-reader.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
@@ -87,7 +86,7 @@ function answer(
   verb: 'read' | 'write',
   { client = standIn }: TestAclOptions,
 ): { readonly isAllowed: boolean; readonly why: string } {
-  if (verb === 'write' && isBrokersOwn(topic)) return { isAllowed: false, why: brokersOwnReason }
+  if (verb === 'write' && isSystemTopic(topic)) return { isAllowed: false, why: systemTopicReason }
   if (list === undefined)
     return { isAllowed: true, why: 'there is no access control list: everybody may do everything' }
   const book = new RightsBook(list, new DecisionMemory(new Counters()))

@@ -30,7 +30,11 @@ export async function changeFile(
       const before = about === undefined ? undefined : await readFile(target, 'utf8')
       const text = change(before)
       if (text === before) return await rm(next)
-      await takeOver(handle, about ?? (await stat(model)), about !== undefined)
+      await takeOver(
+        handle,
+        about ?? (await statOf(model)) ?? (await stat(dirname(target))),
+        about !== undefined,
+      )
       await handle.writeFile(text)
       await handle.sync()
       await rename(next, target)
@@ -67,7 +71,8 @@ async function openAlone(path: string): Promise<FileHandle> {
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error
       const about = await statOf(path)
-      if (about !== undefined && Date.now() - about.mtimeMs > heldMsMax) await rm(path, { force: true })
+      if (about !== undefined && Math.abs(Date.now() - about.mtimeMs) > heldMsMax)
+        await rm(path, { force: true })
       else await sleep(50)
     }
   }

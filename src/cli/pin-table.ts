@@ -1,4 +1,5 @@
 import type { PinReport } from '../control/protocol.ts'
+import { table } from './table.ts'
 import { localTime, type Paint, plain } from './terminal.ts'
 
 const titles = ['PIN', 'LINE', 'DIRECTION', 'STATE', 'SINCE', 'BY']
@@ -6,20 +7,10 @@ const titles = ['PIN', 'LINE', 'DIRECTION', 'STATE', 'SINCE', 'BY']
 /** The pins as a table, one line a pin below the titles. */
 export function pinTable(pins: readonly PinReport[], paint: Paint): string[] {
   if (pins.length === 0) return ['no pins; they are named under pins: in damselfly.yaml']
-  const cells = pins.map(cellsOf)
-  const widths = titles.map((title, column) =>
-    Math.max(title.length, ...cells.map((row) => (row[column] as string).length)),
-  )
-  const line = (row: readonly string[], painted: (text: string, column: number) => string): string =>
-    row
-      .map((text, column) => painted(text.padEnd(widths[column] as number), column))
-      .join('  ')
-      .trimEnd()
   const state = titles.indexOf('STATE')
-  return [
-    line(titles, (text) => paint('dim', text)),
-    ...cells.map((row) => line(row, (text, column) => (column === state ? painted(text, paint) : text))),
-  ]
+  return table(titles, pins.map(cellsOf), paint, (text, column) =>
+    column === state ? painted(text, paint) : text,
+  )
 }
 
 function cellsOf({ name, line, direction, isServo, state, unit, since, by }: PinReport): string[] {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../daemon/version.ts'
 import { addAclCommands } from './acl-commands.ts'
+import { addCertCommands } from './cert-commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { addMqttCommands } from './mqtt-commands.ts'
 import { reportFailure } from './report.ts'
@@ -39,7 +40,7 @@ Examples:
   sudo damselfly service install
 
 Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the command line · 3 Damselfly is not running
-(status, pins and trace)`,
+(status, clients, kick, topics, pins and trace)`,
     )
 
   program
@@ -85,6 +86,37 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .action(async (options) => (await import('./status.ts')).status(options))
 
   program
+    .command('clients')
+    .description(
+      'show who is connected, who is away, and who was not let in; of one client all that is known',
+    )
+    .argument('[id]', 'a client id')
+    .option('--json', 'as a JSON object')
+    .addHelpText('after', '\nExample:\n  damselfly clients esp32-kitchen')
+    .action(async (id, options) => (await import('./clients.ts')).clients(id, options))
+
+  program
+    .command('kick')
+    .description('disconnect a client; exit code 1 when it is not connected')
+    .argument('<id>', 'its client id')
+    .option('--forget', 'end its session too: its subscriptions, and what waits for it')
+    .addHelpText(
+      'after',
+      '\nMost clients come back at once.\n\nExample:\n  damselfly kick esp32-kitchen --forget',
+    )
+    .action(async (id, options) => (await import('./kick.ts')).kick(id, options))
+
+  program
+    .command('topics')
+    .description('show the topics as a tree: how many messages come, the last one, and who sent it')
+    .argument('[filter]', 'only topics that match, for example home/# or $SYS/#')
+    .option('--once', 'print once what comes in some seconds, and what is retained')
+    .option('--seconds <seconds>', 'for so long; with --once 2 unless told')
+    .option('--json', 'likewise as a JSON object')
+    .addHelpText('after', "\nExample:\n  damselfly topics 'home/#'")
+    .action(async (filter, options) => (await import('./topics.ts')).topics(filter, options))
+
+  program
     .command('pins')
     .description('show every pin of the running Damselfly, on a terminal as they change')
     .option('--once', 'print them once')
@@ -123,9 +155,40 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .addHelpText('after', '\nExample:\n  damselfly export readings --since 2026-01-31 > readings.csv')
     .action(async (table, options) => (await import('./export-command.ts')).exportCommand(table, options))
 
+  program
+    .command('import')
+    .description("take over mosquitto's configuration and its retained messages; --switch takes its place")
+    .argument('[file]', 'its configuration', '/etc/mosquitto/mosquitto.conf')
+    .option('--username <name>', 'who reads the retained messages from the running mosquitto')
+    .option('--password <password>', 'the password of that user')
+    .option('--dry-run', 'write nothing: show what would become of each line')
+    .option('--json', 'what became of each line, as a JSON object')
+    .option('--no-retained', 'leave the retained messages where they are')
+    .option(
+      '--switch',
+      'stop mosquitto and start Damselfly as a service; goes back by itself if that does not work',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  damselfly import --dry-run
+  sudo damselfly import /etc/mosquitto/mosquitto.conf --username house --password secret --switch`,
+    )
+    .action(async (file, options) => (await import('./import.ts')).importMosquitto(file, options))
+
   addAclCommands(program)
   addMqttCommands(program)
   addUserCommands(program)
+
+  program
+    .command('discover')
+    .description('list the brokers that tell of themselves on this network; exit code 1 when there are none')
+    .option('--seconds <seconds>', 'how long to listen for them', '3')
+    .option('--json', 'as a JSON list')
+    .addHelpText('after', '\nExample:\n  damselfly discover')
+    .action(async (options) => (await import('./discover.ts')).discover(options))
+  addCertCommands(program)
 
   program
     .command('schema')
@@ -146,6 +209,11 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
     .description('say how the service is')
     .action(async () => (await import('./service.ts')).status())
 
-  for (const command of [program, ...program.commands, ...service.commands]) command.exitOverride()
+  for (const command of [
+    program,
+    ...program.commands,
+    ...program.commands.flatMap((group) => group.commands),
+  ])
+    command.exitOverride()
   return program
 }

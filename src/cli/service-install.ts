@@ -19,6 +19,8 @@ export interface ServiceOptions extends MachineOptions {
   readonly workingDir?: string
   /** This process's node unless told. */
   readonly node?: string
+  /** Neither enable it nor start it. */
+  readonly isIdle?: boolean
 }
 
 const account = 'damselfly'
@@ -46,6 +48,7 @@ export async function serviceInstall(options: ServiceOptions): Promise<void> {
   await machine.write(unitPath, unitFor(template, places), 0o644)
   machine.print(`wrote ${unitPath}`)
   await machine.must('systemctl', 'daemon-reload')
+  if (options.isIdle === true) return
   await machine.must('systemctl', 'enable', unit)
   machine.print(`enabled ${unit}: it starts with the machine`)
   if (await isHeldByMosquitto(machine)) {

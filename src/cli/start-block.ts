@@ -1,4 +1,5 @@
 import type { Settings } from '../config/settings.ts'
+import { shownPlaces } from '../core/listener.ts'
 import type { Pin } from '../core/pin.ts'
 import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
@@ -44,11 +45,11 @@ function broker(state: DaemonState): [string, string[]][] {
   ]
 }
 
-function listening({ addresses, pending, settings: { port } }: DaemonState): string[] {
-  const open = addresses.map((address) =>
-    address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
-  )
-  return [open.join('  ') || 'nowhere yet', ...pending.map((reason) => `(${reason})`)]
+function listening({ listeners = [], pending }: DaemonState): string[] {
+  return [
+    listeners.flatMap(shownPlaces).join('  ') || 'nowhere yet',
+    ...pending.map((reason) => `(${reason})`),
+  ]
 }
 
 function clients({ settings }: DaemonState): string[] {

@@ -1,4 +1,5 @@
 import type { Settings } from '../config/settings.ts'
+import { mainListener, shownPlaces } from '../core/listener.ts'
 import { formatPlace, formatProblem, type Problem } from '../core/problems.ts'
 import { linkInWords } from '../core/remote-broker.ts'
 import { suggestedCredentials } from '../core/suggested-credentials.ts'
@@ -80,13 +81,19 @@ function fieldsOf({ place, message, found, expected, suggestion }: Problem): Rec
 }
 
 function tellReady(state: DaemonState, host: string, log: ProcessLog): void {
-  const { settings, addresses, pending, link, pins } = state
+  const { settings, addresses, listeners = [], pending, link, pins } = state
+  const others = listeners.filter(({ name }) => name !== mainListener).flatMap(shownPlaces)
   if (settings.logFormat === 'pretty') return void process.stdout.write(`${startBlock(state, host)}\n`)
   const fields = {
     version: version(),
     host,
     ...(link === undefined
-      ? { addresses, port: settings.port, ...(pending.length > 0 ? { pending } : {}) }
+      ? {
+          addresses,
+          port: settings.port,
+          ...(others.length > 0 ? { others } : {}),
+          ...(pending.length > 0 ? { pending } : {}),
+        }
       : { broker: linkInWords(link) }),
     pins: pins.pins.map(({ name }) => name),
     chip: pins.chip?.path,

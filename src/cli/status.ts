@@ -1,6 +1,7 @@
 import type { DaemonStatus } from '../control/protocol.ts'
 import { DamselflyError } from '../core/errors.ts'
 import { shownLimit } from '../core/limit-keys.ts'
+import { shownPlaces } from '../core/listener.ts'
 import { formatDuration } from '../core/units.ts'
 import { askOnce } from './ask.ts'
 import { localTime } from './terminal.ts'
@@ -11,6 +12,7 @@ const counted = [
   ['rules.conditionErrors', 'conditions that failed'],
   ['steps.done', 'steps done'],
   ['steps.failed', 'steps failed'],
+  ['messages.dropped', 'messages dropped'],
   ['clients.refused', 'clients refused'],
   ['publishes.refused', 'publishes refused'],
   ['subscriptions.refused', 'subscriptions refused'],
@@ -64,11 +66,8 @@ export function statusLines(status: DaemonStatus): string[] {
   ]
 }
 
-function listening({ addresses, port }: DaemonStatus): string {
-  const open = addresses.map((address) =>
-    address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
-  )
-  return open.join('  ') || 'nowhere'
+function listening({ listeners }: DaemonStatus): string {
+  return listeners.flatMap(shownPlaces).join('  ') || 'nowhere'
 }
 
 function broker({ clients, sessions, queuedMessages, retainedMessages }: DaemonStatus): [string, string][] {

@@ -14,12 +14,28 @@ export function paintFor(stream: NodeJS.WriteStream): Paint {
 
 const named: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
+const unprintable = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
+
 /** A text from outside without what would move a terminal's cursor, change its colours, or turn the line around. */
 export function plain(text: string): string {
   return text.replaceAll(
-    /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
+    unprintable,
     (character) => named[character] ?? `\\u{${character.codePointAt(0)?.toString(16)}}`,
   )
+}
+
+/** Likewise as JSON on one line, where a terminal may show it: JSON itself lets DEL and C1 controls through. */
+export function plainJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    unprintable,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+/** Likewise cut, so that a line stays one: `…` says where. */
+export function shortened(text: string, charsMax: number): string {
+  const characters = [...plain(text.slice(0, 2 * charsMax))]
+  return characters.length > charsMax ? `${characters.slice(0, charsMax - 1).join('')}…` : characters.join('')
 }
 
 /** A moment in local time: `08:15:00`, with milliseconds if wanted; with the date when it is not today. */

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { House } from '../config/house.ts'
 import { ProblemList } from '../config/problem-list.ts'
 import { readText, shownPath } from '../config/read-file.ts'
@@ -174,5 +174,5 @@ function checkThere(house: UsersHouse, name: string): void {
   checkOwner(house, name)
   const near = nearest(name, names)
   const meant = near === undefined ? '' : `; did you mean ${near}?`
-  throw new DamselflyError('USAGE', `no user ${name} in ${resolve(house.path)}${meant}`)
+  throw new DamselflyError('USAGE', `no user ${name} in ${house.path}${meant}`)
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { DamselflyError } from '../core/errors.ts'
+import { DamselflyError, errnoOf } from '../core/errors.ts'
 import { parseBrokerAddress } from './broker-address.ts'
 import { Client, type StateListener } from './client.ts'
 import { type Duration, millisecondsOf, onlyKnown } from './options.ts'
@@ -21,19 +21,30 @@ const timeoutMsDefault = 10_000
 
 /**
  * Connects to an MQTT broker, and rejects when that does not succeed at once, or within the time limit.
- * @param url `mqtt://[NAME:PASSWORD@]HOST[:PORT]`, `mqtts://…` for TLS, `HOST` or `HOST:PORT`; this machine unless told
- * @throws DamselflyError `BROKER_UNREACHABLE` (nobody there, no route, no answer in time), `CONNECTION_REFUSED` (wrong
- *   password, not authorised, client id), `OPTIONS_INVALID`, `DURATION_INVALID`
+ * @param url `mqtt://[NAME:PASSWORD@]HOST[:PORT]`, `mqtts://…` for TLS, `HOST` or `HOST:PORT`; `auto`, the one that is
+ *   found on the network, `auto:NAME`, the one of that name, `auto-tls`, never without TLS. Unless told it is the broker of
+ *   this machine, and if nothing listens here at port 1883, `auto`.
+ * @throws DamselflyError `BROKER_UNREACHABLE` (nobody there, no route, no answer in time, none or several found),
+ *   `CONNECTION_REFUSED` (wrong password, not authorised, client id), `OPTIONS_INVALID`, `DURATION_INVALID`
  */
-export async function connect(url = 'mqtt://127.0.0.1:1883', options: ConnectOptions = {}): Promise<Client> {
-  if (typeof url !== 'string')
+export async function connect(url?: string, options: ConnectOptions = {}): Promise<Client> {
+  if (url !== undefined && typeof url !== 'string')
     throw new DamselflyError('OPTIONS_INVALID', 'connect expects a URL, then options')
   onlyKnown('connect', options, ['username', 'password', 'clientId', 'timeout', 'onState'])
   const { username, password, clientId = madeUpId(), timeout = timeoutMsDefault, onState } = options
   if (clientId === '')
     throw new DamselflyError('OPTIONS_INVALID', 'clientId is empty; leave it out to have one made up')
-  const broker = parseBrokerAddress(url, { username, password })
-  return await Client.open({ broker, clientId, onState }, millisecondsOf(timeout))
+  const open = (place: string): Promise<Client> => {
+    const broker = parseBrokerAddress(place, { username, password })
+    return Client.open({ broker, clientId, onState }, millisecondsOf(timeout))
+  }
+  if (url !== undefined) return await open(url)
+  try {
+    return await open('mqtt://127.0.0.1:1883')
+  } catch (error) {
+    if (!(error instanceof DamselflyError) || errnoOf(error.cause) !== 'ECONNREFUSED') throw error
+    return await open('auto')
+  }
 }
 
 /** At most 23 letters, digits and dashes, which every broker accepts, or nearly [MQTT-3.1.3-5]; names the machine. */

@@ -1,10 +1,11 @@
+import { BrokerSearch, parseSearch } from '../core/broker-search.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
 import { Secret } from '../core/secret.ts'
 import type { Settings } from './settings.ts'
 import type { Variable } from './variables.ts'
 
 const portMax = 65_535
-const expected = 'mqtt://HOST:PORT, or mqtts:// for TLS'
+const expected = 'mqtt://HOST:PORT, mqtts:// for TLS, auto, or auto:NAME'
 
 const schemes: ReadonlyMap<string, { readonly isSecure: boolean; readonly port: number }> = new Map([
   ['mqtt:', { isSecure: false, port: 1_883 }],
@@ -32,6 +33,11 @@ export function readBrokerUrl(
   const no = (message: string, suggestion?: string): undefined => {
     const isSafe = suggestion !== undefined && !suggestion.includes('@') // before an @ stands a password
     variable.mistake(message, { expected, ...(isSafe ? { suggestion } : {}) })
+  }
+  const wanted = parseSearch(variable.value)
+  if (wanted !== undefined) {
+    const search = new BrokerSearch(wanted, credentials !== undefined)
+    return { url: search.text, host: '', port: 0, isSecure: wanted.isSecureOnly, search, credentials }
   }
   const [, written, rest = ''] = /^([a-z][a-z0-9+.-]*:)\/\/(.*)$/i.exec(variable.value) ?? []
   if (written === undefined)

@@ -19,6 +19,9 @@ export interface DamselflyYaml {
   readonly reader: TreeReader
   readonly pins: TreeEntry | undefined
   readonly sensors: TreeEntry | undefined
+  readonly telemetry: TreeEntry | undefined
+  readonly homeAssistant: TreeEntry | undefined
+  readonly listeners: TreeEntry | undefined
   readonly rules: TreeEntry | undefined
   readonly plugins: TreeEntry | undefined
   /** Where the file is not YAML, or says something twice. */
@@ -56,6 +59,9 @@ export async function readYaml(
     mistakes,
     pins: map?.get('pins'),
     sensors: map?.get('sensors'),
+    telemetry: map?.get('telemetry'),
+    homeAssistant: map?.get('homeassistant'),
+    listeners: map?.get('listeners'),
     rules: map?.get('rules'),
     plugins: map?.get('plugins'),
   }

@@ -6,13 +6,17 @@ import { schemaOf } from './action-schemas.ts'
 import {
   bothPinKeys,
   definitions,
+  entityKeys,
+  homeAssistantKeys,
   inputPinKeys,
+  listenerKeys,
   outputPinKeys,
   pwmPinKeys,
   ruleKeys,
   sensorKeys,
   servoPinKeys,
   stepKeys,
+  telemetryKeys,
   topKeys,
 } from './vocabulary.ts'
 
@@ -51,6 +55,15 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
         type: 'object',
         properties: sensorKeys,
         required: ['read'],
+        additionalProperties: false,
+      },
+      telemetry: { type: 'object', properties: telemetryKeys, additionalProperties: false },
+      homeassistant: { type: 'object', properties: homeAssistantKeys, additionalProperties: false },
+      entity: { type: 'object', properties: entityKeys, additionalProperties: false },
+      listener: {
+        type: 'object',
+        properties: listenerKeys,
+        oneOf: [{ required: ['port'] }, { required: ['unix'] }],
         additionalProperties: false,
       },
       rule: {

@@ -15,7 +15,6 @@ export const mosquittoNames: ReadonlyMap<string, string> = new Map([
   ['MESSAGE_SIZE_LIMIT', 'MAX_PACKET_SIZE'],
   ['MAX_INFLIGHT_BYTES', 'MAX_INFLIGHT_MESSAGES, or MAX_OUTPUT_BYTES'],
   ['QUEUE_QOS0_MESSAGES', 'no such line: messages of QoS 0 never wait for a client that is away'],
-  ['SYS_INTERVAL', 'no such line: there is nothing below $SYS yet'],
   ['LOG_TYPE', 'LOG_LEVEL'],
   ['LOG_DEST', 'no such line: the log goes to standard output'],
 ])

@@ -1,4 +1,4 @@
-import { access, constants, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { dirname, relative, sep } from 'node:path'
 import { errnoOf, reasonOf } from '../core/errors.ts'
@@ -46,7 +46,7 @@ async function forbidden(path: string, shown: string): Promise<[string, Partial<
   const user = ownUser()
   const folder = dirname(path)
   try {
-    await access(folder, constants.X_OK)
+    await stat(`${folder}/.`) // needs no more than the right to look into it
   } catch {
     const suggestion = `let ${user} into ${folder}: sudo chown ${user} ${folder}`
     return [`the user ${user} may not look into the folder of this file`, { suggestion }]

@@ -1,5 +1,6 @@
 import type { User } from '../core/access.ts'
 import type { ExpressionCompiler } from '../core/expression.ts'
+import { homeAssistantDefaults } from '../core/home-assistant.ts'
 import { type Listener, mainListener } from '../core/listener.ts'
 import { commandProblem, isOutput, type Pin } from '../core/pin.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
@@ -8,6 +9,8 @@ import type { Rule } from '../core/rule.ts'
 import type { SchemaFacts } from '../core/schema.ts'
 import { aclPath, readAclFile } from './acl-file.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
+import { readHomeAssistant } from './home-assistant.ts'
+import { readListeners } from './listeners.ts'
 import { readPins } from './pins.ts'
 import { ProblemList } from './problem-list.ts'
 import { shownPath } from './read-file.ts'
@@ -15,6 +18,7 @@ import { readRules } from './rules.ts'
 import { readScalars, type Scalars, warnOfNobody } from './scalars.ts'
 import { readSensors } from './sensors.ts'
 import type { Settings } from './settings.ts'
+import { readTelemetry } from './telemetry.ts'
 import { readUsersFile, usersPath } from './users-file.ts'
 import { type Environment, readVariables } from './variables.ts'
 import type { Tree } from './yaml-tree.ts'
@@ -74,12 +78,26 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const { remote, allowAnonymous } = scalars
   if (remote === undefined && allowAnonymous === 'nobody' && users.length === 0)
     warnOfNobody(variables, warnings)
-  problems.throwIfAny(warnings)
-  const files = [variables.file, yamlPath(scalars.configDir), usersPath(scalars.configDir), aclFile]
+  const telemetry = isReadable ? readTelemetry(yaml.telemetry?.value, yaml.reader) : undefined
+  const named = {
+    pins,
+    pinNames: namesIn(yaml?.pins?.value),
+    sensorNames: namesIn(yaml?.sensors?.value),
+  }
+  const homeAssistant = isReadable
+    ? readHomeAssistant(yaml.homeAssistant?.value, named, yaml.reader)
+    : homeAssistantDefaults
   const access = { users, acl }
-  const listeners = [mainListenerOf(scalars, access)]
+  const main = mainListenerOf(scalars, access)
+  const { configDir } = scalars
+  const where = { cwd, configDir, main, isAttached: remote !== undefined }
+  const { listeners, files: namedFiles } = isReadable
+    ? await readListeners(yaml.listeners?.value, yaml.reader, where, warnings)
+    : { listeners: [main], files: [] }
+  problems.throwIfAny(warnings)
+  const files = [variables.file, yamlPath(configDir), usersPath(configDir), aclFile, ...namedFiles]
   return {
-    settings: { ...scalars, ...access, listeners, pins, sensors, rules, files },
+    settings: { ...scalars, ...access, listeners, pins, sensors, telemetry, homeAssistant, rules, files },
     warnings: warnings.sorted(),
   }
 }
@@ -114,8 +132,12 @@ function mainListenerOf(
 
 /** The pins by name; undefined for one with mistakes, of which only the name is known. */
 function namedPins(tree: Tree | undefined, pins: readonly Pin[]): ReadonlyMap<string, Pin | undefined> {
-  const names = tree?.kind === 'map' ? [...tree.entries.keys()] : []
-  return new Map(names.map((name) => [name, pins.find((pin) => pin.name === name)]))
+  return new Map(namesIn(tree).map((name) => [name, pins.find((pin) => pin.name === name)]))
+}
+
+/** All names below a key, those with mistakes included. */
+function namesIn(tree: Tree | undefined): readonly string[] {
+  return tree?.kind === 'map' ? [...tree.entries.keys()] : []
 }
 
 async function readAllRules(

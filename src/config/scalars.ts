@@ -5,15 +5,20 @@ import type { Durability } from '../core/durability.ts'
 import type { LimitName } from '../core/limits.ts'
 import { nearest } from '../core/nearest.ts'
 import { Secret } from '../core/secret.ts'
+import { readSeconds } from './amounts.ts'
 import { bindOf, readBind } from './bind-list.ts'
 import { readBrokerUrl } from './broker-url.ts'
+import { httpPlaceOf, readHttpAddress } from './http-place.ts'
 import { limitKeys } from './limit-keys.ts'
 import type { ProblemList } from './problem-list.ts'
 import type { LogLevel, Settings } from './settings.ts'
 import type { Environment, Variable, VariableName, Variables } from './variables.ts'
 
 /** What `.env` and the environment say. */
-export type Scalars = Omit<Settings, 'users' | 'acl' | 'listeners' | 'pins' | 'sensors' | 'rules' | 'files'>
+export type Scalars = Omit<
+  Settings,
+  'users' | 'acl' | 'listeners' | 'pins' | 'sensors' | 'telemetry' | 'homeAssistant' | 'rules' | 'files'
+>
 
 export interface ScalarsRequest {
   readonly cwd: string
@@ -68,7 +73,7 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
     name: read('NAME', readName, defaultName()),
     remote,
     bind: read('BIND', (variable) => readBind(variable, warnings), [bindOf('lan')]),
-    port: read('PORT', readPort, 1_883),
+    port: read('PORT', (variable) => readPort(variable, '1883, the usual port of MQTT'), 1_883),
     allowAnonymous,
     credentials,
     dataDir,
@@ -87,6 +92,14 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
       oneOf<Durability>({ power: 'power', crash: 'crash', memory: 'memory' }),
       'power',
     ),
+    mdns: read('MDNS', oneOf<boolean>({ on: true, off: false }), true),
+    systemIntervalMs: read('SYS_INTERVAL', readSystemInterval, 10_000),
+    http: httpPlaceOf(
+      read<number | undefined>('HTTP_PORT', (variable) => readPort(variable, '9883'), undefined),
+      read<string | undefined>('HTTP_BIND', readHttpAddress, undefined),
+      variables,
+      warnings,
+    ),
     limits,
   }
 }
@@ -94,7 +107,15 @@ export function readScalars(variables: Variables, request: ScalarsRequest, warni
 /** What is about the broker of our own says nothing when there is none. */
 function warnOfIdle(variables: Variables, warnings: ProblemList): void {
   const bounds = limitKeys.filter(({ isForAttached }) => isForAttached !== true).map(({ key }) => key)
-  for (const name of ['BIND', 'PORT', 'ALLOW_ANONYMOUS', 'DURABILITY', ...bounds] as const) {
+  for (const name of [
+    'BIND',
+    'PORT',
+    'ALLOW_ANONYMOUS',
+    'DURABILITY',
+    'MDNS',
+    'SYS_INTERVAL',
+    ...bounds,
+  ] as const) {
     const variable = variables.get(name)
     if (variable === undefined) continue
     warnings.add({
@@ -160,12 +181,19 @@ const yesNo: ReadonlyMap<string, string> = new Map([
   ['nobody', 'false'],
 ])
 
-function readPort(variable: Variable): number | undefined {
+/** In seconds, as mosquitto has it. */
+function readSystemInterval(variable: Variable): number | undefined {
+  if (variable.value === '0') return 0
+  const seconds = readSeconds(variable, { min: 1, max: 86_400 })
+  return seconds === undefined ? undefined : seconds * 1_000
+}
+
+function readPort(variable: Variable, usual: string): number | undefined {
   const port = /^\d{1,6}$/.test(variable.value) ? Number(variable.value) : Number.NaN
   if (port >= 1 && port <= portMax) return port
-  variable.mistake('PORT is not a port number', {
+  variable.mistake(`${variable.name} is not a port number`, {
     expected: `a whole number from 1 to ${portMax}`,
-    suggestion: '1883, the usual port of MQTT',
+    suggestion: usual,
   })
   return undefined
 }

@@ -1,12 +1,15 @@
 import type { AccessList, User } from '../core/access.ts'
 import type { AllowAnonymous, Bind } from '../core/bind.ts'
 import type { Durability } from '../core/durability.ts'
+import type { HomeAssistantSettings } from '../core/home-assistant.ts'
+import type { HttpPlace } from '../core/http-place.ts'
 import type { LimitName } from '../core/limits.ts'
 import type { Listener } from '../core/listener.ts'
 import type { Pin, Sensor } from '../core/pin.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
 import type { Rule } from '../core/rule.ts'
 import type { Secret } from '../core/secret.ts'
+import type { TelemetrySettings } from '../core/telemetry.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
@@ -34,6 +37,12 @@ export interface Settings {
   readonly logLevel: LogLevel
   readonly logFormat: 'pretty' | 'json'
   readonly durability: Durability
+  /** Whether the LAN can find the broker by mDNS. */
+  readonly mdns: boolean
+  /** How often `$SYS/broker/…` is told; 0 for never. */
+  readonly systemIntervalMs: number
+  /** Where metrics and health are told over HTTP; undefined: nowhere. */
+  readonly http: HttpPlace | undefined
   /** The bounds that are set; the others have their defaults. */
   readonly limits: Readonly<Partial<Record<LimitName, number>>>
   /** The file of users, as far as there is one. */
@@ -44,6 +53,9 @@ export interface Settings {
   readonly listeners: readonly Listener[]
   readonly pins: readonly Pin[]
   readonly sensors: readonly Sensor[]
+  /** How the machine is; undefined: not told. */
+  readonly telemetry: TelemetrySettings | undefined
+  readonly homeAssistant: HomeAssistantSettings
   readonly rules: readonly Rule[]
   /** The files that were read, absolute: a change in one of them calls for a reload. */
   readonly files: readonly string[]

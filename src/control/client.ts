@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
+import { pathProblem } from '../core/socket-file.ts'
 import { linesOf } from './lines.ts'
 import type { ControlAnswer, ControlRequest, ErrorAnswer } from './protocol.ts'
-import { pathProblem } from './socket-file.ts'
 
 /** Bytes of one answer; the longest is the list of rules. */
 const answerBytesMax = 16 * 1024 * 1024

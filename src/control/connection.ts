@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { BrokerView } from '../core/broker-view.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
-import { filterProblem } from '../core/topics.ts'
+import type { Hub } from '../core/ports.ts'
 import { linesOf } from './lines.ts'
+import { clientLines, clientsLines, topicsLines } from './long-answers.ts'
 import type { PinReports } from './pin-reports.ts'
 import {
   type ControlAnswer,
@@ -11,10 +14,15 @@ import {
   type ErrorAnswer,
   protocolVersion,
 } from './protocol.ts'
+import { requestOf } from './requests.ts'
+import { type TopicRoom, TopicWatch } from './topic-watch.ts'
 import type { TraceHub } from './trace-hub.ts'
 
 /** A pin that changes more often than this is told with the state that it has then. */
 const pinIntervalMs = 100
+
+/** How often those who watch topics are told what has changed. */
+const topicsIntervalMs = 1_000
 
 /** What can be asked for. */
 export interface ControlHouse {
@@ -22,6 +30,11 @@ export interface ControlHouse {
   readonly counters: Counters
   readonly pins: PinReports
   readonly trace: TraceHub
+  readonly hub: Hub
+  /** Undefined where the broker is elsewhere. */
+  readonly view: BrokerView | undefined
+  /** For all connections. */
+  readonly topicRoom: TopicRoom
   /** Whether one more connection may watch. */
   mayWatch(): boolean
   status(): DaemonStatus
@@ -38,9 +51,10 @@ export class Connection {
   readonly #changedPins = new Set<string>()
   #unwatchPins: (() => void) | undefined
   #unwatchTrace: (() => void) | undefined
+  #unwatchTopics: (() => void) | undefined
   #pinTimer: NodeJS.Timeout | undefined
   #dropped = 0
-  #onRoom: (() => void) | undefined
+  #onRoom: (() => void)[] = []
 
   constructor(socket: Socket, house: ControlHouse) {
     this.#socket = socket
@@ -49,12 +63,14 @@ export class Connection {
     socket.on('drain', () => this.#hasRoom())
     socket.once('close', () => {
       this.#endWatches()
-      this.#onRoom?.()
+      this.#goOn()
     })
   }
 
   get isWatching(): boolean {
-    return this.#unwatchPins !== undefined || this.#unwatchTrace !== undefined
+    return (
+      this.#unwatchPins !== undefined || this.#unwatchTrace !== undefined || this.#unwatchTopics !== undefined
+    )
   }
 
   /** Answers until the other side says no more; that ends what it watches, too. */
@@ -64,7 +80,7 @@ export class Connection {
     const requests = linesOf(socket.iterator({ destroyOnReturn: false }), limits.controlLineBytesMax)
     try {
       for await (const request of requests) {
-        this.#answer(request)
+        await this.#answer(request)
         if (socket.writableNeedDrain) await this.#room()
       }
       this.#endWatches()
@@ -78,7 +94,7 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  #answer(line: string | undefined): void {
+  async #answer(line: string | undefined): Promise<void> {
     if (line === undefined) {
       this.#house.counters.add('controlLineBytesMax')
       return this.#say(
@@ -87,15 +103,56 @@ export class Connection {
     }
     const request = requestOf(line)
     if (typeof request === 'string') return this.#say(mistake('REQUEST_INVALID', request))
-    if ('get' in request) {
-      if (request.get === 'status') this.#say({ protocol: protocolVersion, status: this.#house.status() })
-      else this.#say({ protocol: protocolVersion, pins: this.#house.pins.all() })
-    } else if (!this.isWatching && !this.#house.mayWatch()) {
+    if ('get' in request) await this.#tell(request)
+    else if ('kick' in request) this.#kick(request)
+    else if (!this.isWatching && !this.#house.mayWatch()) {
       const message = `${limits.controlWatchersMax} connections watch already; end one of them`
       this.#house.counters.add('controlWatchersMax')
       this.#say(mistake('TOO_MANY_CONNECTIONS', message))
     } else if (request.watch === 'pins') this.#watchPins()
+    else if (request.watch === 'topics') this.#watchTopics(request.filter ?? '#')
     else this.#watchTrace(request.filter ?? '#')
+  }
+
+  async #tell(request: Extract<ControlRequest, { readonly get: string }>): Promise<void> {
+    const { view } = this.#house
+    if (request.get === 'status') this.#say({ protocol: protocolVersion, status: this.#house.status() })
+    else if (request.get === 'pins') this.#say({ protocol: protocolVersion, pins: this.#house.pins.all() })
+    else if (view === undefined) this.#say(elsewhere)
+    else if (request.get === 'clients') await this.#sayAll(clientsLines(view))
+    else {
+      const lines = clientLines(view, request.id)
+      if (lines === undefined) this.#say(mistake('CLIENT_UNKNOWN', 'no client has this id'))
+      else await this.#sayAll(lines)
+    }
+  }
+
+  #kick({ kick, forget = false }: Extract<ControlRequest, { readonly kick: string }>): void {
+    const { view } = this.#house
+    if (view === undefined) return this.#say(elsewhere)
+    this.#say({ protocol: protocolVersion, kicked: kick, outcome: view.kick(kick, forget) })
+  }
+
+  #watchTopics(filter: string): void {
+    this.#unwatchTopics?.()
+    const { hub, view, counters, topicRoom: room, name } = this.#house
+    const isRetained = view && ((topic: string) => view.isRetained(topic))
+    const watch = new TopicWatch({ hub, filter, room, counters, isRetained })
+    this.#say({ protocol: protocolVersion, filter, name })
+    let isTelling = false
+    const tell = async (): Promise<void> => {
+      if (isTelling || this.#socket.writableNeedDrain) return // what changes meanwhile is told then
+      isTelling = true
+      const changes = [...watch.changes()]
+      if (changes.length > 0) await this.#sayAll(topicsLines(changes, watch.leftOut))
+      isTelling = false
+    }
+    const timer = setInterval(() => void tell(), topicsIntervalMs)
+    this.#unwatchTopics = () => {
+      clearInterval(timer)
+      watch.stop()
+    }
+    watch.start().then(tell, () => {}) // the broker stops; what comes is told all the same
   }
 
   #watchPins(): void {
@@ -150,23 +207,39 @@ export class Connection {
     this.#socket.write(`${JSON.stringify(answer)}\n`)
   }
 
+  /** Sends lines as fast as they are read, each in a turn of the event loop of its own. */
+  async #sayAll(lines: Iterable<string>): Promise<void> {
+    for (const line of lines) {
+      if (this.#socket.destroyed || this.#socket.writableEnded) return
+      this.#socket.write(`${line}\n`)
+      if (this.#socket.writableNeedDrain) await this.#room()
+      else await nextTurn()
+    }
+  }
+
   #room(): Promise<void> {
     return new Promise((resolve) => {
-      this.#onRoom = resolve
+      this.#onRoom.push(resolve)
     })
   }
 
   #hasRoom(): void {
     this.#tellDropped()
     this.#tellPins()
-    this.#onRoom?.()
+    this.#goOn()
+  }
+
+  #goOn(): void {
+    for (const go of this.#onRoom.splice(0)) go()
   }
 
   #endWatches(): void {
     this.#unwatchPins?.()
     this.#unwatchTrace?.()
+    this.#unwatchTopics?.()
     this.#unwatchPins = undefined
     this.#unwatchTrace = undefined
+    this.#unwatchTopics = undefined
     clearTimeout(this.#pinTimer)
     // nothing of it may follow the end of the socket
     this.#changedPins.clear()
@@ -174,30 +247,12 @@ export class Connection {
   }
 }
 
+const elsewhere: ErrorAnswer = mistake(
+  'BROKER_ELSEWHERE',
+  'the broker is another one, which knows its clients; this Damselfly is a client of it',
+)
+
 /** The error that somebody is told. */
 function mistake(code: ErrorAnswer['error']['code'], message: string): ErrorAnswer {
   return { error: { code, message } }
-}
-
-const known =
-  'known are {"get":"status"}, {"get":"pins"}, {"watch":"pins"} and {"watch":"trace","filter":"home/#"}'
-
-/** The request in a line, or what is wrong with it. */
-function requestOf(line: string): ControlRequest | string {
-  let request: unknown
-  try {
-    request = JSON.parse(line)
-  } catch {
-    return `a request is one JSON object on one line; ${known}`
-  }
-  if (typeof request !== 'object' || request === null) return `a request is a JSON object; ${known}`
-  const { get, watch, filter, protocol } = request as Record<string, unknown>
-  if (protocol !== undefined && protocol !== protocolVersion) return `this is protocol ${protocolVersion}`
-  if ((get === 'status' || get === 'pins') && watch === undefined) return { get }
-  if (get === undefined && watch === 'pins') return { watch }
-  if (get !== undefined || watch !== 'trace') return known
-  if (filter === undefined) return { watch }
-  const problem = typeof filter === 'string' ? filterProblem(filter) : 'it is no text'
-  if (problem !== undefined) return `"filter" is no topic filter: ${problem}`
-  return { watch, filter: filter as string }
 }

@@ -1,4 +1,6 @@
 // What is said over the control socket, one JSON object a line; docs/control-socket.md tells it to others.
+import type { ClientReport, KickOutcome, RefusalReport, SubscriptionReport } from '../core/broker-view.ts'
+import type { OpenListener } from '../core/listener.ts'
 import type { PinValue } from '../core/pin.ts'
 import type { PinOrder } from '../core/pin-order.ts'
 import type { RuleOutcome } from '../core/trace.ts'
@@ -9,13 +11,24 @@ export const protocolVersion = 1
 export type ControlRequest =
   | { readonly get: 'status' }
   | { readonly get: 'pins' }
+  | { readonly get: 'clients' }
+  | { readonly get: 'client'; readonly id: string }
+  /** Disconnects a client; `forget`: ends its session as well. */
+  | { readonly kick: string; readonly forget?: boolean }
   | { readonly watch: 'pins' }
+  /** Without a filter all but those that begin with `$`. */
+  | { readonly watch: 'topics'; readonly filter?: string }
   /** Without a filter, or with `#`: every message, and the moments of `every:` and `at:`. */
   | { readonly watch: 'trace'; readonly filter?: string }
 
 export type ControlAnswer =
   | StatusAnswer
   | PinsAnswer
+  | ClientsAnswer
+  | ClientAnswer
+  | KickedAnswer
+  | TopicsBeginAnswer
+  | TopicsAnswer
   | PinAnswer
   | RemovedAnswer
   | TraceAnswer
@@ -35,6 +48,44 @@ export interface StatusAnswer {
 export interface PinsAnswer {
   readonly protocol: number
   readonly pins: readonly PinReport[]
+}
+
+/** Clients, in no order; the next line goes on when there are more. */
+export interface ClientsAnswer {
+  readonly protocol: number
+  readonly clients: readonly ClientReport[]
+  readonly more: boolean
+  /** With the last of them: who was not let in of late. */
+  readonly refusals?: readonly RefusalReport[]
+}
+
+/** One client; the next line goes on with its subscriptions when there are more. */
+export interface ClientAnswer {
+  readonly protocol: number
+  readonly client: ClientReport
+  readonly subscriptions: readonly SubscriptionReport[]
+  readonly more: boolean
+}
+
+export interface KickedAnswer {
+  readonly protocol: number
+  readonly kicked: string
+  readonly outcome: KickOutcome
+}
+
+/** Topics are watched from now on. */
+export interface TopicsBeginAnswer {
+  readonly protocol: number
+  readonly filter: string
+  readonly name: string
+}
+
+/** Topics that are new or have changed; the next line goes on when there are more. */
+export interface TopicsAnswer {
+  readonly topics: readonly TopicReport[]
+  readonly more: boolean
+  /** Messages of topics for which there was no room, since the watch began. */
+  readonly leftOut?: number
 }
 
 /** A pin that is new or has changed, to those who watch. */
@@ -78,7 +129,12 @@ export interface DroppedAnswer {
 
 export interface ErrorAnswer {
   readonly error: {
-    readonly code: 'REQUEST_INVALID' | 'REQUEST_TOO_LONG' | 'TOO_MANY_CONNECTIONS'
+    readonly code:
+      | 'REQUEST_INVALID'
+      | 'REQUEST_TOO_LONG'
+      | 'TOO_MANY_CONNECTIONS'
+      | 'CLIENT_UNKNOWN'
+      | 'BROKER_ELSEWHERE'
     readonly message: string
   }
 }
@@ -91,10 +147,13 @@ export interface DaemonStatus {
   readonly host: string
   readonly pid: number
   readonly startedAt: string
+  /** That of `PORT`. */
   readonly port: number
-  /** Where it listens. */
+  /** Where it listens, at `PORT`. */
   readonly addresses: readonly string[]
-  /** What of `BIND` cannot be served now, in words. */
+  /** Every way in that is open, that of `BIND` and `PORT` first. */
+  readonly listeners: readonly OpenListener[]
+  /** What of `BIND`, of `PORT` and of `listeners:` cannot be served now, in words. */
   readonly pending: readonly string[]
   /** For a Damselfly that is attached to another broker: to which, and how that goes, in words. */
   readonly link?: string
@@ -148,6 +207,26 @@ export interface PinReport {
   readonly since: string
   /** Who or what changed it last: `rule lamp on`, `client esp32`, `for`, `max_on`. */
   readonly by?: string
+}
+
+/** A topic, and its last message, which came since the watch began or is retained. */
+export interface TopicReport {
+  readonly topic: string
+  /** How many have come since the watch began. */
+  readonly messages: number
+  /** A second, smoothed over about ten. */
+  readonly rate: number
+  /** The payload's beginning, when it is UTF-8; else `base64` is there. */
+  readonly text?: string
+  readonly base64?: string
+  /** Of the whole payload. */
+  readonly bytes: number
+  readonly qos: number
+  readonly client: string
+  /** ISO 8601; absent when none has come since the watch began. */
+  readonly at?: string
+  /** Whether a message is retained for it. */
+  readonly isRetained: boolean
 }
 
 export interface TracedRule {

@@ -3,11 +3,11 @@ import { errnoOf, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
+import { listenAt } from '../core/socket-file.ts'
 import { Connection, type ControlHouse } from './connection.ts'
 import { PinReports, type PinSource } from './pin-reports.ts'
-import { listenAt } from './socket-file.ts'
 
-export interface ControlServerOptions extends Omit<ControlHouse, 'pins' | 'mayWatch'> {
+export interface ControlServerOptions extends Omit<ControlHouse, 'pins' | 'topicRoom' | 'mayWatch'> {
   /** Of the socket; absolute. */
   readonly path: string
   readonly pins: PinSource
@@ -15,8 +15,8 @@ export interface ControlServerOptions extends Omit<ControlHouse, 'pins' | 'mayWa
 }
 
 /**
- * The control socket: lets those on this machine who may see how the daemon is. It only tells; nothing can be changed
- * through it. Use: `open` once, `close` once.
+ * The control socket: lets those on this machine who may see how the daemon is. It tells; all that it does is to
+ * disconnect a client. Use: `open` once, `close` once.
  */
 export class ControlServer {
   readonly #options: ControlServerOptions
@@ -28,11 +28,12 @@ export class ControlServer {
   #removeFile: (() => Promise<void>) | undefined
 
   constructor(options: ControlServerOptions) {
-    const { name, counters, trace, status } = options
+    const { name, counters, trace, status, hub, view } = options
     this.#options = options
     this.#pins = new PinReports(options.pins)
     const mayWatch = (): boolean => this.#watchers < limits.controlWatchersMax
-    this.#house = { name, counters, trace, status, pins: this.#pins, mayWatch }
+    const topicRoom = { taken: 0 }
+    this.#house = { name, counters, trace, status, hub, view, topicRoom, pins: this.#pins, mayWatch }
     // who has said all it has to say may still wait for an answer
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket))
   }
@@ -45,7 +46,10 @@ export class ControlServer {
       this.#removeFile = await listenAt(this.#server, path)
       this.#server.on('error', (error) => this.#failed(error))
     } catch (error) {
-      log.warn({ reason: reasonOf(error) }, 'no control socket: status, pins and trace will find nobody')
+      log.warn(
+        { reason: reasonOf(error) },
+        'no control socket: status, clients, topics, pins and trace will find nobody',
+      )
     }
   }
 

@@ -8,7 +8,10 @@ export type BrokerAmounts = Pick<DaemonStatus, 'clients' | 'sessions' | 'queuedM
 
 /** What the status is made of: the house as its parts tell of it. */
 export interface StatusFacts
-  extends Pick<DaemonStatus, 'version' | 'host' | 'addresses' | 'pending' | 'link' | 'counters'> {
+  extends Pick<
+    DaemonStatus,
+    'version' | 'host' | 'addresses' | 'listeners' | 'pending' | 'link' | 'counters'
+  > {
   /** How much the broker of our own has; empty where it is another one. */
   readonly amounts: BrokerAmounts
   readonly startedAt: Date
@@ -40,6 +43,7 @@ export function statusOf(facts: StatusFacts): DaemonStatus {
     startedAt: facts.startedAt.toISOString(),
     port: settings.port,
     addresses: facts.addresses,
+    listeners: facts.listeners,
     pending: facts.pending,
     ...(link === undefined ? {} : { link }),
     ...amounts,

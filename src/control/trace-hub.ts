@@ -146,7 +146,8 @@ export function excerptOf(payload: Uint8Array): Pick<TracedMessage, 'text' | 'ba
   }
 }
 
-function cut(text: string): string {
+/** A text from outside, cut to what is passed on of it. */
+export function cut(text: string): string {
   return text.length > textCharsMax ? `${text.slice(0, textCharsMax)}…` : text
 }
 

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
+import type { BrokerPlace, BrokerSearch, SearchLimits } from './broker-search.ts'
 
 /** What `update-ca-certificates` keeps: the usual authorities and those of the house. */
-const systemAuthorities = '/etc/ssl/certs/ca-certificates.crt'
+export const systemAuthorities = '/etc/ssl/certs/ca-certificates.crt'
 
 export interface BrokerEndpoint {
   /** A name or an address; IPv6 without brackets. */
@@ -11,23 +12,30 @@ export interface BrokerEndpoint {
   readonly port: number
   /** TLS: `mqtts:` */
   readonly isSecure: boolean
+  /** It is looked for on the network, before each connection; host, port and TLS are what is found then. */
+  readonly search?: BrokerSearch | undefined
 }
 
 /**
  * A socket on its way to a broker. Over TLS it trusts whom Node trusts, `NODE_EXTRA_CA_CERTS` included, and whom the
  * system trusts: Node's own list knows none of the house.
  * @param authorities a file of certificates; the system's unless told
+ * @throws DamselflyError `BROKER_UNREACHABLE` when it is looked for, and not found
  */
 export async function brokerSocket(
-  { host, port, isSecure }: BrokerEndpoint,
+  endpoint: BrokerEndpoint,
   authorities = systemAuthorities,
+  limits: SearchLimits = {},
 ): Promise<Socket> {
+  const place: Omit<BrokerPlace, 'servername'> & Partial<BrokerPlace> =
+    (await endpoint.search?.locate(limits)) ?? endpoint
+  const { host, port, isSecure, servername = host } = place
   const where = { host, port, keepAlive: true, keepAliveInitialDelay: 60_000, noDelay: true }
   if (!isSecure) return connectTcp(where)
   const { connect, createSecureContext } = await import('node:tls')
   const secureContext = createSecureContext()
   await trustAlso(secureContext, authorities)
-  return connect({ ...where, secureContext, ...(isIP(host) === 0 ? { servername: host } : {}) })
+  return connect({ ...where, secureContext, ...(isIP(servername) === 0 ? { servername } : {}) })
 }
 
 /** Adds to the trusted ones; `ca` as an option would take their place. */

@@ -19,6 +19,8 @@ export const limitDefaults = {
   unansweredBytesMax: 16 * 1024 * 1024,
   /** Time from accept to CONNECT. */
   connectTimeoutMs: 10_000,
+  /** Bytes of the head of the request by which a WebSocket begins. */
+  upgradeHeaderBytesMax: 8 * 1024,
   /** The longest keep alive, in seconds; a longer one, or none, is answered with this one [MQTT-3.2.2-21]. */
   keepAliveSecondsMax: 65_535,
   /** Messages of QoS 1 and 2 on their way to a client, and from it, that have not been acknowledged (Receive Maximum). */
@@ -134,6 +136,10 @@ export const limitDefaults = {
   controlLineBytesMax: 32 * 1024,
   /** Bytes that wait for a reader of the control socket; what is traced beyond it is dropped, and the reader told how much. */
   controlBacklogBytesMax: 512 * 1024,
+  /** Connections to the HTTP server; one more is closed. */
+  httpConnectionsMax: 32,
+  /** Topics that all who watch topics are told of together; messages of one more are only counted. */
+  watchedTopicsMax: 5_000,
   /** Bytes of a payload that a trace shows. */
   tracePayloadBytesMax: 1_024,
   /** Messages of which one watcher of a trace is told late steps; the oldest is forgotten. */
@@ -148,6 +154,10 @@ export const limitDefaults = {
   sensorReadMsMax: 10_000,
   /** Bytes of a sensor's file; a larger one is no number. */
   sensorFileBytesMax: 4_096,
+  /** Ways in below `listeners:`; one more is a mistake in the configuration. */
+  listenersMax: 32,
+  /** Bytes of a file with certificates, a key or revoked certificates; a larger one is refused. */
+  certificateFileBytesMax: 1024 * 1024,
   /** Bytes of `damselfly.yaml`; a larger file is refused. */
   configBytesMax: 256 * 1024,
   /** Bytes of `.env`, and of a credential's file; a larger file is refused. */
@@ -166,6 +176,8 @@ export const limitDefaults = {
   blinkMsMin: 20,
   /** Failures remembered, so that the same one is not logged again and again. */
   repeatsRemembered: 1_000,
+  /** Clients whose last refusal is remembered, and as many refusals of whoever was not let in; the oldest goes. */
+  refusalsRemembered: 500,
   /** Client ids whose takeovers are remembered, so that a fight for one is seen; the one that was quiet longest goes. */
   takeoversRemembered: 1_000,
 
@@ -194,6 +206,14 @@ export const limitDefaults = {
   guessersRemembered: 1_000,
   /** Refusals that wait because too many guesses were wrong; beyond it the oldest is sent. */
   delayedRefusalsMax: 256,
+  /** Bytes of a packet of multicast DNS; a larger one is not read (RFC 6762 has nearly the same). */
+  mdnsBytesMax: 9 * 1024,
+  /** Questions and records in one packet of multicast DNS; one with more is not read. */
+  mdnsRecordsMax: 256,
+  /** Packets of multicast DNS a second that are read; the others are dropped. */
+  mdnsPacketRateMax: 200,
+  /** Brokers that a search finds; further ones are not told. */
+  brokersFoundMax: 100,
 
   /** Messages that wait in one registration of the library; beyond it the oldest is dropped. */
   clientQueueMessagesMax: 10_000,

@@ -48,3 +48,48 @@ export interface ListenerTls {
   readonly userFrom: 'nothing' | 'common-name' | 'subject-alternative-name'
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
 }
+
+/** How a listener is talked to. */
+export type Transport = 'mqtt' | 'mqtts' | 'ws' | 'wss' | 'unix'
+
+export function transportOf({
+  where,
+  webSocket,
+  tls,
+}: Pick<Listener, 'where' | 'webSocket' | 'tls'>): Transport {
+  if (where.kind === 'unix') return 'unix'
+  if (webSocket !== undefined) return tls === undefined ? 'ws' : 'wss'
+  return tls === undefined ? 'mqtt' : 'mqtts'
+}
+
+export function hasTls(transport: Transport): boolean {
+  return transport === 'mqtts' || transport === 'wss'
+}
+
+/** A listener and the addresses that it is to listen on, as the network is now; of a Unix socket its path. */
+export interface WayIn {
+  readonly listener: Listener
+  readonly addresses: readonly string[]
+}
+
+/** A way in as it is now. */
+export interface OpenListener {
+  readonly name: string
+  readonly transport: Transport
+  /** The addresses that are listened on; of a Unix socket its path. */
+  readonly addresses: readonly string[]
+  /** Not of a Unix socket. */
+  readonly port?: number
+  /** Of a WebSocket. */
+  readonly path?: string
+}
+
+/** Where it listens, each as people write it: `10.0.0.5:1883`, `10.0.0.5:8883 (TLS)`, `ws://10.0.0.5:9001/mqtt`, `unix:/run/…`. */
+export function shownPlaces({ transport, addresses, port, path = '' }: OpenListener): string[] {
+  return addresses.map((address) => {
+    if (transport === 'unix') return `unix:${address}`
+    const place = `${address.includes(':') ? `[${address}]` : address}:${port}`
+    if (transport === 'ws' || transport === 'wss') return `${transport}://${place}${path}`
+    return transport === 'mqtts' ? `${place} (TLS)` : place
+  })
+}

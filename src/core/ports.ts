@@ -1,8 +1,9 @@
 import type { OwnIdentity } from './access.ts'
 import type { ActionDefinition } from './action.ts'
-import type { AllowAnonymous, Bind } from './bind.ts'
+import type { AllowAnonymous } from './bind.ts'
+import type { BrokerView } from './broker-view.ts'
 import type { Event } from './event.ts'
-import type { Listener } from './listener.ts'
+import type { Listener, OpenListener } from './listener.ts'
 import type { Message, OutgoingMessage } from './message.ts'
 import type { PinCommand, PinValue } from './pin.ts'
 import type { LinkState, RemoteBroker } from './remote-broker.ts'
@@ -67,23 +68,27 @@ export interface BrokerDoor {
   /** Delivers what it can within its time limit, and closes. */
   close(): Promise<void>
   readonly state: DoorState
+  /** There when the broker is our own. */
+  readonly view?: BrokerView
 }
 
 export interface DoorSettings {
   readonly name: string
-  readonly bind: readonly Bind[]
-  readonly port: number
   readonly allowAnonymous: AllowAnonymous
   readonly credentials: { readonly username: string; readonly password: Secret } | undefined
   readonly remote: RemoteBroker | undefined
   /** Every way in, that of `BIND` and `PORT` first. */
   readonly listeners: readonly Listener[]
+  /** How often our own broker tells `$SYS/broker/…`; 0, or nothing, for never. */
+  readonly systemIntervalMs?: number
 }
 
 export interface DoorState {
-  /** Where our own broker listens. */
+  /** Where our own broker listens, at `PORT`. */
   readonly addresses: readonly string[]
-  /** What of `BIND` cannot be served now, in words. */
+  /** Every way in that is open, that of `BIND` and `PORT` first; absent where the broker is elsewhere. */
+  readonly listeners?: readonly OpenListener[]
+  /** What of `BIND`, of `PORT` and of `listeners:` cannot be served now, in words. */
   readonly pending: readonly string[]
   /** How many clients are connected to our own broker. */
   readonly clients?: number

@@ -1,3 +1,4 @@
+import type { BrokerSearch } from './broker-search.ts'
 import type { Secret } from './secret.ts'
 
 /** A broker on another machine, or another one on this, as `BROKER_URL` names it. */
@@ -8,6 +9,8 @@ export interface RemoteBroker {
   readonly port: number
   /** `mqtts:` */
   readonly isSecure: boolean
+  /** `BROKER_URL=auto`: it is looked for; `host`, `port` and `isSecure` say nothing then. */
+  readonly search?: BrokerSearch
   /** A name without a password is allowed [MQTT-3.1.2-22]. */
   readonly credentials: { readonly username: string; readonly password: Secret | undefined } | undefined
 }
@@ -23,6 +26,14 @@ export interface LinkState {
 /** `mqtt://10.77.0.1:1883 (connected)`, or why it is not. */
 export function linkInWords({ url, isConnected, reason }: LinkState): string {
   return `${url} (${isConnected ? 'connected' : reason === undefined ? 'connecting' : `not connected: ${reason}`})`
+}
+
+/** Where it is, as far as that is known: of one that is looked for, where it was found last. */
+export function shownUrl({ url, search }: RemoteBroker): string {
+  const place = search?.place
+  if (place === undefined) return url
+  const host = place.host.includes(':') ? `[${place.host}]` : place.host
+  return `${url}: ${place.isSecure ? 'mqtts' : 'mqtt'}://${host}:${place.port}`
 }
 
 /** Whether two mean the same broker and the same user. */

@@ -70,6 +70,14 @@ export function matchesFilter(filter: string, topic: string): boolean {
   return filterLevels.length === topicLevels.length
 }
 
+/** Whether a topic is one of those that only the broker itself publishes to. */
+export function isSystemTopic(topic: string): boolean {
+  return topic.startsWith('$SYS')
+}
+
+/** Why nobody else may publish there, whatever an access control list allows. */
+export const systemTopicReason = 'topics below $SYS are the broker’s own'
+
 interface Node<Value> {
   readonly children: Map<string, Node<Value>>
   readonly values: Value[]

@@ -8,6 +8,7 @@ import { Doors } from '../system/doors.ts'
 import type { Lan } from '../system/lan.ts'
 import { ownAddressCheck } from '../system/own-addresses.ts'
 import { withPlainStreams } from './plain-streams.ts'
+import { version } from './version.ts'
 
 export interface BrokerDoorParts {
   readonly settings: Settings
@@ -38,16 +39,20 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     durability: settings.durability,
     access: accessOf(settings),
     isOwnAddress: ownAddressCheck(),
+    systemIntervalMs: settings.systemIntervalMs,
+    version: version(),
     log,
     counters,
   })
   const doors = new Doors({ lan, listening: broker, log, onChange })
   return {
     hub: broker.hub,
+    view: broker.view,
     hubFor: (identity) => broker.hubFor(identity),
     get state() {
       return {
-        addresses: doors.addresses,
+        addresses: doors.addressesOf(),
+        listeners: broker.open,
         pending: doors.pending,
         clients: broker.clientCount,
         sessions: broker.sessionCount,
@@ -55,10 +60,11 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
         retainedMessages: broker.retainedMessages,
       }
     },
-    open: ({ bind, port }) => doors.apply(bind, port),
+    open: ({ listeners }) => doors.apply(listeners),
     apply: async (next) => {
       broker.setAccess(accessOf(next))
-      await doors.apply(next.bind, next.port)
+      broker.setSystemInterval(next.systemIntervalMs ?? 0)
+      await doors.apply(next.listeners)
     },
     settle: async () => await doors[Symbol.asyncDispose](),
     close: () => broker.close(),

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Hub } from '../core/ports.ts'
 
 /** Seen by nobody who does not ask for it by name [MQTT-4.7.2-1]. */
-const probeTopic = '$SYS/damselfly/probe'
+const probeTopic = '$damselfly/probe'
 
 /**
  * Resolves when a message has gone through the broker and come back; when the broker is elsewhere, in the next turn,

@@ -12,6 +12,9 @@ const kinds: Readonly<Record<keyof Scalars, `restart: ${string}` | 'reload'>> = 
   logFormat: 'restart: LOG_FORMAT',
   // the store keeps what it has promised in one way
   durability: 'restart: DURABILITY',
+  mdns: 'reload',
+  systemIntervalMs: 'reload',
+  http: 'reload',
   limits: 'reload',
   logLevel: 'reload',
   remote: 'reload',

@@ -15,13 +15,13 @@ export class ReadLane {
   }
 
   /** @throws what `read` throws; DamselflyError `SENSOR_FAILED` when it takes longer than the limit, or another one does */
-  run(what: string, read: () => Promise<number>): Promise<number> {
+  run<Value>(what: string, read: () => Promise<Value>): Promise<Value> {
     const turn = this.#last.then(() => this.#start(what, read))
     this.#last = turn.catch(() => {})
     return turn
   }
 
-  async #start(what: string, read: () => Promise<number>): Promise<number> {
+  async #start<Value>(what: string, read: () => Promise<Value>): Promise<Value> {
     if (this.#hanging !== undefined)
       throw new DamselflyError(
         'SENSOR_FAILED',

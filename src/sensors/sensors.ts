@@ -5,6 +5,7 @@ import { type Message, type OutgoingMessage, ownClientId } from '../core/message
 import type { Sensor, SensorSource } from '../core/pin.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
+import { pause } from './pause.ts'
 import { ReadLane } from './read-lane.ts'
 import { describeSource, readSource } from './sources.ts'
 
@@ -195,17 +196,4 @@ export class Sensors {
 /** Where it stands in the file makes no difference. */
 function isSame(a: Sensor, b: Sensor | undefined): boolean {
   return b !== undefined && JSON.stringify({ ...a, place: 0 }) === JSON.stringify({ ...b, place: 0 })
-}
-
-/** Ends early when the signal aborts. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end)
-  })
 }

@@ -1,15 +1,19 @@
-import type { Bind } from '../core/bind.ts'
 import type { DamselflyError } from '../core/errors.ts'
+import { type Listener, mainListener, type WayIn } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
 import { resolveBind } from './bind.ts'
 import type { Lan } from './lan.ts'
 
+/** What could not be opened: an address, or the whole of a listener. */
+export interface DoorFailure {
+  readonly listener: string
+  readonly address: string | undefined
+  readonly error: DamselflyError
+}
+
 /** What `Doors` moves: something that listens on exactly the addresses that it is given. */
 export interface Listening {
-  listen(
-    addresses: readonly string[],
-    port: number,
-  ): Promise<readonly { address: string; error: DamselflyError }[]>
+  listen(ways: readonly WayIn[]): Promise<readonly DoorFailure[]>
 }
 
 export interface DoorsOptions {
@@ -23,17 +27,18 @@ export interface DoorsOptions {
 }
 
 /**
- * Keeps the listeners where `BIND` wants them while the network comes, goes and changes. An address that is
+ * Keeps the listeners where their `BIND` wants them while the network comes, goes and changes. An address that is
  * not there yet is waited for, one that is taken is tried again; each is said once.
  */
 export class Doors implements AsyncDisposable {
   readonly #options: DoorsOptions
   readonly #unfollow: () => void
-  readonly #told = new Set<string>()
-  #wanted: { readonly bind: readonly Bind[]; readonly port: number } | undefined
+  readonly #saidReasons = new Set<string>()
+  #wanted: readonly Listener[] | undefined
   #work: Promise<unknown> = Promise.resolve()
   #retry: NodeJS.Timeout | undefined
-  #addresses: readonly string[] = []
+  /** Where it listens now, by the name of the listener. */
+  #addresses: ReadonlyMap<string, readonly string[]> = new Map()
   #pending: readonly string[] = []
 
   constructor(options: DoorsOptions) {
@@ -41,29 +46,27 @@ export class Doors implements AsyncDisposable {
     this.#unfollow = options.lan.onChange(() => void this.#move())
   }
 
-  /** Where it listens now. */
-  get addresses(): readonly string[] {
-    return this.#addresses
+  /** Where that listener listens now; that of `BIND` and `PORT` unless told. */
+  addressesOf(listener: string = mainListener): readonly string[] {
+    return this.#addresses.get(listener) ?? []
   }
 
-  /** What of `BIND` cannot be served now, in words. */
+  /** What cannot be served now, in words. */
   get pending(): readonly string[] {
     return this.#pending
   }
 
   /**
-   * Opens, moves and closes doors as `BIND` and `PORT` say, from now on.
+   * Opens, moves and closes doors as these listeners say, from now on.
    * @throws DamselflyError when an address is taken at the first call (half a broker, beside another one, would
    *   mislead), or later when no door at all could be opened
    */
-  async apply(bind: readonly Bind[], port: number): Promise<void> {
+  async apply(listeners: readonly Listener[]): Promise<void> {
     const isFirst = this.#wanted === undefined
-    const hasMoved = this.#wanted !== undefined && this.#wanted.port !== port
-    this.#wanted = { bind, port }
-    if (hasMoved) await this.#enqueue(() => this.#options.listening.listen([], port))
+    this.#wanted = listeners
     const failures = await this.#move()
     const taken = isFirst ? failures.find(({ error }) => error.code === 'ADDRESS_IN_USE') : undefined
-    const fatal = taken ?? (this.#addresses.length === 0 ? failures[0] : undefined)
+    const fatal = taken ?? (this.#isOpen() ? undefined : failures[0])
     if (fatal !== undefined) throw fatal.error
   }
 
@@ -75,35 +78,59 @@ export class Doors implements AsyncDisposable {
     await this.#work
   }
 
-  #move(): Promise<readonly { address: string; error: DamselflyError }[]> {
+  #isOpen(): boolean {
+    return [...this.#addresses.values()].some((addresses) => addresses.length > 0)
+  }
+
+  #move(): Promise<readonly DoorFailure[]> {
     return this.#enqueue(async () => {
       if (this.#wanted === undefined) return []
       clearTimeout(this.#retry)
-      const { bind, port } = this.#wanted
-      const { addresses, pending } = resolveBind(bind, this.#options.lan.state)
-      const failures = await this.#options.listening.listen(addresses, port)
+      const { ways, missing } = this.#resolve(this.#wanted)
+      const failures = await this.#options.listening.listen(ways)
       if (this.#wanted === undefined) return []
-      const failed = new Set(failures.map(({ address }) => address))
-      const reasons = [...pending.map(({ reason }) => reason), ...failures.map(({ error }) => error.message)]
+      const reasons = [...missing, ...failures.map(({ error }) => error.message)]
       this.#tell(reasons)
-      const before = JSON.stringify([this.#addresses, this.#pending])
-      this.#addresses = addresses.filter((address) => !failed.has(address))
+      const before = this.#shown()
+      this.#addresses = new Map(
+        ways.map(({ listener: { name }, addresses }) => [
+          name,
+          addresses.filter((address) => !failures.some((failure) => isAbout(failure, name, address))),
+        ]),
+      )
       this.#pending = reasons
       if (failures.length > 0)
         this.#retry = setTimeout(() => void this.#move(), this.#options.retryMs ?? 5_000)
-      if (JSON.stringify([this.#addresses, this.#pending]) !== before) this.#options.onChange()
+      if (this.#shown() !== before) this.#options.onChange()
       return failures
     })
+  }
+
+  /** Where each is to listen as the network is now, and what is missing for that; for several of them it is said once. */
+  #resolve(listeners: readonly Listener[]): { ways: readonly WayIn[]; missing: readonly string[] } {
+    const missing = new Set<string>()
+    const ways = listeners.map((listener): WayIn => {
+      const { where } = listener
+      if (where.kind === 'unix') return { listener, addresses: [where.path] }
+      const { addresses, pending } = resolveBind(where.bind, this.#options.lan.state)
+      for (const { reason } of pending) missing.add(reason)
+      return { listener, addresses }
+    })
+    return { ways, missing: [...missing] }
+  }
+
+  #shown(): string {
+    return JSON.stringify([[...this.#addresses], this.#pending])
   }
 
   /** Says what is missing once, and again only when it was there in between. */
   #tell(reasons: readonly string[]): void {
     for (const reason of reasons) {
-      if (this.#told.has(reason)) continue
+      if (this.#saidReasons.has(reason)) continue
       this.#options.log.warn({ reason }, 'not listening everywhere yet')
     }
-    this.#told.clear()
-    for (const reason of reasons) this.#told.add(reason)
+    this.#saidReasons.clear()
+    for (const reason of reasons) this.#saidReasons.add(reason)
   }
 
   /** One move at a time: two at once would open what the other closes. */
@@ -112,4 +139,8 @@ export class Doors implements AsyncDisposable {
     this.#work = result.catch(() => undefined)
     return result
   }
+}
+
+function isAbout(failure: DoorFailure, listener: string, address: string): boolean {
+  return failure.listener === listener && (failure.address === undefined || failure.address === address)
 }

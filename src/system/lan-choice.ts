@@ -7,6 +7,11 @@ export interface LanAddress {
   readonly address: string
 }
 
+/** Whether an interface is one of those, by its name. */
+export function isVirtual(name: string): boolean {
+  return virtual.test(name)
+}
+
 type RouteEnd = Pick<DefaultRoute, 'interface' | 'gateway'>
 
 /** Interfaces that containers, virtual machines and tunnels make; they are the LAN only if nothing else is. */
@@ -49,8 +54,8 @@ function chooseWithoutRoute(addresses: readonly NetworkAddress[]): LanAddress | 
   const outside = addresses
     .filter(({ isLoopback }) => !isLoopback)
     .sort((a, b) => a.interface.localeCompare(b.interface, 'en', { numeric: true }))
-  const real = outside.filter((address) => !virtual.test(address.interface))
-  const others = outside.filter((address) => virtual.test(address.interface))
+  const real = outside.filter((address) => !isVirtual(address.interface))
+  const others = outside.filter((address) => isVirtual(address.interface))
   const chosen =
     preferred(real) ?? preferred(others) ?? [...real, ...others].find(({ family }) => family === 4)
   return chosen === undefined ? undefined : lanAddressOf(chosen)

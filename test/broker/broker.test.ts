@@ -11,7 +11,7 @@ import { Broker } from '#src/broker/broker.js'
 import { limits, setLimits } from '#src/core/limits.js'
 import type { Message } from '#src/core/message.js'
 import { Secret } from '#src/core/secret.js'
-import { brokerWorld, connectPacket, untilClosed } from '../support/broker.js'
+import { brokerWorld, connectPacket, plainWay, untilClosed } from '../support/broker.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { missing } from '../support/tools.js'
 import { until } from '../support/until.js'
@@ -64,7 +64,7 @@ test('leading wildcards do not see $SYS topics [MQTT-4.7.2-1]', async (context) 
   const client = await connect()
   await client.subscribeAsync('#')
   client.on('message', (topic) => seen.push(`client ${topic}`))
-  await broker.hub.publish({ topic: '$SYS/x', payload: '' })
+  broker.publishSystem('$SYS/x', '')
   await broker.hub.publish({ topic: 'b/x', payload: '' })
   await until('the client heard of b/x', () => seen.includes('client b/x'))
   assert.deepEqual(seen.sort(), ['# b/x', '$SYS/x $SYS/x', '+/x b/x', 'client b/x'])
@@ -239,12 +239,12 @@ test('addresses come and go without touching the clients of those that stay', as
   const stays = await connect()
   let hasClosed = false
   stays.on('close', () => (hasClosed = true))
-  assert.deepEqual(await broker.listen(['127.0.0.1', '127.0.0.2'], port), [])
+  assert.deepEqual(await broker.listen([plainWay(['127.0.0.1', '127.0.0.2'], port)]), [])
   const goes = await connect({ host: '127.0.0.2' })
   const closed = new Promise<void>((resolve) => goes.once('close', () => resolve()))
-  await broker.listen(['127.0.0.1'], port)
+  await broker.listen([plainWay(['127.0.0.1'], port)])
   await closed
-  assert.deepEqual(broker.addresses, ['127.0.0.1'])
+  assert.deepEqual(broker.open[0]?.addresses, ['127.0.0.1'])
   await stays.publishAsync('still', 'here', { qos: 1 })
   assert.equal(hasClosed, false)
 })
@@ -255,8 +255,8 @@ test('an address that is taken or absent is told with its remedy, and the others
   context.after(() => taken.close())
   const { port: takenPort } = taken.address() as { port: number }
   const { broker } = await brokerWorld(context)
-  await broker.listen([], 0)
-  const failures = await broker.listen(['127.0.0.3', '192.0.2.1', '127.0.0.4'], takenPort)
+  await broker.listen([])
+  const failures = await broker.listen([plainWay(['127.0.0.3', '192.0.2.1', '127.0.0.4'], takenPort)])
   assert.deepEqual(
     failures.map(({ address, error }) => [address, error.code]),
     [
@@ -265,7 +265,7 @@ test('an address that is taken or absent is told with its remedy, and the others
     ],
   )
   assert.match(failures[0]?.error.message ?? '', /mosquitto.*another Damselfly.*PORT/)
-  assert.deepEqual(broker.addresses, ['127.0.0.4'])
+  assert.deepEqual(broker.open[0]?.addresses, ['127.0.0.4'])
 })
 
 test('of a port that is taken on several addresses the remedy is told once', async (context) => {
@@ -274,8 +274,8 @@ test('of a port that is taken on several addresses the remedy is told once', asy
   context.after(() => taken.close())
   const { port } = taken.address() as { port: number }
   const { broker } = await brokerWorld(context)
-  await broker.listen([], 0)
-  const [first, second] = await broker.listen(['127.0.0.1', '127.0.0.2'], port)
+  await broker.listen([])
+  const [first, second] = await broker.listen([plainWay(['127.0.0.1', '127.0.0.2'], port)])
   assert.match(first?.error.message ?? '', /127\.0\.0\.1 is taken, often by mosquitto/)
   assert.equal(second?.error.message, `port ${port} on 127.0.0.2 is taken, too`)
 })

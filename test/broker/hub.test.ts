@@ -155,7 +155,7 @@ test('the retained messages that match are read, each with its publisher', async
   const { hub, publish } = await hubWorld(context)
   publish('a/b', 'one', { retain: true, qos: 1, client: 'esp' })
   await hub.publish({ topic: 'a/c', payload: 'two', retain: true, chain: ['rule'] })
-  await hub.publish({ topic: '$SYS/x', payload: 'three', retain: true })
+  hub.publishSystem('$SYS/x', 'three')
   const read = async (filter: string): Promise<string[]> => {
     const found: string[] = []
     for await (const { topic, payload, qos, retain, client, chain } of hub.retained(filter))

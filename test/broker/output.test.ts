@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { MemoryBudget } from '#src/broker/memory-budget.js'
 import { Output } from '#src/broker/output.js'
 import { limits } from '#src/core/limits.js'
+import { until } from '../support/until.js'
 
 /** A socket whose kernel takes what it is told to, when it is told to. */
 class Kernel extends Writable {
@@ -37,14 +38,14 @@ class Kernel extends Writable {
 /** As long as written bytes wait for company: two turns of the event loop. */
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 
-function world() {
+function world(delayed?: { onOverdue: () => void }) {
   const kernel = new Kernel({ highWaterMark: 1 })
   const budget = new MemoryBudget(
     () => {},
     () => {},
   )
   let drains = 0
-  const output = new Output(kernel, budget, () => drains++)
+  const output = new Output(kernel, budget, () => drains++, undefined, delayed)
   return { kernel, budget, output, drains: () => drains }
 }
 
@@ -130,4 +131,73 @@ test('the stream ends when all that was written has gone', async () => {
   await turn()
   assert.deepEqual(kernel.writes.map(String), ['a', 'b'])
   assert.equal(kernel.writableEnded, true)
+})
+
+test('the slab of a write that the kernel has not taken is not used again when the end of the one before it is told', async () => {
+  const { kernel, output } = world()
+  const big = Buffer.alloc(40_000, 1)
+  output.write(big)
+  output.flush() // taken at once; its end is told after this turn
+  kernel.isStuck = true
+  output.write(Buffer.alloc(40_000, 2))
+  output.flush()
+  await turn()
+  assert.ok(output.isBehind)
+  assert.equal(output.waiting, 40_000)
+  kernel.loosen()
+  await turn()
+  assert.equal(output.waiting, 0)
+})
+
+test('of a stream that tells the end of a write later, a client is behind only when that is overdue or too much waits', async () => {
+  let overdue = 0
+  const { kernel, output } = world({ onOverdue: () => overdue++ })
+  kernel.isStuck = true
+  output.write(Buffer.alloc(1_000))
+  await turn()
+  assert.equal(output.isBehind, false)
+  output.watch()
+  output.watch()
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  assert.equal(overdue, 0)
+  await until('it is overdue', () => overdue > 0)
+  assert.deepEqual([output.isBehind, overdue], [true, 1])
+  kernel.loosen()
+  await turn()
+  assert.equal(output.isBehind, false)
+  kernel.isStuck = true
+  output.write(Buffer.alloc(10))
+  output.flush()
+  output.writeShared(Buffer.alloc(2 * limits.outputBytesMax - 10))
+  assert.equal(output.isBehind, false)
+  output.write(Buffer.alloc(1))
+  assert.equal(output.isBehind, true)
+  output.discard()
+})
+
+test('a client that takes what it was given is not overdue, however long the event loop was busy', async () => {
+  let overdue = 0
+  const { kernel, output } = world({ onOverdue: () => overdue++ })
+  kernel.isStuck = true
+  output.write(Buffer.alloc(1_000))
+  output.flush()
+  output.watch()
+  setImmediate(() => kernel.loosen())
+  const untilMs = performance.now() + 600
+  while (performance.now() < untilMs);
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal(overdue, 0)
+})
+
+test('the end of such a stream comes after what was written last', async () => {
+  const { kernel, output } = world({ onOverdue: () => {} })
+  kernel.isStuck = true
+  output.write(Buffer.from('a'))
+  await turn()
+  output.write(Buffer.from('bye'))
+  output.end()
+  assert.equal(kernel.writableEnded, false)
+  kernel.loosen()
+  await turn()
+  assert.deepEqual([kernel.writes.map(String), kernel.writableFinished], [['a', 'bye'], true])
 })

@@ -51,7 +51,6 @@ test('who would be let in by what is set now stays', async (context) => {
   for (const access of [
     only('house', 'key'),
     { ...only('house', 'key'), allowAnonymous: 'nobody' } as const,
-    { allowAnonymous: 'everyone', credentials: undefined } as const,
     only('house', 'key'),
   ])
     world.broker.setAccess(access)
@@ -59,6 +58,14 @@ test('who would be let in by what is set now stays', async (context) => {
   assert.equal((await stays.next()).type, 13)
   world.broker.setAccess(only('home', 'key'))
   await stays.closed()
+})
+
+test('who came with a name that is none any more goes, also where everybody may come in: it would be somebody else', async (context) => {
+  const world = await brokerWorld(context, { access: only('house', 'key'), isLocal: false })
+  const named = await guestOf(context, world, right)
+  world.broker.setAccess({ allowAnonymous: 'everyone', credentials: undefined })
+  await named.closed()
+  await guestOf(context, world, right)
 })
 
 test('who came without a name goes when a name is needed, and with a name that meant nothing then if it is wrong now', async (context) => {

@@ -178,7 +178,7 @@ test('what aedes says to itself reaches aedes, and neither a session nor the hou
   await until('aedes has heard itself', () => aedes.brokers[aedes.id] !== undefined)
   await sleep(100) // the search for wills of others runs as well
   assert.deepEqual([receiver.heard, house], [[], []])
-  await hub.publish({ topic: '$SYS/broker/uptime', payload: '1' })
+  hub.publishSystem('$SYS/broker/uptime', '1')
   assert.deepEqual([receiver.heard.length, house], [2, ['$SYS/broker/uptime']])
 })
 

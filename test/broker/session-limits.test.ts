@@ -304,7 +304,7 @@ test('wills of many clients that go at once do not hold up the others, and all o
   for (const clientId of names)
     await peerAt(context, world, { clientId, will: { topic: 'w', payload: clientId } })
   const inTurns: number[] = []
-  await world.broker.listen([], 0) // all of them are disconnected
+  await world.broker.listen([]) // all of them are disconnected
   while (heard.length < names.length) {
     inTurns.push(heard.length)
     await new Promise((resolve) => setImmediate(resolve))

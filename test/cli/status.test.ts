@@ -44,11 +44,11 @@ test('status tells of the last reload, and why it failed', async (context) => {
   assert.match((await runCommand(daemon.folder, ['status'])).stdout, /reload +\d\d:\d\d:\d\d went well/)
 })
 
-test('without a daemon status, pins and trace say so and what to do; the exit code is 3', async (context) => {
+test('without a daemon status, pins, trace and the like say so and what to do; the exit code is 3', async (context) => {
   const folder = await tempFolder(context)
   await writeFiles(folder, { '.env': '', 'damselfly.yaml': '' })
-  for (const command of ['status', 'pins', 'trace']) {
-    const { code, stdout, stderr } = await runCommand(folder, [command])
+  for (const command of ['status', 'pins', 'trace', 'clients', 'kick x', 'topics']) {
+    const { code, stdout, stderr } = await runCommand(folder, command.split(' '))
     assert.deepEqual([code, stdout], [3, ''], command)
     assert.match(
       stderr,
@@ -74,7 +74,11 @@ test('a daemon whose folder is too deep for a socket runs without one, and says 
   const folder = join(await tempFolder(context), 'deep'.repeat(25))
   const daemon = await startDaemon(context, { folder })
   assert.match(
-    String(daemon.having('no control socket: status, pins and trace will find nobody')[0]?.['reason']),
+    String(
+      daemon.having('no control socket: status, clients, topics, pins and trace will find nobody')[0]?.[
+        'reason'
+      ],
+    ),
     /107/,
   )
   const { code, stderr } = await runCommand(folder, ['status'])
@@ -91,6 +95,12 @@ test('what is out of order stands in the status', () => {
     startedAt: new Date(Date.now() - 90_500).toISOString(),
     port: 1883,
     addresses: ['::1'],
+    listeners: [
+      { name: 'main', transport: 'mqtt', addresses: ['::1'], port: 1883 },
+      { name: 'secure', transport: 'mqtts', addresses: ['10.0.0.5'], port: 8883 },
+      { name: 'web', transport: 'ws', addresses: ['10.0.0.5'], port: 9001, path: '/mqtt' },
+      { name: 'near', transport: 'unix', addresses: ['/run/mqtt.sock'] },
+    ],
     pending: ['there is no LAN address yet'],
     rules: { enabled: 0, disabled: 0 },
     sensors: 2,
@@ -100,7 +110,7 @@ test('what is out of order stands in the status', () => {
     limits: { connectionsMax: 2 },
   }
   assert.deepEqual(statusLines(status).slice(1), [
-    '  listening  [::1]:1883',
+    '  listening  [::1]:1883  10.0.0.5:8883 (TLS)  ws://10.0.0.5:9001/mqtt  unix:/run/mqtt.sock',
     '             (there is no LAN address yet)',
     '  rules      0',
     '  pins       1; not available: door',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ProblemList } from '#src/config/problem-list.js'
 import { SourceText } from '#src/config/source-text.js'
+import { topKeys } from '#src/config/vocabulary.js'
 import { parseYaml } from '#src/config/yaml-file.js'
 import { offsetInScalar, type TreeScalar, toPlain } from '#src/config/yaml-tree.js'
 import { brief, problemsOf, settingsOf } from '../support/config-world.js'
@@ -132,7 +133,7 @@ test('a file that is no map, and unknown keys in it, are told', async () => {
   const [problem] = await problemsOf({ yaml: 'pin:\n  a: 1' })
   assert.equal(
     problem && brief(problem),
-    '1:1 this file has no key "pin" | expected one of pins, sensors, rules, plugins | try pins',
+    `1:1 this file has no key "pin" | expected one of ${Object.keys(topKeys).join(', ')} | try pins`,
   )
 })
 

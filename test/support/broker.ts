@@ -4,6 +4,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt'
 import type { Access } from '#src/broker/access.js'
 import { Broker } from '#src/broker/broker.js'
 import { Counters } from '#src/core/counters.js'
+import { type Listener, mainListener, type WayIn } from '#src/core/listener.js'
 import { MemoryLog } from './memory-log.js'
 import { tempFolder } from './temp-folder.js'
 
@@ -18,10 +19,42 @@ export interface BrokerWorld {
   raw(): Promise<Socket>
 }
 
+/** Plain MQTT at these addresses; port 0: the system chooses. */
+export function plainWay(addresses: readonly string[], port: number, name: string = mainListener): WayIn {
+  return { listener: listenerAt(port, { name }), addresses }
+}
+
+/** A listener on loopback; plain MQTT unless told. */
+export function listenerAt(port: number, terms: Partial<Listener> = {}): Listener {
+  return {
+    name: mainListener,
+    where: { kind: 'tcp', bind: [{ kind: 'loopback' }], port },
+    webSocket: undefined,
+    tls: undefined,
+    allowAnonymous: 'local',
+    credentials: undefined,
+    users: [],
+    acl: undefined,
+    connectionsMax: undefined,
+    ...terms,
+  }
+}
+
+/** The port of a listener that is open. */
+export function portOf(broker: Broker, listener: string = mainListener): number {
+  return broker.open.find(({ name }) => name === listener)?.port as number
+}
+
 /** A broker of its own on loopback, on a port that the system chose; it goes with the test. */
 export async function brokerWorld(
   context: TestContext,
-  options: { access?: Access; isLocal?: boolean; dataDir?: string } = {},
+  options: {
+    access?: Access
+    isLocal?: boolean
+    dataDir?: string
+    /** Beside the plain one, which is `main`. */
+    ways?: readonly WayIn[]
+  } = {},
 ): Promise<BrokerWorld> {
   const dataDir = options.dataDir ?? (await tempFolder(context))
   const log = new MemoryLog()
@@ -40,8 +73,8 @@ export async function brokerWorld(
     for (const socket of sockets) socket.destroy()
     await broker.close()
   })
-  await broker.listen(['127.0.0.1'], 0)
-  const port = broker.port as number
+  await broker.listen([plainWay(['127.0.0.1'], 0), ...(options.ways ?? [])])
+  const port = portOf(broker, mainListener)
   return {
     broker,
     log,

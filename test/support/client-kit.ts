@@ -7,6 +7,7 @@ import type { Client } from '#src/client/client.js'
 import { type ConnectOptions, connect } from '#src/client/connect.js'
 import { Counters } from '#src/core/counters.js'
 import { Secret } from '#src/core/secret.js'
+import { plainWay, portOf } from './broker.js'
 import { MemoryLog } from './memory-log.js'
 import { tempFolder } from './temp-folder.js'
 
@@ -24,8 +25,8 @@ export async function stoppableBroker(context: TestContext, access: Access = ope
   let broker: Broker | undefined
   const start = async (port: number, access: Access) => {
     broker = await Broker.open({ dataDir, access, isOwnAddress: () => true, log, counters: new Counters() })
-    await broker.listen(['127.0.0.1'], port)
-    return broker.port as number
+    await broker.listen([plainWay(['127.0.0.1'], port)])
+    return portOf(broker)
   }
   const stop = async () => {
     await broker?.close()

@@ -127,6 +127,8 @@ export const standIns: readonly ActionDefinition[] = [
 export interface WorldRequest {
   readonly yaml?: string | Uint8Array
   readonly env?: string | Uint8Array
+  /** More files, by path. */
+  readonly files?: Readonly<Record<string, string | Uint8Array>>
   readonly environment?: Environment
   readonly actions?: readonly ActionDefinition[]
   readonly actionProblems?: readonly Problem[]
@@ -136,7 +138,7 @@ export interface WorldRequest {
 
 /** Reads the settings of a world that has these two files. */
 export async function settingsOf(world: WorldRequest): Promise<SettingsReading> {
-  const files: Record<string, string | Uint8Array> = {}
+  const files: Record<string, string | Uint8Array> = { ...world.files }
   if (world.yaml !== undefined) files['config/damselfly.yaml'] = world.yaml
   if (world.env !== undefined) files['.env'] = world.env
   await using folder = await folderOf(files)

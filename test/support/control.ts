@@ -6,8 +6,10 @@ import type { DaemonStatus } from '#src/control/protocol.js'
 import { ControlServer } from '#src/control/server.js'
 import { type BrokerAmounts, statusOf } from '#src/control/status.js'
 import { TraceHub } from '#src/control/trace-hub.js'
+import type { BrokerView } from '#src/core/broker-view.js'
 import { Counters } from '#src/core/counters.js'
 import { readPinOrder } from '#src/core/pin-order.js'
+import type { Hub } from '#src/core/ports.js'
 import type { Rule } from '#src/core/rule.js'
 import type { TraceMessage } from '#src/core/trace.js'
 import type { PinBoard } from '#src/gpio/board.js'
@@ -16,6 +18,18 @@ import { MemoryLog } from './memory-log.js'
 import { rule } from './rules.js'
 import { tempFolder } from './temp-folder.js'
 import { until } from './until.js'
+
+/** A broker, as far as it is asked; without a view it is elsewhere. */
+export interface ControlledBroker {
+  readonly hub: Hub
+  readonly view: BrokerView | undefined
+}
+
+/** Nothing ever comes. */
+const nobody: ControlledBroker = {
+  hub: { publish: async () => {}, subscribe: () => () => {}, async *retained() {} },
+  view: undefined,
+}
 
 /** A control socket over a real board, without a broker and without rules that run: what is traced is told by hand. */
 export class ControlWorld {
@@ -28,7 +42,7 @@ export class ControlWorld {
   rules: readonly Rule[] = [rule('lamp on', 'home/lamp/set', [])]
   amounts: BrokerAmounts = { clients: 0 }
 
-  constructor(path: string, board: PinBoard) {
+  constructor(path: string, board: PinBoard, broker: ControlledBroker = nobody) {
     this.path = path
     this.board = board
     this.trace = new TraceHub({
@@ -43,6 +57,8 @@ export class ControlWorld {
       log,
       counters,
       trace,
+      hub: broker.hub,
+      view: broker.view,
       status: () => this.status(),
     })
   }
@@ -54,6 +70,7 @@ export class ControlWorld {
       startedAt: new Date(),
       settings: { name: 'test', port: 1883, rules: this.rules, pins: this.board.pins, sensors: [] },
       addresses: ['127.0.0.1'],
+      listeners: [{ name: 'main', transport: 'mqtt', addresses: ['127.0.0.1'], port: 1883 }],
       pending: [],
       amounts: this.amounts,
       board: this.board,
@@ -65,11 +82,19 @@ export class ControlWorld {
 
 export async function startControl(
   context: TestContext,
-  options: { readonly folder?: string; readonly amounts?: BrokerAmounts } = {},
+  options: {
+    readonly folder?: string
+    readonly amounts?: BrokerAmounts
+    readonly broker?: ControlledBroker
+  } = {},
 ): Promise<ControlWorld> {
   const { board } = await simulatedBoard(context)
   await board.start([output('lamp', 17)])
-  const world = new ControlWorld(join(options.folder ?? (await tempFolder(context)), 'control.sock'), board)
+  const world = new ControlWorld(
+    join(options.folder ?? (await tempFolder(context)), 'control.sock'),
+    board,
+    options.broker,
+  )
   if (options.amounts !== undefined) world.amounts = options.amounts
   await world.server.open()
   context.after(() => world.server.close())

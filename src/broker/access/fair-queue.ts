@@ -1,9 +1,10 @@
-import { Fifo } from '../../core/fifo.ts'
-
-/** Waiting items by owner: each owner in its turn, and of one owner the oldest first. */
+/**
+ * Waiting items by owner: each owner in its turn, and of one owner the newest first. Whoever has sent many lets his own old
+ * ones wait, and somebody who shares an owner with him has a chance.
+ */
 export class FairQueue<Item> {
   /** The owner whose turn is next first; none is empty. */
-  readonly #queues = new Map<string, Fifo<Item>>()
+  readonly #items = new Map<string, Item[]>()
   #size = 0
 
   get size(): number {
@@ -11,36 +12,43 @@ export class FairQueue<Item> {
   }
 
   push(owner: string, item: Item): void {
-    let queue = this.#queues.get(owner)
-    if (queue === undefined) {
-      queue = new Fifo()
-      this.#queues.set(owner, queue)
-    }
-    queue.push(item)
+    const items = this.#items.get(owner)
+    if (items === undefined) this.#items.set(owner, [item])
+    else items.push(item)
     this.#size++
   }
 
   /** Takes the next item of an owner who is not among these. */
   take(busy: ReadonlySet<string>): Item | undefined {
-    for (const [owner, queue] of this.#queues) {
+    for (const [owner, items] of this.#items) {
       if (busy.has(owner)) continue
-      this.#queues.delete(owner)
-      const item = queue.shift()
-      if (queue.size > 0) this.#queues.set(owner, queue) // behind the others
+      this.#items.delete(owner)
+      const item = items.pop()
+      if (items.length > 0) this.#items.set(owner, items) // behind the others
       this.#size--
       return item
     }
     return undefined
   }
 
+  /** Forgets the items of which this is true. */
+  drop(isOver: (item: Item) => boolean): void {
+    for (const [owner, items] of this.#items) {
+      const rest = items.filter((item) => !isOver(item))
+      this.#size -= items.length - rest.length
+      if (rest.length === 0) this.#items.delete(owner)
+      else if (rest.length < items.length) this.#items.set(owner, rest) // it keeps its turn
+    }
+  }
+
   /** Takes the oldest item of the owner who has most. */
   takeFromLongest(): Item | undefined {
     let [longest, most] = ['', 0]
-    for (const [owner, { size }] of this.#queues) if (size > most) [longest, most] = [owner, size]
-    const queue = this.#queues.get(longest)
-    const item = queue?.shift()
-    if (queue?.size === 0) this.#queues.delete(longest)
-    if (most > 0) this.#size--
-    return item
+    for (const [owner, { length }] of this.#items) if (length > most) [longest, most] = [owner, length]
+    const items = this.#items.get(longest)
+    if (items === undefined) return undefined
+    if (most === 1) this.#items.delete(longest)
+    this.#size--
+    return items.shift()
   }
 }

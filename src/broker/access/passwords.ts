@@ -32,9 +32,12 @@ interface Waiting {
   readonly settle: (finding: Finding) => void
 }
 
+const hasGone = ({ claim }: Waiting): boolean => claim.isGone()
+
 /**
  * Verifies passwords beside the event loop: two at a time, one of each address (of each /64 in IPv6), the addresses in
- * turn. At most `passwordChecksMax` wait; of too many the address that has most of them loses its oldest. The last
+ * turn, and of one address the newest first. At most `passwordChecksMax` wait; of too many the address that has most of them
+ * loses its oldest. The last
  * `passwordsRemembered` that were right are known again at once, as long as their user's hash is the same.
  */
 export class Passwords {
@@ -57,6 +60,7 @@ export class Passwords {
       return this.#note(claim, this.#fits(claim) as boolean)
     return new Promise((settle) => {
       const owner = networkOf(claim.address)
+      this.#queue.drop(hasGone) // it may hold much
       this.#queue.push(owner, { claim, owner, settle })
       this.#goOn()
       while (this.#queue.size > limits.passwordChecksMax) {

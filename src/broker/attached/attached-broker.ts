@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
 import { limits } from '../../core/limits.ts'
 import type { BrokerDoor, DoorSettings, DoorState, Logger } from '../../core/ports.ts'
-import { isSameBroker, type RemoteBroker } from '../../core/remote-broker.ts'
+import { isSameBroker, type RemoteBroker, shownUrl } from '../../core/remote-broker.ts'
 import { AttachedHub } from './attached-hub.ts'
 import { type Link, type LinkOptions, openLink } from './link.ts'
 import { failureOf, type LinkFailure } from './link-failure.ts'
@@ -115,7 +115,7 @@ export class AttachedBroker implements BrokerDoor {
   }
 
   get state(): DoorState {
-    return { addresses: [], pending: [], link: { url: this.#broker.url, ...this.#tale.state } }
+    return { addresses: [], pending: [], link: { url: shownUrl(this.#broker), ...this.#tale.state } }
   }
 
   /** Begins to connect. Resolves at the first answer, or after a short while without one; never rejects. */

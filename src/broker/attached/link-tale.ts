@@ -1,5 +1,5 @@
 import type { Logger } from '../../core/ports.ts'
-import type { LinkState, RemoteBroker } from '../../core/remote-broker.ts'
+import { type LinkState, type RemoteBroker, shownUrl } from '../../core/remote-broker.ts'
 import type { LinkFailure } from './link-failure.ts'
 
 /** What was said last: connected, away (it will come back), or a refusal, by its reason. */
@@ -42,7 +42,8 @@ export class LinkTale {
   }
 
   /** @param messages how many have waited, and are on their way now */
-  connected({ url }: RemoteBroker, messages: number): void {
+  connected(broker: RemoteBroker, messages: number): void {
+    const { url } = broker
     if (url !== this.#url) this.#shortInARow = 0
     this.#url = url
     this.#reason = undefined
@@ -50,7 +51,7 @@ export class LinkTale {
     const tell = (more: object): void => {
       this.#told = 'connected'
       this.#log.info(
-        { broker: url, ...(messages > 0 ? { messages } : {}), ...more },
+        { broker: shownUrl(broker), ...(messages > 0 ? { messages } : {}), ...more },
         'connected to the broker',
       )
     }
@@ -72,7 +73,7 @@ export class LinkTale {
   }
 
   /** An attempt failed, or a connection ended. */
-  failed({ url }: RemoteBroker, { reason, remedy, isRefusal }: LinkFailure): void {
+  failed(broker: RemoteBroker, { reason, remedy, isRefusal }: LinkFailure): void {
     const before = this.#told
     const now: Told = isRefusal === true ? `refused: ${reason}` : 'away'
     const hasChanged = this.#reason !== reason || this.#isConnected
@@ -82,7 +83,7 @@ export class LinkTale {
     clearTimeout(this.#standing)
     this.#standing = undefined
     if (now === before) return hasChanged ? this.#onChange() : undefined
-    const fields = { broker: url, reason, ...(remedy === undefined ? {} : { remedy }) }
+    const fields = { broker: shownUrl(broker), reason, ...(remedy === undefined ? {} : { remedy }) }
     if (isRefusal === true) this.#log.error(fields, 'broker refuses us: trying again now and then')
     else if (before === 'connected') this.#log.warn(fields, 'connection to the broker lost, trying again')
     else this.#log.warn(fields, 'broker not reached yet, trying again')

@@ -73,7 +73,8 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   const { MqttClient } = await import('mqtt') // it costs memory that only those pay who are attached
   options.signal.throwIfAborted()
   let failure: LinkFailure | undefined
-  const socket = await brokerSocket(options.broker, options.authorities)
+  const { signal } = options
+  const socket = await brokerSocket(options.broker, options.authorities, { signal })
   const note = (why: LinkFailure): void => {
     failure ??= why
   }

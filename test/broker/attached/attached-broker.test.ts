@@ -485,8 +485,6 @@ test('over TLS: trusted authorities only, and a port without TLS is told', {
 function settingsFor(remote: RemoteBroker): DoorSettings {
   return {
     name: 'test',
-    bind: [],
-    port: 1883,
     allowAnonymous: 'local',
     credentials: undefined,
     listeners: [],

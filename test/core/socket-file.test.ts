@@ -5,7 +5,7 @@ import { chmod, lstat, mkdir, readdir, rename, writeFile } from 'node:fs/promise
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { listenAt, pathProblem } from '#src/control/socket-file.js'
+import { listenAt, pathProblem } from '#src/core/socket-file.js'
 import { tempFolder } from '../support/temp-folder.js'
 
 function serverOf(context: TestContext): Server {

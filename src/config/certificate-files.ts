@@ -1,0 +1,203 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { pemBlocks, pemTexts } from '../core/der.ts'
+import { errnoOf, reasonOf } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { ListenerTls } from '../core/listener.ts'
+import { isListOf, type RevocationList, readRevocations } from '../core/revocations.ts'
+import { Secret } from '../core/secret.ts'
+import type { ListenerFiles } from './listener-files.ts'
+import { fieldsIn } from './pin-fields.ts'
+import type { TreeReader } from './tree-reader.ts'
+import { tlsKeys } from './vocabulary.ts'
+import type { Tree, TreeMap } from './yaml-tree.ts'
+
+/** From then on a certificate that is about to expire is told. */
+const soonMs = 14 * 24 * 3_600_000
+
+/** Reads `tls:` of a listener with the files that it names, and checks that they fit. */
+export async function readTls(
+  tree: Tree,
+  what: string,
+  reader: TreeReader,
+  files: ListenerFiles,
+): Promise<ListenerTls | undefined> {
+  const before = reader.problems.count
+  const map = reader.map(tree, what, '{ cert: certs/server.crt, key: certs/server.key }')
+  if (map === undefined) return undefined
+  reader.knownKeys(map, what, Object.keys(tlsKeys))
+  for (const key of ['cert', 'key'] as const)
+    if (!map.entries.has(key))
+      reader.mistake(tree, `${what} has no ${key}:`, {
+        found: null,
+        expected: 'cert: and key:, two files in PEM',
+        suggestion: 'damselfly cert init makes them, in certs/ of the configuration folder',
+      })
+  const own = await readOwn(map, what, reader, files)
+  const clients = await readClients(map, what, reader, files)
+  const minVersion = fieldsIn(map, `of ${what}`)('min_version', (value, name) => {
+    const word = value.kind === 'scalar' ? String(value.value).replace(/^TLSv/i, '') : ''
+    if (word === '1.2') return 'TLSv1.2' as const
+    if (word === '1.3') return 'TLSv1.3' as const
+    return reader.mistake(value, `${name} is not a version that is allowed`, { expected: '1.2 or 1.3' })
+  })
+  if (own === undefined || clients === undefined || reader.problems.count !== before) return undefined
+  const tls: ListenerTls = { ...own, ...clients, minVersion: minVersion ?? 'TLSv1.2' }
+  const problem = await whyUnusable(tls)
+  if (problem === undefined) return tls
+  return reader.mistake(tree, `${what}: OpenSSL does not take these files: ${problem}`, { found: null })
+}
+
+type OwnPart = Pick<ListenerTls, 'certificate' | 'key'>
+type ClientsPart = Omit<ListenerTls, 'certificate' | 'key' | 'minVersion'>
+
+async function readOwn(
+  map: TreeMap,
+  what: string,
+  reader: TreeReader,
+  files: ListenerFiles,
+): Promise<OwnPart | undefined> {
+  const [certTree, keyTree] = [map.entries.get('cert')?.value, map.entries.get('key')?.value]
+  if (certTree === undefined || keyTree === undefined) return undefined
+  const certText = await files.text(certTree, `"cert" of ${what}`, limits.certificateFileBytesMax)
+  const keyText = await files.text(keyTree, `"key" of ${what}`, limits.certificateFileBytesMax, {
+    isSecret: true,
+  })
+  const [certificate] =
+    certText === undefined ? [] : certificatesIn(certText, certTree, `"cert" of ${what}`, reader)
+  const key = keyText === undefined ? undefined : privateKeyIn(keyText, keyTree, `"key" of ${what}`, reader)
+  if (certText === undefined || keyText === undefined || certificate === undefined || key === undefined)
+    return undefined
+  if (!certificate.checkPrivateKey(key))
+    return reader.mistake(keyTree, `"key" of ${what} does not belong to its certificate`, {
+      expected: 'the key that the certificate was made with; its first certificate counts',
+    })
+  files.warnOfTimes(certTree, `the certificate of ${what}`, certificate, soonMs)
+  return { certificate: certText, key: new Secret(keyText) }
+}
+
+async function readClients(
+  map: TreeMap,
+  what: string,
+  reader: TreeReader,
+  files: ListenerFiles,
+): Promise<ClientsPart | undefined> {
+  const field = fieldsIn(map, `of ${what}`)
+  const wanted = field('client_certificates', (tree, name) =>
+    reader.oneOf(tree, name, ['off', 'optional', 'required'] as const),
+  )
+  const from = field('user_from', (tree, name) =>
+    reader.oneOf(tree, name, ['nothing', 'common-name', 'subject-alternative-name'] as const),
+  )
+  const caTree = map.entries.get('client_ca')?.value
+  const crlTree = map.entries.get('crl')?.value
+  for (const key of ['client_certificates', 'user_from', 'crl'] as const) {
+    const entry = map.entries.get(key)
+    const isIdle = { client_certificates: wanted === 'off', user_from: from === 'nothing', crl: false }[key]
+    if (entry !== undefined && caTree === undefined && !isIdle)
+      reader.mistake(entry, `"${key}" of ${what} says nothing without client_ca:`, {
+        found: null,
+        expected: 'client_ca: and the certificate of the authority that signs those of clients',
+      })
+  }
+  const caText =
+    caTree && (await files.text(caTree, `"client_ca" of ${what}`, limits.certificateFileBytesMax))
+  const crlText = crlTree && (await files.text(crlTree, `"crl" of ${what}`, limits.certificateFileBytesMax))
+  const authorities =
+    caTree === undefined || caText === undefined
+      ? []
+      : certificatesIn(caText, caTree, `"client_ca" of ${what}`, reader)
+  for (const authority of authorities)
+    files.warnOfTimes(caTree as Tree, `an authority in "client_ca" of ${what}`, authority, 0)
+  if (crlTree !== undefined && crlText !== undefined)
+    checkRevocations(crlText, crlTree, `"crl" of ${what}`, authorities, reader, files)
+  return {
+    clientAuthorities: caText,
+    revocations: crlText,
+    clientCertificates: wanted ?? (caTree === undefined ? 'off' : 'required'),
+    userFrom: from ?? 'nothing',
+  }
+}
+
+function certificatesIn(text: string, tree: Tree, what: string, reader: TreeReader): X509Certificate[] {
+  const blocks = pemBlocks(text, 'CERTIFICATE')
+  if (blocks.length === 0)
+    reader.mistake(tree, `${what} has no certificate in it`, {
+      expected: 'PEM, which begins with -----BEGIN CERTIFICATE-----',
+      suggestion: 'openssl x509 -inform DER -in FILE -out FILE.pem, if it is a .der or a .cer',
+    })
+  try {
+    return blocks.map((block) => new X509Certificate(block))
+  } catch (error) {
+    reader.mistake(tree, `${what} has a certificate that cannot be read: ${reasonOf(error)}`)
+    return []
+  }
+}
+
+function privateKeyIn(text: string, tree: Tree, what: string, reader: TreeReader): KeyObject | undefined {
+  try {
+    return createPrivateKey(text)
+  } catch (error) {
+    const isLocked = /ENCRYPTED/.test(text) || errnoOf(error) === 'ERR_MISSING_PASSPHRASE'
+    return reader.mistake(tree, isLocked ? `${what} has a passphrase` : `${what} has no private key in it`, {
+      expected: 'a private key in PEM, without a passphrase',
+      ...(isLocked ? { suggestion: 'openssl pkey -in FILE -out FILE.open; chmod 640 FILE.open' } : {}),
+    })
+  }
+}
+
+function checkRevocations(
+  text: string,
+  tree: Tree,
+  what: string,
+  authorities: readonly X509Certificate[],
+  reader: TreeReader,
+  files: ListenerFiles,
+): void {
+  let lists: readonly RevocationList[] = []
+  try {
+    lists = readRevocations(text)
+  } catch (error) {
+    return reader.mistake(tree, `${what} cannot be read: ${reasonOf(error)}`)
+  }
+  if (lists.length === 0)
+    return reader.mistake(tree, `${what} has no list of revoked certificates in it`, {
+      expected: 'PEM, which begins with -----BEGIN X509 CRL-----',
+    })
+  for (const authority of authorities) {
+    if (!authority.ca || lists.some((list) => isListOf(list, authority))) continue
+    reader.mistake(tree, `${what} has no list of the authority ${nameOf(authority)}`, {
+      expected: 'a list of each authority in client_ca:, for without one no certificate of it is accepted',
+    })
+  }
+  for (const { nextUpdate } of lists)
+    if (nextUpdate !== undefined && nextUpdate.getTime() < Date.now())
+      files.warn(
+        tree,
+        `${what} has expired on ${dayOf(nextUpdate)}: no client certificate is accepted until there is a new one`,
+      )
+}
+
+/** What OpenSSL says of all of it together; undefined when it takes it. */
+async function whyUnusable(tls: ListenerTls): Promise<string | undefined> {
+  const { createSecureContext } = await import('node:tls')
+  try {
+    createSecureContext({
+      cert: tls.certificate,
+      key: tls.key.reveal(),
+      minVersion: tls.minVersion,
+      ...(tls.clientAuthorities === undefined ? {} : { ca: tls.clientAuthorities }),
+      ...(tls.revocations === undefined ? {} : { crl: pemTexts(tls.revocations, 'X509 CRL') }),
+    })
+    return undefined
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+function nameOf({ subject }: X509Certificate): string {
+  return subject.replaceAll('\n', ', ')
+}
+
+function dayOf(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}
