@@ -163,9 +163,7 @@ test('who may not: an access control list against its attackers', async (context
       await theLine(daemon, 'publish refused', address, byList)
       const eve = await scene.eve(willOf('open/will'))
       eve.mqtt.stream.destroy()
-      await until('a will that is allowed', () =>
-        watch.heard.some((line) => line.startsWith('open/will')),
-      )
+      await until('a will that is allowed', () => watch.heard.some((line) => line.startsWith('open/will')))
       watch.heard.splice(0)
       await scene.rightfulHeard()
     })
@@ -259,27 +257,30 @@ test('who may not: an access control list against its attackers', async (context
     await scene.rightfulHeard()
   })
 
-  await context.test('a delayed will is not published when the right to it was taken away meanwhile', async () => {
-    const leave = async (topic: string): Promise<string> => {
-      const will = { topic, payload: Buffer.from('evil'), properties: { willDelayInterval: 2 } }
-      const one = await attacker(context, daemon.port, {
-        ...as('temp'),
-        protocolVersion: 5,
-        properties: { sessionExpiryInterval: 60 },
-        will: { ...will, qos: 0 as const, retain: false },
-      })
-      one.mqtt.stream.destroy()
-      return one.address
-    }
-    const address = await leave('tell/gone')
-    await leave('tell/kept')
-    const reloaded = daemon.having('configuration reloaded').length
-    await daemon.write('config/acl', acl.replace('topic write tell/#', 'topic write tell/kept'))
-    await daemon.logged('configuration reloaded', reloaded + 1)
-    await until('the will that is still allowed', () => watch.heard.includes('tell/kept evil'))
-    await theLine(daemon, 'publish refused', address, byList)
-    assert.equal(watch.heard.includes('tell/gone evil'), false)
-    watch.heard.splice(0)
-    await scene.rightfulHeard()
-  })
+  await context.test(
+    'a delayed will is not published when the right to it was taken away meanwhile',
+    async () => {
+      const leave = async (topic: string): Promise<string> => {
+        const will = { topic, payload: Buffer.from('evil'), properties: { willDelayInterval: 2 } }
+        const one = await attacker(context, daemon.port, {
+          ...as('temp'),
+          protocolVersion: 5,
+          properties: { sessionExpiryInterval: 60 },
+          will: { ...will, qos: 0 as const, retain: false },
+        })
+        one.mqtt.stream.destroy()
+        return one.address
+      }
+      const address = await leave('tell/gone')
+      await leave('tell/kept')
+      const reloaded = daemon.having('configuration reloaded').length
+      await daemon.write('config/acl', acl.replace('topic write tell/#', 'topic write tell/kept'))
+      await daemon.logged('configuration reloaded', reloaded + 1)
+      await until('the will that is still allowed', () => watch.heard.includes('tell/kept evil'))
+      await theLine(daemon, 'publish refused', address, byList)
+      assert.equal(watch.heard.includes('tell/gone evil'), false)
+      watch.heard.splice(0)
+      await scene.rightfulHeard()
+    },
+  )
 })

@@ -48,7 +48,10 @@ test('a thousand wrong passwords from one address, four hundred at a time: each 
   const loud = await busy
   await all
 
-  assert.equal([...codes.values()].reduce((sum, count) => sum + count, 0), guesses)
+  assert.equal(
+    [...codes.values()].reduce((sum, count) => sum + count, 0),
+    guesses,
+  )
   assert.deepEqual(
     [...codes.keys()].filter((code) => code !== 4 && code !== 3),
     [],
@@ -70,7 +73,12 @@ test('a thousand wrong passwords from one address, four hundred at a time: each 
 })
 
 /** The return code of the CONNACK, whenever it comes. */
-async function guess(context: TestContext, port: number, localAddress: string, password: string): Promise<number> {
+async function guess(
+  context: TestContext,
+  port: number,
+  localAddress: string,
+  password: string,
+): Promise<number> {
   const socket = createConnection({ host: '127.0.0.1', port, localAddress })
   context.after(() => socket.destroy())
   socket.on('error', () => {})
