@@ -98,12 +98,13 @@ export class Broker {
         this.#arrivals.delete(arrival)
         this.#unanswered.delete(arrival)
       },
-      turnedAway: (address, listener, why) => {
+      turnedAway: (address, listener, { reason, remedy, limit }) => {
         counters.add('clients.refused')
-        this.#inside.doorkeeper.logRefusal({ address, listener, ...why })
+        if (limit !== undefined) counters.add(limit)
+        this.#inside.doorkeeper.logRefusal({ address, listener, reason, remedy })
       },
-      broken: (address, listener, { reason, isTooLarge }) => {
-        counters.add(isTooLarge ? 'packetBytesMax' : 'clients.failed')
+      broken: (address, listener, { reason, limit }) => {
+        counters.add(limit ?? 'clients.failed')
         this.#inside.doorkeeper.logRefusal({ address, listener, reason })
       },
       failed: (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),

@@ -4,7 +4,7 @@ import type { SecureContext } from 'node:tls'
 import type { BrokerPlace, BrokerSearch, SearchLimits } from './broker-search.ts'
 
 /** What `update-ca-certificates` keeps: the usual authorities and those of the house. */
-const systemAuthorities = '/etc/ssl/certs/ca-certificates.crt'
+export const systemAuthorities = '/etc/ssl/certs/ca-certificates.crt'
 
 export interface BrokerEndpoint {
   /** A name or an address; IPv6 without brackets. */

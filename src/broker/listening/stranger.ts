@@ -1,3 +1,4 @@
+import type { LimitName } from '../../core/limits.ts'
 import { hasTls, type OpenListener, type Transport } from '../../core/listener.ts'
 
 /** Why somebody was not let in before it was a client. */
@@ -5,6 +6,8 @@ export interface Turning {
   readonly reason: string
   /** What the owner can do about it. */
   readonly remedy: string
+  /** The bound that was reached, if one was. */
+  readonly limit?: LimitName
 }
 
 /** The type of the first TLS record, RFC 8446 section 5.1. */

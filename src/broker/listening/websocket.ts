@@ -129,6 +129,7 @@ export class WebSocketEntrance {
       return this.#refuse(stream, 431, {
         reason: `the head of its request is longer than ${limits.upgradeHeaderBytesMax} bytes`,
         remedy: 'send fewer cookies to this address',
+        limit: 'upgradeHeaderBytesMax',
       })
     const why = strangerOf(error.rawPacket, this.#transport, this.#open())
     this.#refuse(stream, 400, why)
