@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { OwnIdentity } from '../core/access.ts'
+import type { Bridge, BridgeState } from '../core/bridge.ts'
 import type { BrokerView } from '../core/broker-view.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
@@ -10,6 +11,8 @@ import type { Listener, OpenListener, WayIn } from '../core/listener.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
+import type { BridgePace } from './bridge.ts'
+import type { Bridges } from './bridges.ts'
 import { introductionOf } from './census.ts'
 import type { Connection, Ending } from './connection.ts'
 import { Evictions } from './evictions.ts'
@@ -37,6 +40,8 @@ export interface BrokerOptions {
   readonly version?: string
   readonly log: Logger
   readonly counters: Counters
+  /** Of bridges; changed by tests only. */
+  readonly bridgePace?: Partial<BridgePace>
 }
 
 /**
@@ -55,6 +60,7 @@ export class Broker {
   /** Who has not come through TLS or HTTP yet, the oldest first. */
   readonly #arrivals = new Set<Arrival>()
   readonly #clock: NodeJS.Timeout
+  #bridges: Bridges | undefined
   #isClosing = false
 
   /** @throws DamselflyError `STORE_FAILED` */
@@ -171,10 +177,28 @@ export class Broker {
     this.#inside.setAccess(access)
   }
 
+  /** How it is with each bridge. */
+  get bridges(): readonly BridgeState[] {
+    return this.#bridges?.states ?? []
+  }
+
+  /** Has exactly these bridges from now on; those that have not changed notice nothing. */
+  async setBridges(bridges: readonly Bridge[]): Promise<void> {
+    const { house, sessions, hub } = this.#inside
+    if (this.#bridges === undefined && bridges.length === 0 && sessions.bridgeNames.length === 0) return
+    if (this.#bridges === undefined) {
+      const { Bridges } = await import('./bridges.ts')
+      const { log, counters, bridgePace: pace } = this.#options
+      this.#bridges ??= new Bridges({ house, sessions, hub, log, counters, pace })
+    }
+    await this.#bridges.apply(bridges)
+  }
+
   /** Tells the clients, writes down what there is, and closes everything. */
   async close(): Promise<void> {
     this.#isClosing = true
     clearInterval(this.#clock)
+    await this.#bridges?.close()
     await this.#journal.flush() // what was acknowledged to nobody yet is acknowledged now
     for (const arrival of this.#arrivals) arrival.end()
     await this.#inside.close({ reasonCode: reasonCode.serverShuttingDown, reason: 'the broker stops' })

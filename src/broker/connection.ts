@@ -45,6 +45,8 @@ export interface Agreement {
   readonly session: Session
   readonly level: ProtocolLevel
   readonly cleanStart: boolean
+  /** MQTT 3.1.1: it has said that it is a bridge. */
+  readonly isBridge: boolean
   readonly will: Will | undefined
   /** Seconds after which a silent client is taken for gone; 0 for never. */
   readonly keepAliveSeconds: number
@@ -78,6 +80,8 @@ export type OnConnect = (connection: Connection, connect: Connect) => void
  * allows, and writes once a turn. Whatever goes wrong with it ends it, and nothing else.
  */
 export class Connection implements SessionClient, FrameTaker {
+  /** Whether we have made it: then it is a bridge's, and the server is at its other end. */
+  readonly isOutgoing: boolean = false
   readonly peer: Peer
   level: ProtocolLevel | 0 = 0
   readonly output: Output
@@ -202,8 +206,22 @@ export class Connection implements SessionClient, FrameTaker {
       ;(this.#publishReader as PublishReader).read(bytes, start, at, end, first)
     } else {
       this.traffic.packetsReceived++
-      handlePacket(this, bytes, at, end, first)
+      this.handle(bytes, at, end, first)
     }
+  }
+
+  /** The first byte that comes [MQTT-3.1.0-1]. */
+  protected get opening(): number {
+    return 0x10
+  }
+
+  /** Every packet but PUBLISH. @throws ProtocolError what ends the connection */
+  protected handle(bytes: Buffer, at: number, end: number, first: number): void {
+    handlePacket(this, bytes, at, end, first)
+  }
+
+  protected get heardAtMs(): number {
+    return this.#heardAtMs
   }
 
   tooLarge(bytes: number, first: number): never {
@@ -226,7 +244,7 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#isClosed) return
     if (this.level === 0 && !this.#hasSpoken) {
       this.#hasSpoken = true
-      if (chunk[0] !== 0x10) return this.#refuseStranger(chunk) // [MQTT-3.1.0-1]
+      if (chunk[0] !== this.opening) return this.refuseStranger(chunk)
     }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
@@ -287,7 +305,7 @@ export class Connection implements SessionClient, FrameTaker {
       this.pause(pauseReason.turn)
       this.house.nextTurn(this)
     }
-    if (limits.messageRateMax > 0 && this.#messages > 0) {
+    if (limits.messageRateMax > 0 && this.#messages > 0 && !this.isOutgoing) {
       this.#rate ??= new MessageRate()
       const pauseMs = this.#rate.take(this.#messages, performance.now())
       if (pauseMs > 0) {
@@ -374,7 +392,7 @@ export class Connection implements SessionClient, FrameTaker {
     this.#attendedBytes = 0
     this.connectedAtMs = Date.now()
     this.level = agreement.level
-    this.#publishReader = new PublishReader(this, this.house)
+    this.#publishReader = this.makeReader()
     this.#chargeHeld()
     if (agreement.topicAliasMaximum > 0)
       this.#aliases = new TopicAliases(Math.min(agreement.topicAliasMaximum, limits.topicAliasesMax))
@@ -389,6 +407,14 @@ export class Connection implements SessionClient, FrameTaker {
         properties,
       }),
     )
+    this.begin()
+  }
+
+  protected makeReader(): PublishReader {
+    return new PublishReader(this, this.house)
+  }
+
+  protected begin(): void {
     this.#isReady = true
     this.session.pump()
   }
@@ -555,7 +581,8 @@ export class Connection implements SessionClient, FrameTaker {
   // --- the end
 
   #fail(error: unknown): void {
-    if (error instanceof ProtocolError && this.#agreement === undefined) this.house.refused(this, error)
+    if (error instanceof ProtocolError && this.#agreement === undefined && !this.isOutgoing)
+      this.house.refused(this, error)
     if (error instanceof ConnectError) {
       this.refuse(error.answerLevel, error.reasonCode, error.message)
     } else if (error instanceof ProtocolError) {
@@ -566,7 +593,7 @@ export class Connection implements SessionClient, FrameTaker {
     }
   }
 
-  #refuseStranger(chunk: Buffer): void {
+  protected refuseStranger(chunk: Buffer): void {
     const { reason, remedy } = strangerOf(chunk, this.peer.transport, this.house.openListeners)
     this.house.counters.add('clients.refused')
     this.house.doorkeeper.logRefusal({ address: this.address, reason, remedy })

@@ -1,4 +1,5 @@
 import type { AccessList, OwnIdentity } from '../core/access.ts'
+import { bridgeOfSession } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import { mainListener } from '../core/listener.ts'
@@ -170,9 +171,10 @@ export class Doorkeeper {
 
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(party: Party, topic: string): Refusal | undefined {
-    const refusal = isSystemTopic(topic)
-      ? ownTopic
-      : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
+    const refusal =
+      isSystemTopic(topic) && topic !== connectionState(party.clientId)
+        ? ownTopic
+        : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
     if (refusal !== undefined) this.#refuse('publish refused', party, { topic, reason: refusal.reason })
     return refusal
   }
@@ -230,8 +232,9 @@ export class Doorkeeper {
   #rightsOf(party: Party): Rights | undefined {
     let rights = this.#rights.get(party)
     if (rights === undefined) {
-      const list = this.#listOf(party.listener)
       const { clientId, user } = party
+      // what a bridge of ours may do, its own topics say
+      const list = bridgeOfSession(clientId) === undefined ? this.#listOf(party.listener) : undefined
       rights = list === undefined ? everything : this.#books.get(list)?.rightsOf({ clientId, user })
       this.#rights.set(party, rights ?? everything)
     }
@@ -273,6 +276,11 @@ export interface RefusalFields extends RefusalDetails {
   readonly client?: string
   readonly address: string
   readonly [more: string]: string | number | undefined
+}
+
+/** Where a bridge to this broker tells whether it is connected, as mosquitto's do: that of its own client id. */
+export function connectionState(clientId: string): string {
+  return `$SYS/broker/connection/${clientId}/state`
 }
 
 function refusalOf(reasonCode: 0x8f | 0x90, reason: string | undefined): Refusal | undefined {

@@ -2,7 +2,14 @@ import { chmod } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { hasTls, type Listener, type OpenListener, transportOf, type WayIn } from '../core/listener.ts'
+import {
+  anyPath,
+  hasTls,
+  type Listener,
+  type OpenListener,
+  transportOf,
+  type WayIn,
+} from '../core/listener.ts'
 import { listenAt } from '../core/socket-file.ts'
 import { explainListening, type ListenFailure, tlsFailure } from './listen-failure.ts'
 import type { Turning } from './listening/stranger.ts'
@@ -98,7 +105,7 @@ export class Way {
       transport: transportOf(this.listener),
       addresses,
       ...(port === undefined ? {} : { port }),
-      ...(webSocket === undefined ? {} : { path: webSocket.path }),
+      ...(webSocket === undefined ? {} : { path: webSocket.path === anyPath ? '/' : webSocket.path }),
     }
   }
 

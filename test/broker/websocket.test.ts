@@ -167,6 +167,9 @@ test('another path, another origin, another protocol and a page are refused with
     await WebSocketClient.open(context, url, { origin })
   await WebSocketClient.open(context, url, { protocols: ['mqttv3.1'] })
   await WebSocketClient.open(context, `${url}?token=1`)
+  const any = await webWorld(context, { path: '*' })
+  for (const path of ['', '/mqtt', '/any/other'])
+    await WebSocketClient.open(context, `ws://127.0.0.1:${any.webPort}${path}`)
 })
 
 test('a page of the LAN’s own name is allowed, and every one where that is said', async (context) => {

@@ -101,6 +101,10 @@ for (const [yaml, ...expected] of [
     'listeners: { a: { port: 1, users: nobody } }',
     /"users" of the listener "a": there is no file config\/nobody/,
   ],
+  [
+    'listeners: { a: { port: 1, acl: nobody } }',
+    /"acl" of the listener "a": there is no file config\/nobody/,
+  ],
   ['listeners: { a: { port: 1, tls: true } }', /tls of the listener "a" is not a map/],
   ['listeners: { a: { port: 1, tls: {} } }', /has no cert:/, /has no key:/],
   [
@@ -114,6 +118,42 @@ for (const [yaml, ...expected] of [
     assert.equal(told.length, expected.length, told.join('\n'))
     for (const [index, pattern] of expected.entries()) assert.match(told[index] as string, pattern)
   })
+
+test('with users or a list of its own a listener knows no others', async (context) => {
+  const cwd = await tempFolder(context)
+  await mkdir(join(cwd, 'config'))
+  const hash = `$6$${Buffer.from('salt').toString('base64')}$${Buffer.alloc(64).toString('base64')}`
+  const files = {
+    '.env': 'BIND=loopback\nMQTT_USERNAME=owner\nMQTT_PASSWORD=key\n',
+    'config/users': `house:${hash}\n`,
+    'config/acl': 'topic read house/#\n',
+    'config/guests': `guest:${hash}\n`,
+    'config/guests.acl': 'topic read guests/#\n',
+    'config/damselfly.yaml':
+      'listeners:\n  same: { port: 1884 }\n  guests: { port: 1885, users: guests, acl: guests.acl }\n',
+  }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text, { mode: 0o640 })
+  const { settings } = await readSettings({
+    cwd,
+    environment: {},
+    compiler: standInCompiler,
+    loadActions: async () => ({ catalogue: catalogueOf(), problems: [] }),
+    isTerminal: false,
+  })
+  assert.deepEqual(
+    settings.listeners.map(({ credentials, users, acl }) => [
+      credentials?.username,
+      users.map(({ name }) => name),
+      acl?.lines.map(({ filter }) => filter),
+    ]),
+    [
+      ['owner', ['house'], ['house/#']],
+      ['owner', ['house'], ['house/#']],
+      [undefined, ['guest'], ['guests/#']],
+    ],
+  )
+  for (const name of ['guests', 'guests.acl']) assert.ok(settings.files.includes(join(cwd, 'config', name)))
+})
 
 test('as many listeners as allowed, and not one more', async () => {
   const yaml = (count: number) =>

@@ -1,5 +1,5 @@
 import type { LimitName } from '../../core/limits.ts'
-import { hasTls, type OpenListener, type Transport } from '../../core/listener.ts'
+import { anyPath, hasTls, type OpenListener, type Transport } from '../../core/listener.ts'
 
 /** Why somebody was not let in before it was a client. */
 export interface Turning {
@@ -34,7 +34,7 @@ export function strangerOf(bytes: Uint8Array, here: Transport, open: readonly Op
       remedy:
         other === undefined
           ? 'let the client use mqtt:// instead of ws:// or http://'
-          : `let the client use ${other.transport}://, port ${other.port}, path ${other.path}`,
+          : `let the client use ${other.transport}://, port ${other.port}${other.path === anyPath ? '' : `, path ${other.path}`}`,
     }
   }
   if (spoken === 'MQTT') {
