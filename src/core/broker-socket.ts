@@ -54,7 +54,12 @@ export async function brokerSocket(
     ...(trusted === undefined ? {} : { ca: trusted }),
     ...(identity === undefined ? {} : { cert: identity.certificate, key: identity.key }),
   })
-  if (trusted === undefined) await trustAlso(secureContext, authorities)
+  if (trusted === undefined) {
+    await trustAlso(secureContext, authorities)
+    // @NOTE Node forgets these as soon as another authority is added
+    const extra = process.env['NODE_EXTRA_CA_CERTS']
+    if (extra !== undefined && extra !== '') await trustAlso(secureContext, extra)
+  }
   return connect({
     ...where,
     secureContext,

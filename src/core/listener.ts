@@ -23,9 +23,6 @@ export interface Listener {
   readonly connectionsMax: number | undefined
 }
 
-/** In place of a WebSocket's path: whatever one a client asks for. */
-export const anyPath = '*'
-
 export type ListenerPlace =
   | { readonly kind: 'tcp'; readonly bind: readonly Bind[]; readonly port: number }
   /** A Unix socket; `mode` are its permissions. */

@@ -45,7 +45,7 @@ async function subscribed(broker: Mosquitto, count: number): Promise<void> {
   )
 }
 
-describe('pub, sub and rr beside mosquitto’s own', { concurrency: true, skip }, () => {
+describe('pub, sub and rr beside mosquitto’s own', { concurrency: 2, skip }, () => {
   test('what MQTT 5 tells of a message is sent, and printed, alike', async (context) => {
     const broker = await startMosquitto(context)
     const at = ['-V', '5', '-h', '127.0.0.1', '-p', `${broker.port}`]
@@ -162,7 +162,7 @@ describe('pub, sub and rr beside mosquitto’s own', { concurrency: true, skip }
     context.after(() => child.kill('SIGKILL'))
     let text = ''
     child.stdout.on('data', (chunk) => (text += chunk))
-    await until('it is subscribed', () => /Subscribed \(mid: \d+\): 0/.test(text))
+    await until('it is subscribed', () => /Subscribed \(mid: \d+\): 0/.test(text), 30_000)
     assert.match(
       text,
       /^Client w sending CONNECT\nClient w received CONNACK \(0\)\nClient w sending SUBSCRIBE \(Mid: \d+, Topic: x, QoS: 0, Options: 0x00\)\n/,
