@@ -2,7 +2,14 @@ import { chmod } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { hasTls, type Listener, type OpenListener, transportOf, type WayIn } from '../core/listener.ts'
+import {
+  anyPath,
+  hasTls,
+  type Listener,
+  type OpenListener,
+  transportOf,
+  type WayIn,
+} from '../core/listener.ts'
 import { listenAt } from '../core/socket-file.ts'
 import { explainListening, type ListenFailure, tlsFailure } from './listen-failure.ts'
 import type { Turning } from './listening/stranger.ts'
@@ -23,6 +30,8 @@ export interface Client {
 /** One whose connection was accepted, and who has not come through TLS or HTTP yet. */
 export interface Arrival {
   readonly address: string
+  /** The name of the listener. */
+  readonly listener: string
   /** By `performance.now`. */
   readonly sinceMs: number
   end(): void
@@ -96,7 +105,7 @@ export class Way {
       transport: transportOf(this.listener),
       addresses,
       ...(port === undefined ? {} : { port }),
-      ...(webSocket === undefined ? {} : { path: webSocket.path }),
+      ...(webSocket === undefined ? {} : { path: webSocket.path === anyPath ? '/' : webSocket.path }),
     }
   }
 
@@ -230,7 +239,8 @@ export class Way {
   }
 
   #acceptLayered(socket: Socket, guest: Guest, peer: Peer, sinceMs: number): void {
-    const arrival: Arrival = { address: peer.address, sinceMs, end: () => socket.destroy() }
+    const { address, listener } = peer
+    const arrival: Arrival = { address, listener, sinceMs, end: () => socket.destroy() }
     const left = (): void => this.#house.left(arrival)
     socket.on('error', () => {}) // 'close' follows
     socket.once('close', left)

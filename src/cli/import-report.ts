@@ -15,7 +15,10 @@ export function importReport(move: Move, paint: Paint): string[] {
   const lines = [paint('bold', `${count(taken.length, 'line')} taken over`)]
   lines.push(...table(taken.map((outcome) => [written(outcome), outcome.text])))
   if (same.length > 0) {
-    lines.push('', paint('bold', `${count(same.length, 'line')} that need no setting here`))
+    lines.push(
+      '',
+      paint('bold', `${count(same.length, 'line')} that need${same.length === 1 ? 's' : ''} no setting here`),
+    )
     lines.push(...table(same.map((outcome) => [written(outcome), outcome.text])))
   }
   if (lost.length > 0) {

@@ -1,21 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { IPublishPacket, MqttClient } from 'mqtt'
-import { DamselflyError } from '../core/errors.ts'
+import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Door } from '../moving/move.ts'
-import { type Credentials, connectTo } from './import-doors.ts'
+import { type Credentials, connectTo, shownDoor } from './import-doors.ts'
 import type { ImportStore } from './import-store.ts'
 
 export interface CopyOptions {
   readonly door: Door
   readonly credentials: Credentials | undefined
   readonly store: ImportStore
+  /** `max_queued_messages` of the broker; 0 for no bound, and 1,000 unless told. */
+  readonly queueMessagesMax?: number | undefined
 }
 
 /** On their way into the store at one time: our own broker allows a hundred to a client. */
 const windowMessages = 50
 /** @NOTE mosquitto drops what does not fit into its queue for a client: 1,000 messages, or what its owner has set. */
-const topicsAtOnce = 50
+const usualQueueMessages = 1_000
 const quietMs = 1_000
 const closeTimeoutMs = 10_000
 
@@ -58,9 +60,11 @@ export class RetainedCopy {
       if (isMqtt5) await copy.#follow()
       await copy.#readAll()
       return copy
-    } catch (error) {
+    } catch (cause) {
       client.end(true)
-      throw error
+      if (cause instanceof DamselflyError) throw cause
+      const message = `${shownDoor(options.door)}: the connection ended while retained messages were read: ${reasonOf(cause)}`
+      throw new DamselflyError('BROKER_UNREACHABLE', message, { cause })
     }
   }
 
@@ -124,12 +128,12 @@ export class RetainedCopy {
         return packet.qos === 0 ? undefined : put(packet)
       }
       const topics = [...this.topics]
-      for (let at = 0; at < topics.length; at += topicsAtOnce) {
-        const some = topics.slice(at, at + topicsAtOnce)
+      const atOnce = Math.max(1, Math.floor((this.#options.queueMessagesMax || usualQueueMessages) / 2))
+      for (let at = 0; at < topics.length; at += atOnce) {
+        const some = topics.slice(at, at + atOnce)
         seen = new Set()
         await subscribe(client, some, { qos: 2 })
         await untilQuiet(() => seen.size, some.length)
-        await client.unsubscribeAsync(some)
       }
     } finally {
       client.end(true)

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { MqttClient } from 'mqtt'
 import { Counters } from '../core/counters.ts'
-import { DamselflyError } from '../core/errors.ts'
-import { type Listener, mainListener } from '../core/listener.ts'
+import type { Listener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
-import { Secret } from '../core/secret.ts'
 import { connectTo } from './import-doors.ts'
 
 /** The data folder of a Damselfly that does not run, opened to be written into. */
@@ -19,55 +19,69 @@ export interface ImportStore {
 const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /**
- * Opens a data folder with the broker itself, which listens on a port of this machine that nobody knows, for one client
- * that nobody else can be.
+ * Opens a data folder with the broker itself, which listens on a Unix socket that this user alone can get at.
  * @throws DamselflyError `STORE_FAILED`, also when a Damselfly runs on this folder
  */
 export async function openImportStore(dataDir: string): Promise<ImportStore> {
   const { Broker } = await import('../broker/broker.ts')
-  const secret = () => randomBytes(24).toString('base64url')
-  const credentials = { username: secret(), password: new Secret(secret()) }
+  const access = { allowAnonymous: 'everyone', credentials: undefined } as const
   const broker = await Broker.open({
     dataDir,
-    access: { allowAnonymous: 'nobody', credentials },
+    durability: 'crash', // all of it reaches the disk at once, at the end
+    access,
     isOwnAddress: () => true,
     log: quiet,
     counters: new Counters(),
   })
+  const folder = await mkdtemp(join(tmpdir(), 'damselfly-import-')) // for this user alone
+  const close = async (): Promise<void> => {
+    await broker.close()
+    await rm(folder, { recursive: true, force: true })
+    await syncAll(dataDir)
+  }
   try {
+    const path = join(folder, 'mqtt.sock')
     const listener: Listener = {
-      name: mainListener,
-      where: { kind: 'tcp', bind: [{ kind: 'loopback' }], port: 0 },
+      name: 'import',
+      where: { kind: 'unix', path, mode: 0o600 },
       webSocket: undefined,
       tls: undefined,
-      allowAnonymous: 'nobody',
-      credentials,
+      ...access,
       users: [],
       acl: undefined,
       connectionsMax: 1,
     }
-    await broker.listen([{ listener, addresses: ['127.0.0.1'] }])
-    const port = broker.open[0]?.port
-    if (port === undefined)
-      throw new DamselflyError('STORE_FAILED', 'this machine has no port to spare on 127.0.0.1')
-    const plain = {
-      unix: undefined,
-      isWebSocket: false,
-      isTls: false,
-      wantsCertificate: false,
-      isMounted: false,
-    }
-    const client = await connectTo({ name: 'import', host: '127.0.0.1', port, ...plain }, credentials, 5)
+    const [failure] = await broker.listen([{ listener, addresses: [path] }])
+    if (failure !== undefined) throw failure.error
+    const client = await connectTo({ ...plainDoor, name: 'import', unix: path }, undefined, 5)
     return {
       client,
       retainedMessages: () => broker.retainedMessages,
       close: async () => {
         await client.endAsync()
-        await broker.close()
+        await close()
       },
     }
   } catch (error) {
-    await broker.close()
+    await close()
     throw error
+  }
+}
+
+const plainDoor = {
+  host: '',
+  port: 0,
+  isWebSocket: false,
+  isTls: false,
+  wantsCertificate: false,
+  isMounted: false,
+}
+
+/** Sees to it that what has been written is on the disk. */
+async function syncAll(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() && !entry.isDirectory()) continue
+    await using file = await open(join(entry.parentPath, entry.name))
+    await file.sync()
   }
 }

@@ -185,7 +185,12 @@ class Switch {
     const door = sourceDoor(move.doors)
     const store = await openImportStore(this.#machine.path(dataDir))
     try {
-      const copy = await RetainedCopy.begin({ door, credentials, store })
+      const copy = await RetainedCopy.begin({
+        door,
+        credentials,
+        store,
+        queueMessagesMax: move.queueMessagesMax,
+      })
       print(`copied ${copy.topics.size} retained messages, and what changes meanwhile`)
       return { store, copy }
     } catch (error) {

@@ -82,7 +82,12 @@ async function copyRetained(
   const { RetainedCopy } = await import('./import-retained.ts')
   const store = await openImportStore(dataDir)
   try {
-    const copy = await RetainedCopy.begin({ door, credentials, store })
+    const copy = await RetainedCopy.begin({
+      door,
+      credentials,
+      store,
+      queueMessagesMax: move.queueMessagesMax,
+    })
     await copy.close()
     for (const line of copyReport(copy, credentials)) say(line)
   } catch (error) {

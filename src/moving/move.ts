@@ -47,6 +47,8 @@ export interface Move {
   readonly notes: readonly string[]
   /** Where mosquitto listens, and Damselfly will. */
   readonly doors: readonly Door[]
+  /** What mosquitto queues for a client, `max_queued_messages`; undefined when it does not say. */
+  readonly queueMessagesMax: number | undefined
 }
 
 /** What the parts of the translation fill. */

@@ -1,7 +1,7 @@
 import { translateBridge } from './bridge-settings.ts'
 import { translateGeneral } from './general-settings.ts'
 import { translateListeners } from './listener-settings.ts'
-import type { MosquittoConf, Statement } from './mosquitto-conf.ts'
+import { lastOf, type MosquittoConf, type Statement } from './mosquitto-conf.ts'
 import type { Draft, Move } from './move.ts'
 import { type Outcome, Outcomes } from './outcome.ts'
 
@@ -36,6 +36,7 @@ export function translate(conf: MosquittoConf, host: string): Move {
     references,
     notes,
     doors,
+    queueMessagesMax: queueOf(conf),
     outcomes: outcomes.list.sort((one, other) => place(one) - place(other)),
   }
 }
@@ -57,4 +58,9 @@ function tellRest({ outcomes }: Draft, statement: Statement): void {
     return outcomes.lost(statement, fate.what)
   }
   outcomes.lost(statement, `${name} stands where mosquitto does not take it; what it says is ${fate.here}`)
+}
+
+function queueOf({ general }: MosquittoConf): number | undefined {
+  const value = Number(lastOf(general, 'max_queued_messages')?.value)
+  return Number.isInteger(value) && value >= 0 ? value : undefined
 }
