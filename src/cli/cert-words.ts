@@ -19,6 +19,7 @@ export function listenerLines(port: number, paths: CertPaths): readonly string[]
     `      key: ${paths.key}`,
     `      # client_ca: ${paths.authority} # client certificates instead of passwords: see docs/certificates.md`,
     `      # crl: ${paths.revocations}`,
+    '      # user_from: common-name',
   ]
 }
 
