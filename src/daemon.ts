@@ -311,7 +311,7 @@ export class Daemon {
     })
     const { lan, log } = this.#parts
     const hostName = (): string => lan.identity.host
-    const http = new HttpDoor({ metrics, health: () => healthOf(broker), hostName, counters }, log)
+    const http = new HttpDoor({ metrics, health: () => healthOf(broker), hostName, counters, log }, log)
     this.#http = http
     this.#ends.push(() => http.close())
     await http.apply(this.#settings.http)

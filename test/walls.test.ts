@@ -90,6 +90,7 @@ test('only the configuration reads the environment', () => {
   const readers = files.filter((file) => /process\.env\b/.test(readFileSync(join(source, file), 'utf8')))
   assert.deepEqual(readers.filter((file) => room(file) !== 'config').sort(), [
     'cli/start.ts', // what systemd puts there, handed on
+    'core/broker-socket.ts', // what Node itself reads there, and forgets
     'daemon/plain-streams.ts', // how a package wants to be told
   ])
 })

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { AccessList, User } from '../core/access.ts'
 import type { AllowAnonymous } from '../core/bind.ts'
+import { bridgeOfSession } from '../core/bridge.ts'
 import type { ListenerTls } from '../core/listener.ts'
 import { ownClientId } from '../core/message.ts'
 import type { Secret } from '../core/secret.ts'
@@ -78,6 +79,10 @@ export function judge(access: Access, applicant: Applicant): Verdict {
   const { clientId, username, isLocal, verifiedHash } = applicant
   if (clientId === ownClientId) {
     const reason = `the client id ${ownClientId} stands for our own rules and pins`
+    return { isAllowed: false, reasonCode: 0x85, reason, remedy: 'give the client another id' }
+  }
+  if (bridgeOfSession(clientId) !== undefined) {
+    const reason = `the client id ${clientId} stands for a bridge of our own`
     return { isAllowed: false, reasonCode: 0x85, reason, remedy: 'give the client another id' }
   }
   if (access.name !== undefined && clientId === `damselfly-${access.name}`) {

@@ -1,15 +1,18 @@
 import type { Duplex } from 'node:stream'
 import type { OwnIdentity } from '../core/access.ts'
+import type { Bridge, BridgeState } from '../core/bridge.ts'
 import type { BrokerView } from '../core/broker-view.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Durability } from '../core/durability.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limitFields } from '../core/limit-keys.ts'
-import { limits } from '../core/limits.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { Listener, OpenListener, WayIn } from '../core/listener.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
+import type { BridgePace } from './bridge.ts'
+import type { Bridges } from './bridges.ts'
 import { introductionOf } from './census.ts'
 import type { Connection, Ending } from './connection.ts'
 import { Evictions } from './evictions.ts'
@@ -37,6 +40,8 @@ export interface BrokerOptions {
   readonly version?: string
   readonly log: Logger
   readonly counters: Counters
+  /** Of bridges; changed by tests only. */
+  readonly bridgePace?: Partial<BridgePace>
 }
 
 /**
@@ -55,6 +60,7 @@ export class Broker {
   /** Who has not come through TLS or HTTP yet, the oldest first. */
   readonly #arrivals = new Set<Arrival>()
   readonly #clock: NodeJS.Timeout
+  #bridges: Bridges | undefined
   #isClosing = false
 
   /** @throws DamselflyError `STORE_FAILED` */
@@ -98,12 +104,13 @@ export class Broker {
         this.#arrivals.delete(arrival)
         this.#unanswered.delete(arrival)
       },
-      turnedAway: (address, listener, why) => {
+      turnedAway: (address, listener, { reason, remedy, limit }) => {
         counters.add('clients.refused')
-        this.#inside.doorkeeper.logRefusal({ address, listener, ...why })
+        if (limit !== undefined) counters.add(limit)
+        this.#inside.doorkeeper.logRefusal({ address, listener, reason, remedy })
       },
-      broken: (address, listener, { reason, isTooLarge }) => {
-        counters.add(isTooLarge ? 'packetBytesMax' : 'clients.failed')
+      broken: (address, listener, { reason, limit }) => {
+        counters.add(limit ?? 'clients.failed')
         this.#inside.doorkeeper.logRefusal({ address, listener, reason })
       },
       failed: (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
@@ -170,10 +177,28 @@ export class Broker {
     this.#inside.setAccess(access)
   }
 
+  /** How it is with each bridge. */
+  get bridges(): readonly BridgeState[] {
+    return this.#bridges?.states ?? []
+  }
+
+  /** Has exactly these bridges from now on; those that have not changed notice nothing. */
+  async setBridges(bridges: readonly Bridge[]): Promise<void> {
+    const { house, sessions, hub } = this.#inside
+    if (this.#bridges === undefined && bridges.length === 0 && sessions.bridgeNames.length === 0) return
+    if (this.#bridges === undefined) {
+      const { Bridges } = await import('./bridges.ts')
+      const { log, counters, bridgePace: pace } = this.#options
+      this.#bridges ??= new Bridges({ house, sessions, hub, log, counters, pace })
+    }
+    await this.#bridges.apply(bridges)
+  }
+
   /** Tells the clients, writes down what there is, and closes everything. */
   async close(): Promise<void> {
     this.#isClosing = true
     clearInterval(this.#clock)
+    await this.#bridges?.close()
     await this.#journal.flush() // what was acknowledged to nobody yet is acknowledged now
     for (const arrival of this.#arrivals) arrival.end()
     await this.#inside.close({ reasonCode: reasonCode.serverShuttingDown, reason: 'the broker stops' })
@@ -220,10 +245,8 @@ export class Broker {
     this.#unanswered.add(who)
     for (const oldest of this.#unanswered) {
       if (this.#unanswered.size <= limits.unansweredConnectionsMax) break
-      this.#options.counters.add('unansweredConnectionsMax')
       this.#unanswered.delete(oldest)
-      if ('end' in oldest) oldest.end()
-      else oldest.close({ reason: 'too many connections without CONNECT' })
+      this.#turnAway(oldest, 'unansweredConnectionsMax', 'too many connections without CONNECT')
     }
   }
 
@@ -231,10 +254,17 @@ export class Broker {
     const dueMs = performance.now() - limits.connectTimeoutMs
     for (const arrival of this.#arrivals) {
       if (arrival.sinceMs > dueMs) break
-      this.#options.counters.add('connectTimeoutMs')
-      arrival.end()
+      this.#turnAway(arrival, 'connectTimeoutMs', 'neither TLS nor a request for a WebSocket came in time')
     }
     this.#inside.tick()
+  }
+
+  #turnAway(who: Connection | Arrival, bound: LimitName, reason: string): void {
+    if ('turnAway' in who) return who.turnAway(bound, reason)
+    const { address, listener } = who
+    this.#options.counters.add(bound)
+    this.#inside.doorkeeper.logRefusal({ address, listener, reason, ...limitFields(bound) })
+    who.end()
   }
 
   #ended(connection: Connection, ending: Ending): void {

@@ -10,6 +10,8 @@ import type { ProtocolError } from './wire/protocol-error.ts'
 /** What all connections share. */
 export interface ConnectionHouse extends SessionHouse {
   readonly hub: Pick<Aedes, 'publish' | 'subscribe' | 'unsubscribe'>
+  /** What this broker is called by those that bridge to it, as long as it runs. */
+  readonly instance: string
   readonly router: Router
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters

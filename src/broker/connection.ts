@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { limits } from '../core/limits.ts'
+import { limitFields } from '../core/limit-keys.ts'
+import { type LimitName, limits } from '../core/limits.ts'
 import type { QoS } from '../core/message.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import type { ConnectionHouse } from './connection-house.ts'
@@ -44,6 +45,8 @@ export interface Agreement {
   readonly session: Session
   readonly level: ProtocolLevel
   readonly cleanStart: boolean
+  /** MQTT 3.1.1: it has said that it is a bridge. */
+  readonly isBridge: boolean
   readonly will: Will | undefined
   /** Seconds after which a silent client is taken for gone; 0 for never. */
   readonly keepAliveSeconds: number
@@ -77,6 +80,8 @@ export type OnConnect = (connection: Connection, connect: Connect) => void
  * allows, and writes once a turn. Whatever goes wrong with it ends it, and nothing else.
  */
 export class Connection implements SessionClient, FrameTaker {
+  /** Whether we have made it: then it is a bridge's, and the server is at its other end. */
+  readonly isOutgoing: boolean = false
   readonly peer: Peer
   level: ProtocolLevel | 0 = 0
   readonly output: Output
@@ -201,8 +206,22 @@ export class Connection implements SessionClient, FrameTaker {
       ;(this.#publishReader as PublishReader).read(bytes, start, at, end, first)
     } else {
       this.traffic.packetsReceived++
-      handlePacket(this, bytes, at, end, first)
+      this.handle(bytes, at, end, first)
     }
+  }
+
+  /** The first byte that comes [MQTT-3.1.0-1]. */
+  protected get opening(): number {
+    return 0x10
+  }
+
+  /** Every packet but PUBLISH. @throws ProtocolError what ends the connection */
+  protected handle(bytes: Buffer, at: number, end: number, first: number): void {
+    handlePacket(this, bytes, at, end, first)
+  }
+
+  protected get heardAtMs(): number {
+    return this.#heardAtMs
   }
 
   tooLarge(bytes: number, first: number): never {
@@ -225,13 +244,12 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#isClosed) return
     if (this.level === 0 && !this.#hasSpoken) {
       this.#hasSpoken = true
-      if (chunk[0] !== 0x10) return this.#refuseStranger(chunk) // [MQTT-3.1.0-1]
+      if (chunk[0] !== this.opening) return this.refuseStranger(chunk)
     }
     if (this.#agreement !== undefined) this.#heardAtMs = performance.now()
     this.#work(chunk)
     if (this.#isHalted && this.#agreement === undefined && this.#reader.held > limits.connectPacketBytesMax) {
-      this.house.counters.add('connectPacketBytesMax')
-      this.close({ reason: 'too much came before CONNACK' })
+      this.turnAway('connectPacketBytesMax', 'too much came before CONNACK')
     }
     this.#takeTurn(chunk.length)
   }
@@ -267,8 +285,7 @@ export class Connection implements SessionClient, FrameTaker {
     if (this.#isClosed) return
     this.#heldBelow = bytes
     if (this.#agreement === undefined && bytes > limits.connectPacketBytesMax) {
-      this.house.counters.add('connectPacketBytesMax')
-      this.close({ reason: 'too much came before CONNECT' })
+      this.turnAway('connectPacketBytesMax', 'too much came before CONNECT')
     } else this.#chargeHeld()
   }
 
@@ -288,7 +305,7 @@ export class Connection implements SessionClient, FrameTaker {
       this.pause(pauseReason.turn)
       this.house.nextTurn(this)
     }
-    if (limits.messageRateMax > 0 && this.#messages > 0) {
+    if (limits.messageRateMax > 0 && this.#messages > 0 && !this.isOutgoing) {
       this.#rate ??= new MessageRate()
       const pauseMs = this.#rate.take(this.#messages, performance.now())
       if (pauseMs > 0) {
@@ -358,8 +375,7 @@ export class Connection implements SessionClient, FrameTaker {
     const silentMs = nowMs - this.#heardAtMs
     if (this.#agreement === undefined) {
       if (silentMs < limits.connectTimeoutMs || this.#isHalted) return
-      this.house.counters.add('connectTimeoutMs')
-      this.close({ reason: 'no CONNECT came in time' })
+      this.turnAway('connectTimeoutMs', 'no CONNECT came in time')
     } else if (
       this.#agreement.keepAliveSeconds > 0 &&
       this.#pauses === 0 &&
@@ -376,7 +392,7 @@ export class Connection implements SessionClient, FrameTaker {
     this.#attendedBytes = 0
     this.connectedAtMs = Date.now()
     this.level = agreement.level
-    this.#publishReader = new PublishReader(this, this.house)
+    this.#publishReader = this.makeReader()
     this.#chargeHeld()
     if (agreement.topicAliasMaximum > 0)
       this.#aliases = new TopicAliases(Math.min(agreement.topicAliasMaximum, limits.topicAliasesMax))
@@ -391,6 +407,14 @@ export class Connection implements SessionClient, FrameTaker {
         properties,
       }),
     )
+    this.begin()
+  }
+
+  protected makeReader(): PublishReader {
+    return new PublishReader(this, this.house)
+  }
+
+  protected begin(): void {
     this.#isReady = true
     this.session.pump()
   }
@@ -557,7 +581,8 @@ export class Connection implements SessionClient, FrameTaker {
   // --- the end
 
   #fail(error: unknown): void {
-    if (error instanceof ProtocolError && this.#agreement === undefined) this.house.refused(this, error)
+    if (error instanceof ProtocolError && this.#agreement === undefined && !this.isOutgoing)
+      this.house.refused(this, error)
     if (error instanceof ConnectError) {
       this.refuse(error.answerLevel, error.reasonCode, error.message)
     } else if (error instanceof ProtocolError) {
@@ -568,7 +593,7 @@ export class Connection implements SessionClient, FrameTaker {
     }
   }
 
-  #refuseStranger(chunk: Buffer): void {
+  protected refuseStranger(chunk: Buffer): void {
     const { reason, remedy } = strangerOf(chunk, this.peer.transport, this.house.openListeners)
     this.house.counters.add('clients.refused')
     this.house.doorkeeper.logRefusal({ address: this.address, reason, remedy })
@@ -585,6 +610,16 @@ export class Connection implements SessionClient, FrameTaker {
       const isSmall = withReason.length <= maximumPacketSize // [MQTT-3.2.2-19]
       this.output.write(isSmall ? withReason : encodeConnack(level, connack))
     }
+    this.close({ reason })
+  }
+
+  /** Ends a connection that was not let in and has reached a bound: counted, and told as every refusal is. */
+  turnAway(bound: LimitName, reason: string): void {
+    if (this.#isClosed) return
+    const { counters, doorkeeper } = this.house
+    counters.add(bound)
+    const { address, listener } = this.peer
+    doorkeeper.logRefusal({ address, listener, reason, ...limitFields(bound) })
     this.close({ reason })
   }
 

@@ -1,13 +1,11 @@
-import type { AccessList, OwnIdentity } from '../core/access.ts'
+import type { OwnIdentity } from '../core/access.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
-import { mainListener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { filterProblem, isSystemTopic, systemTopicReason, topicProblem } from '../core/topics.ts'
-import { DecisionMemory } from './access/decision-memory.ts'
+import { AccessLists } from './access/lists.ts'
 import type { Decision, Rights } from './access/rights.ts'
-import { RightsBook } from './access/rights-book.ts'
 import { type Access, judge, type Verdict } from './access.ts'
 import { Entrance } from './entrance.ts'
 import { cut } from './log-fields.ts'
@@ -61,9 +59,6 @@ const kindOf = {
   'subscription refused': 'subscription',
 } as const
 
-/** The rights of who comes where there is no list. */
-const everything = Symbol('everything')
-
 const ownTopic: Refusal = { reasonCode: 0x87, reason: systemTopicReason }
 
 export interface DoorkeeperOptions {
@@ -88,11 +83,7 @@ export class Doorkeeper {
   readonly #entrance: Entrance
   #access: Access
   #epoch = 0
-  #hasLists = false
-  #memory: DecisionMemory
-  readonly #books = new Map<AccessList, RightsBook>()
-  /** As long as the lists stay. */
-  #rights = new WeakMap<Party, Rights | typeof everything>()
+  #lists: AccessLists
 
   constructor({ access, log, counters, nowMs = () => performance.now() }: DoorkeeperOptions) {
     this.#access = access
@@ -101,8 +92,7 @@ export class Doorkeeper {
     this.refusals = new Refusals(counters)
     this.#repeats = new Repeats(nowMs)
     this.#entrance = new Entrance({ access: () => this.#access, log, counters, nowMs })
-    this.#memory = new DecisionMemory(counters)
-    this.#readLists()
+    this.#lists = new AccessLists(access, counters)
   }
 
   /** Another one when answers given before may be wrong now. */
@@ -114,17 +104,17 @@ export class Doorkeeper {
   setAccess(access: Access): void {
     this.#access = access
     this.#epoch++
-    this.#readLists()
+    this.#lists = new AccessLists(access, this.#counters)
   }
 
   /** Whether there is a list at all that says who may publish and subscribe to what. */
   get hasLists(): boolean {
-    return this.#hasLists
+    return !this.#lists.isEmpty
   }
 
   /** Whether both listeners have the same list, or none. */
   hasSameList(one: string | undefined, other: string | undefined): boolean {
-    return this.#listOf(one) === this.#listOf(other)
+    return this.#lists.listOf(one) === this.#lists.listOf(other)
   }
 
   /** About a guest who was let in: whether that still holds. Neither counted nor logged. */
@@ -156,23 +146,24 @@ export class Doorkeeper {
 
   /** Tells the log, once, when the lines of the list that say `%u` and `%c` do not hold for a guest who was let in. */
   noteUnfit(guest: Guest): void {
-    const { clientId, user } = guest
-    const list = this.#hasLists ? this.#listOf(guest.listener) : undefined
-    if (list === undefined || !this.#books.get(list)?.isUnfit({ clientId, user })) return
-    const repeats = this.#repeats.admit(`unfit ${guest.address}`)
+    if (!this.#lists.isUnfit(guest)) return
+    const { clientId, address, listener } = guest
+    const repeats = this.#repeats.admit(`unfit ${address}`)
+    const file = this.#lists.listOf(listener)?.file
     const remedy = 'give it a client id and a user name without +, # and /'
     if (repeats !== undefined)
       this.#log.warn(
-        { ...cut({ client: clientId, address: guest.address, file: list.file }), remedy, ...repeats },
+        { ...cut({ client: clientId, address, file }), remedy, ...repeats },
         'pattern lines do not hold for a client: its name would be a wildcard',
       )
   }
 
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(party: Party, topic: string): Refusal | undefined {
-    const refusal = isSystemTopic(topic)
-      ? ownTopic
-      : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
+    const refusal =
+      isSystemTopic(topic) && topic !== connectionState(party.clientId)
+        ? ownTopic
+        : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
     if (refusal !== undefined) this.#refuse('publish refused', party, { topic, reason: refusal.reason })
     return refusal
   }
@@ -191,13 +182,12 @@ export class Doorkeeper {
 
   /** Whether a message with this topic may be delivered. Neither counted nor logged. */
   mayRead(party: Party, topic: string): boolean {
-    return !this.#hasLists || (this.#rightsOf(party)?.mayRead(topic) ?? true)
+    return this.#lists.rightsOf(party)?.mayRead(topic) ?? true
   }
 
   /** What one of our own parts may do, by the list of the main listener; undefined: everything. */
   rightsOf(identity: OwnIdentity): Rights | undefined {
-    const list = this.#listOf(mainListener)
-    return list === undefined ? undefined : this.#books.get(list)?.rightsOfIdentity(identity)
+    return this.#lists.rightsOfIdentity(identity)
   }
 
   /**
@@ -211,41 +201,14 @@ export class Doorkeeper {
     if (repeats !== undefined) this.#log.warn({ ...cut({ ...fields }), ...repeats }, what)
   }
 
-  #readLists(): void {
-    this.#memory = new DecisionMemory(this.#counters)
-    this.#rights = new WeakMap()
-    this.#books.clear()
-    for (const { acl } of [this.#access, ...(this.#access.listeners?.values() ?? [])])
-      if (acl !== undefined && !this.#books.has(acl)) this.#books.set(acl, new RightsBook(acl, this.#memory))
-    this.#hasLists = this.#books.size > 0
-  }
-
-  /** Of a listener that is no more, that of the main one. */
-  #listOf(listener: string | undefined): AccessList | undefined {
-    const { listeners } = this.#access
-    return (listeners?.get(listener ?? mainListener) ?? listeners?.get(mainListener) ?? this.#access).acl
-  }
-
-  /** Undefined: everything. */
-  #rightsOf(party: Party): Rights | undefined {
-    let rights = this.#rights.get(party)
-    if (rights === undefined) {
-      const list = this.#listOf(party.listener)
-      const { clientId, user } = party
-      rights = list === undefined ? everything : this.#books.get(list)?.rightsOf({ clientId, user })
-      this.#rights.set(party, rights ?? everything)
-    }
-    return rights === everything ? undefined : rights
-  }
-
   #writeRefusal(party: Party, topic: string): Refusal | undefined {
-    const rights = this.#hasLists ? this.#rightsOf(party) : undefined
+    const rights = this.#lists.rightsOf(party)
     if (rights === undefined || rights.mayWrite(topic)) return undefined
     return listRefusal(rights, rights.explainRefusal(topic))
   }
 
   #askRefusal(party: Party, filter: string): Refusal | undefined {
-    const rights = this.#hasLists ? this.#rightsOf(party) : undefined
+    const rights = this.#lists.rightsOf(party)
     const decision = rights?.explainFilter(filter)
     if (rights === undefined || decision === undefined || decision.isAllowed) return undefined
     return listRefusal(rights, decision)
@@ -273,6 +236,11 @@ export interface RefusalFields extends RefusalDetails {
   readonly client?: string
   readonly address: string
   readonly [more: string]: string | number | undefined
+}
+
+/** Where a bridge to this broker tells whether it is connected, as mosquitto's do: that of its own client id. */
+export function connectionState(clientId: string): string {
+  return `$SYS/broker/connection/${clientId}/state`
 }
 
 function refusalOf(reasonCode: 0x8f | 0x90, reason: string | undefined): Refusal | undefined {

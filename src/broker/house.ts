@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import type { Aedes } from 'aedes'
+import { bridgeOfSession } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { OpenListener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
+import { BridgeLoops } from './bridge-loops.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Doorkeeper, Party } from './doorkeeper.ts'
@@ -40,6 +43,7 @@ export interface HouseParts {
 
 /** What connections and sessions share: the clock, whose turn it is, and who waits for what. */
 export class House implements ConnectionHouse {
+  readonly instance: string = randomUUID()
   readonly hub: Aedes
   readonly router: Router
   readonly retained: RetainedStore
@@ -47,6 +51,7 @@ export class House implements ConnectionHouse {
   readonly doorkeeper: Doorkeeper
   readonly counters: Counters
   readonly budget: MemoryBudget
+  readonly loops: BridgeLoops
   subscriptionBytes = 0
   openListeners: readonly OpenListener[] = []
   #turn = 0
@@ -72,6 +77,7 @@ export class House implements ConnectionHouse {
     this.ledger = parts.ledger
     this.doorkeeper = parts.doorkeeper
     this.counters = parts.counters
+    this.loops = new BridgeLoops({ ...parts, instance: this.instance })
     this.budget = new MemoryBudget(
       () => this.#pressed(),
       () => this.#relieve(),
@@ -111,8 +117,7 @@ export class House implements ConnectionHouse {
     if (this.#unansweredBytes <= limits.unansweredBytesMax) return
     let [largest, most] = [connection, 0]
     for (const [other, held] of this.#unanswered) if (held > most) [largest, most] = [other, held]
-    this.counters.add('unansweredBytesMax')
-    largest.close({ reason: 'too many bytes wait before CONNECT' })
+    largest.turnAway('unansweredBytesMax', 'too many bytes wait before CONNECT')
   }
 
   pumpSoon(session: Session): void {
@@ -137,16 +142,19 @@ export class House implements ConnectionHouse {
     this.counters.add('messages.dropped')
     session.droppedMessages++
     const repeats = this.#repeats.admit(`dropped ${session.clientId}`)
-    if (repeats !== undefined)
-      this.#parts.log.warn(
-        cut({
-          client: session.clientId,
-          ...limitFields(bound),
-          waiting: session.queuedMessages,
-          ...repeats,
-        }),
-        'messages dropped: too many wait for a client',
-      )
+    if (repeats === undefined) return
+    const bridge = bridgeOfSession(session.clientId)
+    this.#parts.log.warn(
+      cut({
+        ...(bridge === undefined ? { client: session.clientId } : { bridge }),
+        ...limitFields(bound),
+        waiting: session.queuedMessages,
+        ...repeats,
+      }),
+      bridge === undefined
+        ? 'messages dropped: too many wait for a client'
+        : 'messages dropped: too many wait for a bridge',
+    )
   }
 
   droppedUnreadable(messages: number, session?: Session): void {

@@ -58,7 +58,8 @@ const fromServerOnly: ReadonlySet<number> = new Set([2, 9, 11, 13])
 
 const pingresp = new Uint8Array([0xd0, 0])
 
-function handleAck(
+/** PUBACK, PUBREC, PUBREL, PUBCOMP: the same from both sides. @throws ProtocolError */
+export function handleAck(
   connection: Connection,
   bytes: Buffer,
   at: number,
@@ -99,7 +100,13 @@ function subscribe(connection: Connection, bytes: Buffer, at: number, end: numbe
     if (refusal !== undefined) return refusal
     const { retainHandling, ...options } = request
     const isNew = !session.subscriptions.has(request.filter)
-    const record = { ...options, retainHandling, identifier: subscriptionIdentifier }
+    const isBridge = connection.agreement?.isBridge === true
+    const record = {
+      ...options,
+      ...(isBridge ? bridgeOptions : {}),
+      retainHandling,
+      identifier: subscriptionIdentifier,
+    }
     session.subscriptions.put(record)
     const isRetainedWanted = retainHandling === 0 || (retainHandling === 1 && isNew) // [MQTT-3.3.1-10]
     if (isRetainedWanted && parseShared(request.filter) === undefined) session.feedRetained(record)
@@ -111,6 +118,9 @@ function subscribe(connection: Connection, bytes: Buffer, at: number, end: numbe
   )
   session.pump()
 }
+
+/** What a bridge would ask for, if its version of MQTT had words for it. */
+const bridgeOptions = { noLocal: true, retainAsPublished: true } as const
 
 /** All filters of a packet are handled at once, while the others wait. @throws ProtocolError */
 function checkCount(connection: Connection, filters: number): void {

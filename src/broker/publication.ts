@@ -307,6 +307,13 @@ export class Publication {
     return this.encode(true, hasId, identifiers, alias, isKnown)
   }
 
+  /** The same under another topic, for one receiver: it shares the bytes, and holds as long as they do. */
+  renamed(route: TopicBytes): Publication {
+    const { qos, retain, client, source, expiresAtMs, expiryAt } = this
+    const fields = { route, qos, retain, client, source, expiresAtMs }
+    return Publication.of(fields, this.payload, this.forwardedProperties, expiryAt)
+  }
+
   /** The same with bytes of its own, and without what ties it to who published it. */
   detached(route: TopicBytes): Publication {
     const { qos, retain, client, expiresAtMs, forwardedProperties: properties, expiryAt } = this

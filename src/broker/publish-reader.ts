@@ -8,6 +8,7 @@ import { packetOf } from './hub-packet.ts'
 import { Publication } from './publication.ts'
 import type { Route } from './route.ts'
 import type { Session } from './session.ts'
+import type { BridgeClient } from './subscription.ts'
 import type { Traffic } from './traffic.ts'
 import { ProtocolError } from './wire/protocol-error.ts'
 import { PublishProperties, scanPublishProperties } from './wire/publish-properties.ts'
@@ -22,6 +23,14 @@ const noteFailure = (error?: Error | null): void => {
   failure = error ?? undefined
 }
 
+/** What comes over a bridge: other topics, and no question of rights. */
+export interface IncomingTopics {
+  /**
+   * The route of what comes under the topic that stands from `start` to `end`; undefined when it is not to be published.
+   */
+  routeOf(bytes: Buffer, start: number, end: number, payloadAt: number, payloadEnd: number): Route | undefined
+}
+
 /**
  * Reads the PUBLISH packets of one connection and hands them to the hub. The way that most bytes of a broker take: it
  * makes no packet object, and looks a topic up only when it is another one than the last.
@@ -34,6 +43,9 @@ export class PublishReader {
   readonly #traffic: Traffic
   readonly #isV5: boolean
   readonly #ourReceiveMaximum: number
+  readonly #incoming: IncomingTopics | undefined
+  /** There when the client is a bridge: what it sends may be what we have sent. */
+  readonly #bridge: BridgeClient | undefined
   /** The last topic that this client may publish to. */
   #route: Route | undefined
   /** What the doorkeeper's epoch was then. */
@@ -43,13 +55,15 @@ export class PublishReader {
   /** Routes by the client's topic aliases, which live as long as the connection [MQTT-3.3.2-7]. */
   #aliases: (Route | undefined)[] | undefined
 
-  constructor(connection: Connection, house: ConnectionHouse) {
+  constructor(connection: Connection, house: ConnectionHouse, incoming?: IncomingTopics) {
     this.#connection = connection
     this.#house = house
     this.#session = connection.session
     this.#clientId = connection.session.clientId
     this.#traffic = connection.traffic
     this.#isV5 = connection.isV5
+    this.#incoming = incoming
+    this.#bridge = connection.session.bridge
     // what an earlier connection left unreleased takes no place in this one's window
     this.#ourReceiveMaximum =
       (connection.agreement?.ourReceiveMaximum ?? 0) + connection.session.receivedCount
@@ -97,9 +111,16 @@ export class PublishReader {
     }
     this.#traffic.publishBytesReceived += end - cursor
     const route =
-      alias === 0 ? this.#routeFor(bytes, topicAt, topicEnd) : this.#aliased(alias, bytes, topicAt, topicEnd)
+      this.#incoming !== undefined
+        ? this.#fromBridge(this.#incoming, alias, bytes, topicAt, topicEnd, cursor, end)
+        : alias === 0
+          ? this.#routeFor(bytes, topicAt, topicEnd)
+          : this.#aliased(alias, bytes, topicAt, topicEnd)
     if (qos > 0 && this.#isV5) this.#checkFlow(qos, id)
-    if (!this.#admits(route)) return this.#refused(qos, id)
+    if (route === undefined || (this.#incoming === undefined && !this.#admits(route)))
+      return this.#refused(qos, id, this.#isV5 && this.#incoming === undefined)
+    if (this.#bridge !== undefined && this.#isReturned(this.#bridge, route.topic, bytes, cursor, end))
+      return this.#refused(qos, id, false)
     const before = this.#house.ledger.recorded
     if (qos === 2 && !this.#session.takeReceived(id)) {
       this.#connection.acknowledge(0x50, id, 0, false) // again [MQTT-4.3.3-10]
@@ -118,7 +139,7 @@ export class PublishReader {
       propertiesBefore,
       expiryAt,
       expiresAtMs,
-      alias === 0 ? start : -1,
+      alias === 0 && (this.#incoming === undefined || isTopic(route, bytes, topicAt, topicEnd)) ? start : -1,
       topicEnd - start,
       this.#isV5,
     )
@@ -180,6 +201,24 @@ export class PublishReader {
     return route
   }
 
+  #isReturned(bridge: BridgeClient, topic: string, bytes: Buffer, from: number, to: number): boolean {
+    return this.#house.loops.isReturned(bridge, this.#clientId, topic, bytes.subarray(from, to))
+  }
+
+  #fromBridge(
+    incoming: IncomingTopics,
+    alias: number,
+    bytes: Buffer,
+    topicAt: number,
+    topicEnd: number,
+    payloadAt: number,
+    payloadEnd: number,
+  ): Route | undefined {
+    if (alias === 0) return incoming.routeOf(bytes, topicAt, topicEnd, payloadAt, payloadEnd)
+    const reason = 'PUBLISH: a topic alias, of which we have asked for none'
+    throw new ProtocolError(reasonCode.topicAliasInvalid, reason) // [MQTT-3.3.2-9]
+  }
+
   /** [MQTT-3.3.4-9]: a client sends no more than we said that we take. */
   #checkFlow(qos: QoS, id: number): void {
     const open = this.#session.receivedCount + this.#connection.heldFinals
@@ -195,12 +234,12 @@ export class PublishReader {
    * What a client may not publish is not published. MQTT 5 has a reason code for it; before that the sender must be
    * told that it was taken, or it sends it forever [MQTT-3.3.5-2].
    */
-  #refused(qos: QoS, id: number): void {
+  #refused(qos: QoS, id: number, isTold: boolean): void {
     if (qos === 0) return
     const { ledger } = this.#house
     const before = ledger.recorded
-    if (qos === 2 && !this.#isV5) this.#session.takeReceived(id)
-    const code = this.#isV5 ? this.#refusalCode : 0
+    if (qos === 2 && !isTold) this.#session.takeReceived(id)
+    const code = isTold ? this.#refusalCode : 0
     this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, ledger.recorded !== before)
   }
 }
@@ -239,6 +278,10 @@ function without(
   rest.set(bytes.subarray(start, from))
   rest.set(bytes.subarray(to, end), from - start)
   return rest
+}
+
+function isTopic({ topicLength, topicBytes }: Route, bytes: Uint8Array, from: number, to: number): boolean {
+  return topicLength === to - from && isSame(topicBytes, bytes, from)
 }
 
 function isSame(topicBytes: Uint8Array, bytes: Uint8Array, from: number): boolean {

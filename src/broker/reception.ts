@@ -9,8 +9,11 @@ import type { Agreement, Connection } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import { DelayedRefusals } from './delayed-refusals.ts'
 import type { Guest } from './doorkeeper.ts'
+import { connectionState } from './doorkeeper.ts'
 import { type Evictions, fightMessage } from './evictions.ts'
+import { bridgeProperty, peerOf } from './peer-names.ts'
 import type { Sessions } from './sessions.ts'
+import type { BridgeClient, Receiver } from './subscription.ts'
 import type { Connect } from './wire/connect.ts'
 import type { Properties } from './wire/properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
@@ -218,12 +221,14 @@ export class Reception {
     const expirySeconds = Math.min(wanted, limits.sessionExpirySecondsMax)
     const before = house.ledger.recorded
     const { session, isPresent } = sessions.open(guest, cleanStart, expirySeconds)
+    session.bridge = this.#bridgeOf(connect, session.bridge)
     const keepAliveSeconds = isKeepAliveOurs ? limits.keepAliveSecondsMax : connect.keepAlive
     const agreement: Agreement = {
       guest,
       session,
       level,
       cleanStart,
+      isBridge: connect.isBridge,
       will: connect.will,
       keepAliveSeconds,
       receiveMaximum: Math.min(
@@ -252,6 +257,14 @@ export class Reception {
     })
   }
 
+  /** Bridges say so in the level of MQTT 3.1.1, by name as we do, or by where their will goes. */
+  #bridgeOf({ clientId, isBridge, will, properties }: Connect, before: BridgeClient | undefined) {
+    const peer = peerOf(properties)
+    if (!isBridge && peer === undefined && will?.topic !== connectionState(clientId)) return undefined
+    this.#parts.house.loops.watch()
+    return { peer, returns: before?.returns ?? new Map<Receiver, number>() }
+  }
+
   /** The terms that differ from what the client asked for, and those that it must know [MQTT-3.2.2]. */
   #answerTo(
     { level, properties }: Connect,
@@ -275,6 +288,9 @@ export class Reception {
       ...(isAssigned ? { assignedClientIdentifier: clientId } : {}),
       ...(isKeepAliveOurs ? { serverKeepAlive: limits.keepAliveSecondsMax } : {}),
       ...(mayAnswer ? { responseInformation: responses } : {}),
+      ...(peerOf(properties) === undefined
+        ? {}
+        : { userProperties: [[bridgeProperty, this.#parts.house.instance]] as const }),
     }
   }
 }

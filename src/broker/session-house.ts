@@ -1,5 +1,6 @@
 import type { Aedes } from 'aedes'
 import type { LimitName } from '../core/limits.ts'
+import type { BridgeLoops } from './bridge-loops.ts'
 import type { Doorkeeper, Party } from './doorkeeper.ts'
 import type { Ledger } from './journal/ledger.ts'
 import type { MemoryBudget } from './memory-budget.ts'
@@ -13,6 +14,7 @@ export interface SessionHouse {
   readonly retained: RetainedStore
   readonly budget: MemoryBudget
   readonly doorkeeper: Pick<Doorkeeper, 'hasLists' | 'hasSameList' | 'mayRead'>
+  readonly loops: BridgeLoops
   /** What the subscriptions of all sessions take, about. */
   subscriptionBytes: number
   /** A message that waited for a session was dropped, for this bound was reached. */

@@ -34,6 +34,11 @@ export class SessionSubscriptions {
     return this.#entries ?? none
   }
 
+  /** As they stand in SUBSCRIBE. */
+  get filters(): readonly string[] {
+    return [...(this.#entries?.keys() ?? [])]
+  }
+
   has(filter: string): boolean {
     return this.#entries?.has(filter) === true
   }
@@ -76,7 +81,7 @@ export class SessionSubscriptions {
 
   /** Ends all of them; the store forgets them with the session. */
   clear(): void {
-    for (const filter of [...(this.#entries?.keys() ?? [])]) this.#leave(filter)
+    for (const filter of this.filters) this.#leave(filter)
   }
 
   #leave(filter: string): boolean {

@@ -9,7 +9,7 @@ import type { Publication } from './publication.ts'
 import { RetainedFeed } from './retained-feed.ts'
 import type { SessionHouse } from './session-house.ts'
 import { SessionSubscriptions } from './session-subscriptions.ts'
-import type { Receiver, Share, Target } from './subscription.ts'
+import type { BridgeClient, Receiver, Share, Target } from './subscription.ts'
 
 /** The client's side of a session, while it is connected. */
 export interface SessionClient {
@@ -63,6 +63,7 @@ export class Session implements Receiver {
   disconnectedAtMs = 0
   /** Messages that waited in it and were dropped, since the start. */
   droppedMessages = 0
+  bridge: BridgeClient | undefined
   readonly #house: SessionHouse
   readonly #inflight = new Inflight<Outgoing>()
   #client: SessionClient | undefined
@@ -145,6 +146,17 @@ export class Session implements Receiver {
     return lost.length
   }
 
+  /** Messages that wait, or wait for an answer. */
+  get unfinishedMessages(): number {
+    return this.queuedMessages + this.#inflight.count
+  }
+
+  /** The place among its deliveries of the message that has waited longest for its answer. */
+  get oldestUnanswered(): number | undefined {
+    const [id] = this.#inflight.ids()
+    return id === undefined ? undefined : this.#inflight.itemOf(id)?.order
+  }
+
   /** Messages of QoS 2 from the client that it has not released. */
   get receivedCount(): number {
     return this.#received?.size ?? 0
@@ -165,6 +177,7 @@ export class Session implements Receiver {
   }
 
   deliver(publication: Publication, qos: QoS, retain: boolean, target: Target): void {
+    if (this.bridge !== undefined && this.#house.loops.isBarred(this.bridge, this, publication)) return
     const client = this.#client
     if (qos === 0) {
       // [MQTT-3.1.2-5]: QoS 0 need not be kept for a client that is away
@@ -246,6 +259,31 @@ export class Session implements Receiver {
     if (this.#received?.delete(id) !== true) return false
     if (this.number !== 0) this.#house.ledger.deleteReceivedId(this.number, id)
     return true
+  }
+
+  /** The other side has forgotten what it had sent and not released: its identifiers are free again [MQTT-3.1.2-6]. */
+  forgetReceived(): void {
+    for (const id of [...(this.#received ?? [])]) this.releaseReceived(id)
+  }
+
+  /** The topic of the message on its way with this identifier. */
+  topicOf(id: number): string | undefined {
+    return this.#inflight.itemOf(id)?.publication.topic
+  }
+
+  /** A packet identifier that no message has, for a packet of another kind. */
+  unusedId(): number {
+    let id = 65_535
+    while (this.#inflight.stateOf(id) !== waits.nothing) id--
+    return id
+  }
+
+  /** Ends the delivery of the message that has waited longest for its answer. @returns it */
+  giveUpOldest(): Publication | undefined {
+    const [id] = this.#inflight.ids()
+    const item = id === undefined ? undefined : this.#inflight.itemOf(id)
+    if (id !== undefined) this.#finish(id)
+    return item?.publication
   }
 
   /** Sends the retained messages of a new subscription, as fast as the client takes them. */

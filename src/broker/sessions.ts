@@ -1,14 +1,16 @@
+import { bridgeOfSession, bridgeSessionId } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import { Fifo } from '../core/fifo.ts'
 import { limits } from '../core/limits.ts'
 import { mainListener } from '../core/listener.ts'
 import { steadyMs } from '../core/steady-clock.ts'
+import { BridgeSession } from './bridge-session.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { Party } from './doorkeeper.ts'
-import type { RestoredSession, StoredMessage, WillRecord } from './journal/records.ts'
+import type { RestoredSession, SessionRecord, StoredMessage, WillRecord } from './journal/records.ts'
 import { Publication } from './publication.ts'
 import { RestoredShare } from './restored-share.ts'
-import { Session } from './session.ts'
+import { Session, type SessionClient } from './session.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Share } from './subscription.ts'
 import type { Will } from './wire/connect.ts'
@@ -64,6 +66,8 @@ export class Sessions {
   readonly #connections = new Map<Session, Connection>()
   /** Those without a connection, the one that has been away longest first. */
   readonly #away = new Set<Session>()
+  /** Those of bridges, which have no connection of a client's and are never over. */
+  readonly #bridges = new Set<BridgeSession>()
   readonly #wills = new Map<Session, PendingWill>()
   #willBytes = 0
   /** Those that are due now, and have to wait for one of the next turns of the event loop. */
@@ -154,6 +158,50 @@ export class Sessions {
     return { session, isPresent: false }
   }
 
+  /** The names of the bridges that have one. */
+  get bridgeNames(): readonly string[] {
+    return [...this.#bridges].map(({ name }) => name)
+  }
+
+  /**
+   * The session of a bridge: its old one, or a new one. It waits until it is ended, and takes no place among those of
+   * clients. `isKept`: it outlives the process.
+   */
+  openBridge(name: string, isKept: boolean): BridgeSession {
+    const clientId = bridgeSessionId(name)
+    const old = this.#byId.get(clientId)
+    if (old instanceof BridgeSession && (old.number !== 0) === isKept) return old
+    if (old !== undefined) this.end(old)
+    const { house } = this.#parts
+    const number = isKept ? house.ledger.newSessionNumber() : 0
+    const session = new BridgeSession(name, clientId, number, house, this.#parts.counters)
+    session.expirySeconds = never
+    this.#byId.set(clientId, session)
+    this.#bridges.add(session)
+    this.#record(session, undefined)
+    return session
+  }
+
+  /** Ends the session of a bridge that is no more. @returns how many messages waited in it */
+  endBridge(name: string): number {
+    const session = this.#byId.get(bridgeSessionId(name))
+    if (session === undefined) return 0
+    const { unfinishedMessages } = session
+    this.end(session)
+    return unfinishedMessages
+  }
+
+  /** The bridge is connected. */
+  attachBridge(session: BridgeSession, client: SessionClient): void {
+    session.attach(client)
+  }
+
+  /** The bridge is connected no longer. */
+  detachBridge(session: BridgeSession): void {
+    session.detach()
+    session.disconnectedAtMs = steadyMs()
+  }
+
   /** A client is there; its session is written down. */
   attach(session: Session, connection: Connection, will: Will | undefined): void {
     this.#connections.set(session, connection)
@@ -235,6 +283,7 @@ export class Sessions {
   end(session: Session): void {
     this.#byId.delete(session.clientId)
     this.#away.delete(session)
+    if (session instanceof BridgeSession) this.#bridges.delete(session)
     const pending = this.#takeWill(session)
     session.end()
     if (pending !== undefined) this.#publishWill(session, pending.will)
@@ -248,7 +297,7 @@ export class Sessions {
       Math.min(record.disconnectedAtMs || nowMs, nowMs)
     for (const restored of sessions.toSorted((one, other) => leftAtMs(one) - leftAtMs(other))) {
       const { record, subscriptions, deliveries, receivedIds } = restored
-      const session = new Session(record.clientId, record.number, this.#parts.house)
+      const session = this.#restored(record)
       session.expirySeconds = record.expirySeconds
       session.disconnectedAtMs = leftAtMs(restored)
       // where it was when it was last here is not kept
@@ -273,8 +322,17 @@ export class Sessions {
         this.#putWill(session, { will, atMs: session.disconnectedAtMs + will.delaySeconds * 1_000 })
     }
     const byAge = [...this.#byId.values()].sort((a, b) => a.disconnectedAtMs - b.disconnectedAtMs)
-    for (const session of byAge) this.#away.add(session)
+    for (const session of byAge)
+      if (session instanceof BridgeSession) this.#bridges.add(session)
+      else this.#away.add(session)
     this.#keepWithinBound()
+  }
+
+  #restored({ clientId, number }: SessionRecord): Session {
+    const { house, counters } = this.#parts
+    const bridge = bridgeOfSession(clientId)
+    if (bridge === undefined) return new Session(clientId, number, house)
+    return new BridgeSession(bridge, clientId, number, house, counters)
   }
 
   /** Ends all connections: the process stops. Wills that are due later are published after the next start, if then due. */
@@ -314,12 +372,13 @@ export class Sessions {
     while (budget.isPressing) {
       let total = 0
       let longest = 0
-      for (const { queuedBytes } of this.#away) {
+      const away = this.#bridges.size === 0 ? this.#away : [...this.#away, ...this.#bridgesAway()]
+      for (const { queuedBytes } of away) {
         total += queuedBytes
         if (queuedBytes > longest) longest = queuedBytes
       }
       const bytesMax = limits.memoryBytesMax * awayShare
-      for (const session of this.#away) {
+      for (const session of away) {
         // what came in this turn must go in this turn, the rest may take its time
         if (!budget.isPressing || total <= bytesMax) return false
         const { queuedBytes } = session
@@ -331,6 +390,10 @@ export class Sessions {
       if (longest === 0) return false
     }
     return false
+  }
+
+  #bridgesAway(): BridgeSession[] {
+    return [...this.#bridges].filter(({ isLive }) => !isLive)
   }
 
   #keepWithinBound(): void {

@@ -7,11 +7,21 @@ export interface Receiver {
   readonly isLive: boolean
   /** Whether it may have messages with this topic; what it said holds until the router's routes are made anew. */
   mayRead(topic: string): boolean
+  /** There when its client is a bridge of another broker. */
+  readonly bridge?: BridgeClient | undefined
   /**
    * Takes a message, and returns at once; never throws.
    * `qos` is what is left of the publisher's, `retain` is the flag to send [MQTT-3.3.1-12], [MQTT-3.3.1-13].
    */
   deliver(publication: Publication, qos: QoS, retain: boolean, target: Target): void
+}
+
+/** What is known of a client that is a bridge. */
+export interface BridgeClient {
+  /** The broker that it is of, as that names itself. */
+  readonly peer: string | undefined
+  /** How many messages have come back over it that one of our own bridges had sent. */
+  readonly returns: Map<Receiver, number>
 }
 
 /** One subscription of a session, as SUBSCRIBE made it. */

@@ -30,6 +30,8 @@ export interface Client {
 /** One whose connection was accepted, and who has not come through TLS or HTTP yet. */
 export interface Arrival {
   readonly address: string
+  /** The name of the listener. */
+  readonly listener: string
   /** By `performance.now`. */
   readonly sinceMs: number
   end(): void
@@ -237,7 +239,8 @@ export class Way {
   }
 
   #acceptLayered(socket: Socket, guest: Guest, peer: Peer, sinceMs: number): void {
-    const arrival: Arrival = { address: peer.address, sinceMs, end: () => socket.destroy() }
+    const { address, listener } = peer
+    const arrival: Arrival = { address, listener, sinceMs, end: () => socket.destroy() }
     const left = (): void => this.#house.left(arrival)
     socket.on('error', () => {}) // 'close' follows
     socket.once('close', left)

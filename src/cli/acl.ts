@@ -74,7 +74,8 @@ function tellDoubts(
   const isNamed = user !== '-' && !isOwnIdentity(user)
   if (isNamed && credentials?.username !== user && !users.some(({ name }) => name === user))
     console.error(`note: ${user} is neither in the file of users nor MQTT_USERNAME`)
-  if (client === undefined && acl?.lines.some(({ isPattern, filter }) => isPattern && filter.includes('%c')))
+  const hasClientIds = acl?.lines.some(({ isPattern, filter }) => isPattern && filter.includes('%c'))
+  if (client === undefined && hasClientIds === true)
     console.error(`note: %c is tried as "${standIn}"; --client says another client id`)
 }
 

@@ -15,7 +15,7 @@ const escapes: Readonly<Record<string, string>> = {
   v: '\v',
 }
 
-/** `%x` and its like: what stands for it. Those of MQTT 5 are empty: the connection speaks 3.1.1. */
+/** `%x` and its like: what stands for it. Those of MQTT 5 are empty when the connection does not speak it. */
 const parameters: Readonly<Record<string, Piece>> = {
   '%': () => '%',
   t: ({ topic }) => topic,
@@ -30,7 +30,17 @@ const parameters: Readonly<Record<string, Piece>> = {
   U: (_message, at) => `${Math.floor(at.getTime() / 1_000)}.${milliseconds(at)}000000`,
   j: (message, at) => asJson(message, at, textAsJson(message)),
   J: jsonAsJson,
-  ...Object.fromEntries([...'ACDEFPRS'].map((letter) => [letter, () => ''])),
+  A: ({ properties }) => shown(properties?.topicAlias),
+  C: ({ properties }) => shown(properties?.contentType),
+  D: ({ properties }) => properties?.correlationData ?? '',
+  E: ({ properties }) => shown(properties?.messageExpiryInterval),
+  F: ({ properties }) => shown(properties?.payloadFormatIndicator),
+  P: ({ properties }) =>
+    userProperties(properties)
+      .map(([name, value]) => `${name}:${value}`)
+      .join(' '),
+  R: ({ properties }) => shown(properties?.responseTopic),
+  S: ({ properties }) => shown(properties?.subscriptionIdentifier),
 }
 const padded = new Set('ACEFIlmpRStxX')
 const zeroPadded = new Set('lmxX')
@@ -41,22 +51,30 @@ const cut = new Set('CIRt')
  * it when `verbose`, or by a format.
  * @throws DamselflyError `USAGE` for a format that means nothing
  */
-export async function messagePrinter(options: {
-  readonly verbose: boolean
-  readonly format?: string
-}): Promise<(message: Arrival) => void> {
-  if (options.format === undefined) return (message) => printPlain(message, options.verbose)
-  const pieces = await piecesOf(options.format)
+export async function messagePrinter(options: PrintOptions): Promise<(message: Arrival) => void> {
+  const { verbose, format, hasLineEnd = true, isPretty = false } = options
+  const lineEnd = hasLineEnd ? '\n' : ''
+  if (format === undefined) return (message) => printPlain(message, verbose, lineEnd)
+  const pieces = (await piecesOf(format)).map((piece) => (isPretty ? prettied(piece) : piece))
   return (message) => {
     const at = new Date()
-    write([...pieces.map((piece) => piece(message, at)), '\n'])
+    write([...pieces.map((piece) => piece(message, at)), lineEnd])
   }
 }
 
+export interface PrintOptions {
+  readonly verbose: boolean
+  readonly format?: string
+  /** True unless told. */
+  readonly hasLineEnd?: boolean
+  /** JSON over several lines; false unless told. */
+  readonly isPretty?: boolean
+}
+
 /** @NOTE without -v an empty message leaves no trace, not even a line end; with it, it is `(null)`. So does the model. */
-function printPlain({ topic, bytes }: Arrival, verbose: boolean): void {
-  if (bytes.length > 0) write([verbose ? `${topic} ` : '', bytes, '\n'])
-  else if (verbose) write([`${topic} (null)\n`])
+function printPlain({ topic, bytes }: Arrival, verbose: boolean, lineEnd: string): void {
+  if (bytes.length > 0) write([verbose ? `${topic} ` : '', bytes, lineEnd])
+  else if (verbose) write([`${topic} (null)${lineEnd}`])
 }
 
 /** @NOTE a pipe that nobody reads does not hold this back, and it piles up: whoever prints asks for `writableNeedDrain`. */
@@ -109,6 +127,25 @@ function fitted(
   }
 }
 
+/** What is a JSON object is laid out as mosquitto_sub does: tabs, and lists in one line. */
+function prettied(piece: Piece): Piece {
+  return (message, at) => {
+    const value = piece(message, at)
+    if (typeof value !== 'string' || !value.startsWith('{"tst":')) return value
+    return laidOut(JSON.parse(value), 1)
+  }
+}
+
+function laidOut(value: unknown, depth: number): string {
+  if (Array.isArray(value)) return `[${value.map((item) => laidOut(item, depth + 1)).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const tabs = '\t'.repeat(depth)
+  const lines = Object.entries(value).map(
+    ([key, item]) => `${tabs}${JSON.stringify(key)}:\t${laidOut(item, depth + 1)}`,
+  )
+  return `{\n${lines.join(',\n')}${lines.length === 0 ? '' : '\n'}${tabs.slice(1)}}`
+}
+
 function unknown(found: string, expected: string): DamselflyError {
   return new DamselflyError('USAGE', `-F does not know "${found}"; it knows ${expected}`)
 }
@@ -128,11 +165,55 @@ function jsonAsJson(message: Arrival, at: Date): string {
   }
 }
 
-function asJson({ topic, qos, retain, bytes, packetId }: Arrival, at: Date, payload: string): string {
+function asJson(message: Arrival, at: Date, payload: string): string {
+  const { topic, qos, retain, bytes, packetId } = message
   const tst = `${localTime(at)}.${milliseconds(at)}000${zone(at)}`
   const mid = qos > 0 ? { mid: packetId } : {}
-  const about = { tst, topic, qos, retain: retain ? 1 : 0, payloadlen: bytes.length, ...mid }
+  const about = {
+    tst,
+    topic,
+    qos,
+    retain: retain ? 1 : 0,
+    payloadlen: bytes.length,
+    ...mid,
+    ...propertiesAsJson(message),
+  }
   return `${JSON.stringify(about).slice(0, -1)},"payload":${payload}}`
+}
+
+/** How MQTT.js calls a property, how mosquitto_sub does. */
+const propertyNames: Readonly<Record<string, string>> = {
+  payloadFormatIndicator: 'payload-format-indicator',
+  messageExpiryInterval: 'message-expiry-interval',
+  contentType: 'content-type',
+  responseTopic: 'response-topic',
+  correlationData: 'correlation-data',
+  topicAlias: 'topic-alias',
+  subscriptionIdentifier: 'subscription-identifier',
+  userProperties: 'user-properties',
+}
+
+function propertiesAsJson({ properties }: Arrival): object {
+  const told = Object.entries(properties ?? {}).flatMap(([key, value]) => {
+    const name = propertyNames[key]
+    if (name === undefined) return []
+    if (key === 'userProperties') return [[name, Object.fromEntries(userProperties(properties))]]
+    if (value instanceof Uint8Array) return [[name, Buffer.from(value).toString()]]
+    return [[name, typeof value === 'boolean' ? Number(value) : value]]
+  })
+  return told.length === 0 ? {} : { properties: Object.fromEntries(told) }
+}
+
+function userProperties(properties: Arrival['properties']): [name: string, value: string][] {
+  return Object.entries(properties?.userProperties ?? {}).flatMap(([name, values]) =>
+    [values].flat().map((value): [string, string] => [name, value]),
+  )
+}
+
+function shown(value: string | number | boolean | readonly number[] | undefined): string {
+  if (value === undefined) return ''
+  if (Array.isArray(value)) return shown(value[0])
+  return typeof value === 'boolean' ? String(Number(value)) : String(value)
 }
 
 /** `2016-08-10T09:47:38`, in local time. */

@@ -1,21 +1,11 @@
-import { createReadStream } from 'node:fs'
-import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, type StateListener } from '../client/client.ts'
-import { DamselflyError, reasonOf } from '../core/errors.ts'
-import { limits } from '../core/limits.ts'
+import { DamselflyError } from '../core/errors.ts'
+import { setLimits } from '../core/limits.ts'
 import { topicProblem } from '../core/topics.ts'
-import { answerMs, brokerOf, type MqttOptions, qosOf } from './mqtt-options.ts'
-
-export interface PubOptions extends MqttOptions {
-  readonly topic: string
-  readonly qos: string
-  readonly retain?: boolean
-  readonly message?: string
-  readonly file?: string
-  readonly stdinLine?: boolean
-  readonly stdinFile?: boolean
-  readonly nullMessage?: boolean
-}
+import { type Bodies, bodiesOf } from './message-source.ts'
+import type { MqttArguments } from './mqtt-arguments.ts'
+import { answerMs, brokerOf, qosOf, type Target } from './mqtt-options.ts'
 
 /** So much of standard input may be on its way before the broker's answer is awaited. */
 const linesMax = 1_000
@@ -25,16 +15,18 @@ const lineBytesMax = 1024 * 1024
  * Publishes what the options say, and resolves when the broker has it (QoS 0: when it is written).
  * @throws DamselflyError `USAGE`, `BROKER_UNREACHABLE`, `CONNECTION_REFUSED`, `TIMED_OUT`, `VALUE_INVALID`
  */
-export async function pub(options: PubOptions): Promise<void> {
-  const { topic, retain = false } = options
-  const problem = topicProblem(topic)
-  if (problem !== undefined) throw new DamselflyError('USAGE', `-t "${topic}" is not a topic: ${problem}`)
-  const how = { qos: qosOf(options.qos), retain }
+export async function pub(given: MqttArguments): Promise<void> {
+  const target = await brokerOf(given)
+  const topic = topicOf(given, target)
+  const how = { qos: qosOf(given), retain: given.has('-r') }
+  const repeat = repetitionOf(given)
+  const inflight = given.wholeNumber('-M', 1, 65_535)
+  if (inflight !== undefined) setLimits({ clientInflightMax: inflight })
   const onState: StateListener = (state, reason) => {
     if (state === 'reconnecting') console.error(`damselfly: ${reason?.message}; trying again`)
   }
-  const bodies = await bodiesOf(options)
-  const client = await Client.open({ ...(await brokerOf(options)), onState }, answerMs)
+  const bodies = repeat(await bodiesOf(given))
+  const client = await Client.open({ ...target, onState }, answerMs)
   let last = Promise.resolve()
   try {
     let lines = 0
@@ -55,59 +47,34 @@ export async function pub(options: PubOptions): Promise<void> {
   }
 }
 
-/** The one source that the options name: lines as they come, all else read to its end. @throws DamselflyError `USAGE` */
-async function bodiesOf(options: PubOptions): Promise<Iterable<Buffer> | AsyncIterable<Buffer>> {
-  const { message, file, stdinLine = false, stdinFile = false, nullMessage = false } = options
-  const sources = [message !== undefined, file !== undefined, stdinLine, stdinFile, nullMessage]
-  if (sources.filter(Boolean).length !== 1)
-    throw new DamselflyError(
-      'USAGE',
-      'give one of -m MESSAGE, -f FILE, -l (lines of standard input), -s (all of it), -n (empty)',
-    )
-  if (stdinLine) return linesOf(process.stdin)
-  if (stdinFile) return [await wholeOf(process.stdin, 'standard input')]
-  if (file !== undefined) return [await wholeOf(createReadStream(file), file)]
-  return [Buffer.from(message ?? '')]
+/**
+ * The topic to publish to, from `-t` or from `-L`.
+ * @throws DamselflyError `USAGE`
+ */
+export function topicOf(given: MqttArguments, target: Target): string {
+  const topic = given.last('-t') ?? target.topic
+  if (topic === undefined) throw new DamselflyError('USAGE', '-t TOPIC is missing: where to?')
+  const problem = topicProblem(topic)
+  if (problem !== undefined) throw new DamselflyError('USAGE', `-t "${topic}" is not a topic: ${problem}`)
+  return topic
 }
 
-async function wholeOf(input: Readable, name: string): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of input) {
-      bytes += chunk.length
-      if (bytes > limits.clientOutgoingBytesMax) throw tooLong(name)
-      chunks.push(chunk)
+/**
+ * Sends all of it `--repeat` times, with `--repeat-delay` in between; lines of standard input come once.
+ * @throws DamselflyError `USAGE`
+ */
+function repetitionOf(given: MqttArguments): (bodies: Bodies) => Bodies {
+  const times = given.wholeNumber('--repeat', 1, 2_147_483_647) ?? 1
+  const delayText = given.last('--repeat-delay') ?? '0'
+  const delayMs = Number(delayText) * 1_000
+  if (!/^(\d+(\.\d*)?|\.\d+)$/.test(delayText) || delayMs > 2_147_483_647)
+    throw new DamselflyError('USAGE', `--repeat-delay is a number of seconds, not "${delayText}"`)
+  if (times > 1 && given.has('-l')) throw new DamselflyError('USAGE', '--repeat does not go with -l')
+  if (times === 1) return (bodies) => bodies
+  return async function* (bodies) {
+    for (let count = 0; count < times; count++) {
+      if (count > 0 && delayMs > 0) await sleep(delayMs)
+      yield* bodies
     }
-  } catch (cause) {
-    if (cause instanceof DamselflyError) throw cause
-    throw new DamselflyError('VALUE_INVALID', `${name} cannot be read: ${reasonOf(cause)}`, { cause })
   }
-  return Buffer.concat(chunks)
-}
-
-/** Bytes between line ends; a carriage return belongs to its line, as with mosquitto_pub. */
-async function* linesOf(input: Readable): AsyncGenerator<Buffer> {
-  let begun: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of input as AsyncIterable<Buffer>) {
-    let start = 0
-    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
-      yield Buffer.concat([...begun, chunk.subarray(start, end)])
-      begun = []
-      bytes = 0
-      start = end + 1
-    }
-    begun.push(chunk.subarray(start))
-    bytes += chunk.length - start
-    if (bytes > limits.clientOutgoingBytesMax) throw tooLong('a line')
-  }
-  if (bytes > 0) yield Buffer.concat(begun)
-}
-
-function tooLong(what: string): DamselflyError {
-  return new DamselflyError(
-    'VALUE_INVALID',
-    `${what} is longer than ${limits.clientOutgoingBytesMax} bytes, which is too much for one message`,
-  )
 }

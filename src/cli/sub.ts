@@ -1,107 +1,105 @@
-import type { Arrival } from '../client/connection.ts'
+import type { Arrival, Connection } from '../client/connection.ts'
 import { Link } from '../client/link.ts'
-import { DamselflyError, errnoOf } from '../core/errors.ts'
-import { filterProblem } from '../core/topics.ts'
-import { exitCodes } from './exit-codes.ts'
-import { messagePrinter } from './message-format.ts'
-import { answerMs, brokerOf, type MqttOptions, qosOf } from './mqtt-options.ts'
-import { flushed, OutputRoom } from './output-room.ts'
+import { DamselflyError } from '../core/errors.ts'
+import { filterProblem, matchesFilter } from '../core/topics.ts'
+import type { MqttArguments } from './mqtt-arguments.ts'
+import { answerMs, brokerOf, qosOf } from './mqtt-options.ts'
+import { MqttReading } from './mqtt-reading.ts'
 
-export interface SubOptions extends MqttOptions {
-  readonly topic: readonly string[]
-  readonly qos: string
-  readonly verbose?: boolean
-  readonly count?: string
-  readonly timeout?: string
-  readonly format?: string
-}
-
-/** Why it ends: it has what it should have, from outside with this exit code, or because of something thrown. */
-type End = 'count' | number | Error
-
-/** Time to say goodbye to the broker, and to print the rest. */
-const goodbyeMs = 1_000
+const countMax = 999_999
 
 /**
- * Prints messages until it has `-C` of them, `-W` is over (exit code 27), it is interrupted, or nobody reads them any more.
+ * Prints messages until it has `-C` of them, or what else ends it.
  * While standard output takes nothing, nothing is read from the broker: it may drop us, which is told.
  * @throws DamselflyError `USAGE`, `BROKER_UNREACHABLE`, `CONNECTION_REFUSED`, `SUBSCRIPTION_REFUSED`
  */
-export async function sub(options: SubOptions): Promise<void> {
-  const { topic: filters, verbose = false, format } = options
-  for (const filter of filters) {
-    const problem = filterProblem(filter)
-    if (problem !== undefined)
-      throw new DamselflyError('USAGE', `-t "${filter}" is not a topic filter: ${problem}`)
-  }
-  const qos = qosOf(options.qos)
-  let left = wholeNumber('-C', options.count) ?? Number.POSITIVE_INFINITY
-  const timeoutSeconds = wholeNumber('-W', options.timeout)
-  const print = await messagePrinter(format === undefined ? { verbose } : { verbose, format })
+export async function sub(given: MqttArguments): Promise<void> {
+  const { topic, ...target } = await brokerOf(given)
+  const filters = filtersOf('-t', [...given.all('-t'), ...(topic === undefined ? [] : [topic])])
+  if (filters.length === 0) throw new DamselflyError('USAGE', '-t FILTER is missing: which topics?')
+  const unwanted = filtersOf('-U', given.all('-U'))
+  const qos = qosOf(given)
+  let left = given.wholeNumber('-C', 1, countMax) ?? Number.POSITIVE_INFINITY
+  const fate = fateOf(given)
+  const reading = await MqttReading.begin(given)
+  let connection: Connection | undefined
 
-  const room = new OutputRoom()
-  let finish: (end: End) => void = () => {}
-  const finished = new Promise<End>((resolve) => {
-    finish = (end) => {
-      left = 0
-      room.end()
-      resolve(end)
-    }
-  })
   const onMessage = (_filter: string, message: Arrival): void => {
-    if (left <= 0) return
-    print(message)
+    if (reading.isOver) return
+    const { isLast, isRemoved, isPrinted } = fate(message)
+    if (isLast) return reading.finish('done')
+    if (isRemoved) connection?.publish({ ...nothing, topic: message.topic }, () => {})
+    if (!isPrinted) return
+    reading.print(message)
     left--
-    if (left <= 0) finish('count')
+    if (left <= 0) reading.finish('done')
   }
   // @NOTE one connection, whether filters overlap or not: what comes twice is printed twice, as by mosquitto_sub
   const link = new Link({
-    ...(await brokerOf(options)),
+    ...target,
+    takesAll: true,
     onMessage,
-    room: () => room.wait(),
-    onUp: () => {},
+    room: () => reading.room.wait(),
+    onUp: (up) => {
+      connection = up
+    },
     onDown: ({ message }) => {
-      if (left <= 0) return // it ends
-      const when = room.isFull ? ', when what is printed is read' : ''
+      if (reading.isOver) return
+      const when = reading.room.isFull ? ', when what is printed is read' : ''
       console.error(`damselfly: ${message}; trying again${when}`)
     },
-    onRefused: finish,
-    onFilterRefused: (_filter, reason) => finish(reason),
+    onRefused: (reason) => reading.finish(reason),
+    onFilterRefused: (_filter, reason) => reading.finish(reason),
   })
   await link.open(answerMs)
-  const forget = endsOf(finish, timeoutSeconds)
-  for (const filter of new Set(filters)) link.subscribe(filter, qos).catch(finish)
-  const end = await finished
-  forget() // another signal ends it at once
-  const rest = typeof end === 'number' ? flushed(goodbyeMs) : undefined
-  await link.end(goodbyeMs)
-  if (end instanceof Error) throw end
-  process.exitCode = end === 'count' ? exitCodes.ok : end
-  // what has been counted waits for its reader; who interrupts does not
-  if ((await rest) === false) process.exit()
+  const agreed = Promise.all([...new Set(filters)].map((filter) => link.subscribe(filter, qos)))
+  const ended = new DamselflyError('NOT_REGISTERED', 'unsubscribed')
+  const settled = agreed.then(() => Promise.all(unwanted.map((filter) => link.unsubscribe(filter, ended))))
+  settled.then(
+    () => given.has('-E') && reading.finish('done'),
+    (error: Error) => reading.finish(error),
+  )
+  await reading.untilEnd(link)
 }
 
-/** What ends it from outside. @returns what to call when it has ended */
-function endsOf(finish: (end: End) => void, timeoutSeconds: number | undefined): () => void {
-  const onSignal = (): void => finish(exitCodes.ok)
-  const signals = ['SIGINT', 'SIGTERM'] as const
-  for (const signal of signals) process.on(signal, onSignal)
-  // whoever reads may have had enough: sub … | head -1
-  process.stdout.on('error', (error) => finish(errnoOf(error) === 'EPIPE' ? exitCodes.ok : error))
-  const onTimeout = (): void => {
-    console.error('Timed out')
-    finish(exitCodes.timedOut)
-  }
-  const timer = timeoutSeconds === undefined ? undefined : setTimeout(onTimeout, timeoutSeconds * 1_000)
-  return () => {
-    clearTimeout(timer)
-    for (const signal of signals) process.off(signal, onSignal)
+/** Removes what is retained. */
+const nothing = { payload: Buffer.alloc(0), qos: 1, retain: true } as const
+
+interface Fate {
+  /** Nothing more is wanted. */
+  readonly isLast: boolean
+  readonly isRemoved: boolean
+  readonly isPrinted: boolean
+}
+
+/** What `-R`, `-T`, `--retained-only`, `--remove-retained` and `--random-filter` make of a message. */
+function fateOf(given: MqttArguments): (message: Arrival) => Fate {
+  const isFresh = given.has('-R')
+  const isRetainedOnly = given.has('--retained-only')
+  if (isFresh && isRetainedOnly) throw new DamselflyError('USAGE', '-R and --retained-only leave nothing')
+  const excluded = filtersOf('-T', given.all('-T'))
+  const isRemoving = given.has('--remove-retained')
+  const percent = percentOf(given.last('--random-filter'))
+  return ({ topic, retain }) => {
+    if (isRetainedOnly && !retain) return { isLast: true, isRemoved: false, isPrinted: false }
+    const isExcluded = excluded.some((filter) => matchesFilter(filter, topic))
+    const isPrinted = !isExcluded && !(isFresh && retain) && Math.random() * 100 < percent
+    return { isLast: false, isRemoved: isRemoving && retain && !isExcluded, isPrinted }
   }
 }
 
-/** At most as many seconds as a timer can wait. */
-function wholeNumber(option: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
-  throw new DamselflyError('USAGE', `${option} is a whole number from 1 to 999999, not "${text}"`)
+function percentOf(text: string | undefined): number {
+  if (text === undefined) return 100
+  const percent = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
+  if (percent >= 0.1 && percent <= 100) return percent
+  throw new DamselflyError('USAGE', `--random-filter is a number from 0.1 to 100, not "${text}"`)
+}
+
+function filtersOf(option: string, filters: readonly string[]): readonly string[] {
+  for (const filter of filters) {
+    const problem = filterProblem(filter)
+    if (problem !== undefined)
+      throw new DamselflyError('USAGE', `${option} "${filter}" is not a topic filter: ${problem}`)
+  }
+  return filters
 }

@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net'
 import { BrokerSearch, parseSearch, type WantedBroker } from '../core/broker-search.ts'
 import { DamselflyError } from '../core/errors.ts'
 import { Secret } from '../core/secret.ts'
+import type { ConnectionTerms } from './connection-terms.ts'
 
 /** MQTT 3.1, 3.1.1 or 5. */
 export type ProtocolVersion = 3 | 4 | 5
@@ -18,6 +19,7 @@ export interface BrokerAddress {
   readonly password: Secret | undefined
   /** MQTT 3.1.1 unless told: every broker speaks it. */
   readonly protocolVersion?: ProtocolVersion
+  readonly terms?: ConnectionTerms
 }
 
 const escapes = 'in a name or a password write %2F for /, %3F for ?, %23 for # and %40 for @'

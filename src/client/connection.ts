@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
-import type { MqttClient } from 'mqtt'
+import type { Duplex } from 'node:stream'
+import type { IPublishPacket, MqttClient } from 'mqtt'
 import { brokerSocket } from '../core/broker-socket.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { QoS } from '../core/message.ts'
 import { PacketGuard } from '../core/packet-guard.ts'
 import type { BrokerAddress } from './broker-address.ts'
+import type { ConnectionTerms } from './connection-terms.ts'
 import { closedEarly, connectionLost, explainFailure, noAnswer, tooLarge } from './failure.ts'
 
 /** Half as long again without an answer to a ping, and the connection counts as lost. */
@@ -34,6 +36,8 @@ export interface Arrival {
   readonly qos: QoS
   readonly retain: boolean
   readonly packetId: number
+  /** Of MQTT 5. */
+  readonly properties?: IPublishPacket['properties'] | undefined
 }
 
 /** A message on its way out. */
@@ -47,7 +51,8 @@ export interface Departure {
 /** One connection to a broker, from CONNACK to its end. It never comes back: that is the business of `Link`. */
 export class Connection {
   readonly #client: MqttClient
-  readonly #socket: Socket
+  readonly #socket: Duplex
+  readonly #terms: ConnectionTerms
   /** Resolves when it is over. */
   readonly ended: Promise<void>
 
@@ -56,20 +61,21 @@ export class Connection {
     const { MqttClient: Mqtt } = await import('mqtt')
     const { broker } = options
     const { timeoutMs, signal } = options
-    const socket = await brokerSocket(broker, undefined, { timeoutMs, signal })
-    const { username, password, protocolVersion = 4 } = broker
+    const { username, password, protocolVersion = 4, terms = {} } = broker
+    const socket = await (terms.transport?.() ?? brokerSocket(broker, undefined, { timeoutMs, signal }))
     let failure: Error | undefined
     const fail = (error: Error): void => {
       failure ??= error
       socket.destroy()
     }
     guard(socket, (bytes) => fail(tooLarge(broker, bytes)))
-    const client = new Mqtt(() => socket, {
+    const client = new Mqtt(() => socket as Socket, {
       protocolVersion,
       ...(protocolVersion === 3 ? { protocolId: 'MQIsdp' } : {}),
       clientId: options.clientId,
-      clean: true,
-      keepalive: broker.search === undefined ? keepAliveSeconds : searchedKeepAliveSeconds,
+      clean: terms.isClean ?? true,
+      keepalive:
+        terms.keepAliveSeconds ?? (broker.search === undefined ? keepAliveSeconds : searchedKeepAliveSeconds),
       connectTimeout: options.timeoutMs,
       reconnectPeriod: 0,
       resubscribe: false,
@@ -77,7 +83,15 @@ export class Connection {
       writeCache: false, // 19 MB of ready-made numbers
       ...(username === undefined ? {} : { username }),
       ...(password === undefined ? {} : { password: password.reveal() }),
+      ...(terms.will === undefined ? {} : { will: terms.will }),
+      ...(terms.connectProperties === undefined ? {} : { properties: terms.connectProperties }),
     })
+    const { onPacket } = terms
+    if (onPacket !== undefined) {
+      onPacket({ cmd: 'connect', clientId: options.clientId }, true) // it has been sent before anybody could listen
+      client.on('packetsend', (packet) => onPacket(packet, true))
+      client.on('packetreceive', (packet) => onPacket(packet, false))
+    }
     return new Promise((resolve, reject) => {
       let connection: Connection | undefined
       let hasAnswered = false
@@ -88,8 +102,8 @@ export class Connection {
         hasAnswered = true
       })
       client.on('error', fail)
-      client.on('message', (topic, bytes, { qos, retain, messageId = 0 }) =>
-        options.onMessage({ topic, bytes, qos, retain, packetId: messageId }),
+      client.on('message', (topic, bytes, { qos, retain, messageId = 0, properties }) =>
+        options.onMessage({ topic, bytes, qos, retain, packetId: messageId, properties }),
       )
       client.handleMessage = (_packet, done) => {
         const room = options.room?.()
@@ -98,7 +112,7 @@ export class Connection {
       }
       client.once('connect', () => {
         options.signal.removeEventListener('abort', abort)
-        connection = new Connection(client, socket)
+        connection = new Connection(client, socket, terms)
         resolve(connection)
       })
       client.once('close', () => {
@@ -114,9 +128,10 @@ export class Connection {
     })
   }
 
-  private constructor(client: MqttClient, socket: Socket) {
+  private constructor(client: MqttClient, socket: Duplex, terms: ConnectionTerms) {
     this.#client = client
     this.#socket = socket
+    this.#terms = terms
     this.ended = new Promise((resolve) => client.once('close', resolve))
   }
 
@@ -125,7 +140,9 @@ export class Connection {
    * @param onDone with why the broker does not take it, which MQTT 5 can say
    */
   publish({ topic, payload, qos, retain }: Departure, onDone: (refusal?: string) => void): void {
-    this.#client.publish(topic, payload, { qos, retain }, (error) => {
+    const { publishProperties } = this.#terms
+    const properties = publishProperties === undefined ? {} : { properties: publishProperties }
+    this.#client.publish(topic, payload, { qos, retain, ...properties }, (error) => {
       if (error === undefined || error === null) onDone()
       else if (typeof (error as { code?: unknown }).code === 'number') onDone(error.message)
     })
@@ -133,7 +150,7 @@ export class Connection {
 
   /** Calls `onAnswer` with the broker's answer. Not when the connection ends. */
   subscribe(filter: string, qos: QoS, onAnswer: (isAccepted: boolean) => void): void {
-    this.#client.subscribe(filter, { qos }, (error) => {
+    this.#client.subscribe(filter, { qos, ...this.#terms.subscribeOptions }, (error) => {
       if (error === null) onAnswer(true)
       else if ('packet' in error && error.packet !== undefined) onAnswer(false) // else the connection was lost
     })
@@ -141,7 +158,7 @@ export class Connection {
 
   /** Calls `onDone` when the broker has taken note. Not when the connection ends. */
   unsubscribe(filter: string, onDone: () => void): void {
-    this.#client.unsubscribe(filter, (error) => {
+    this.#client.unsubscribe(filter, this.#terms.unsubscribeOptions ?? {}, (error) => {
       if (error === undefined || error === null) onDone()
     })
   }
@@ -149,7 +166,8 @@ export class Connection {
   /** Says goodbye after all that was written, and waits, at most so long, until the broker has read it all. */
   async end(timeoutMs: number): Promise<void> {
     const timer = setTimeout(() => this.#socket.destroy(), timeoutMs)
-    this.#client.end()
+    const properties = this.#terms.disconnectProperties
+    this.#client.end(false, properties === undefined ? {} : { properties })
     await this.ended
     clearTimeout(timer)
   }
@@ -161,7 +179,7 @@ export class Connection {
 }
 
 /** Tells of a packet that is larger than `packetBytesMax` before MQTT.js collects it; goes before it on the socket. */
-function guard(socket: Socket, onTooLarge: (bytes: number) => void): void {
+function guard(socket: Duplex, onTooLarge: (bytes: number) => void): void {
   const packets = new PacketGuard()
   socket.on('data', (chunk: Buffer) => {
     const bytes = packets.inspect(chunk)

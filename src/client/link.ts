@@ -18,6 +18,8 @@ export interface LinkOptions {
   readonly retryMs?: number
   /** A message, and the filter that it matched: the first one, if several do. */
   readonly onMessage: (filter: string, message: Arrival) => void
+  /** Messages that match no filter come too: those of a session that the broker has kept. Their filter is empty. */
+  readonly takesAll?: boolean
   /** As of `ConnectionOptions`; without room there is no attempt to come back, either. */
   readonly room?: () => Promise<void> | undefined
   readonly onUp: (connection: Connection) => void
@@ -213,7 +215,7 @@ export class Link {
   }
 
   #arrived(message: Arrival): void {
-    const filter = this.#filterOf(message.topic)
+    const filter = this.#filterOf(message.topic) ?? (this.#options.takesAll === true ? '' : undefined)
     if (filter !== undefined) this.#options.onMessage(filter, message)
   }
 

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { pemBlocks } from '../core/der.ts'
+import { pemBlocks, pemTexts } from '../core/der.ts'
 import { errnoOf, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { ListenerTls } from '../core/listener.ts'
@@ -186,7 +186,7 @@ async function whyUnusable(tls: ListenerTls): Promise<string | undefined> {
       key: tls.key.reveal(),
       minVersion: tls.minVersion,
       ...(tls.clientAuthorities === undefined ? {} : { ca: tls.clientAuthorities }),
-      ...(tls.revocations === undefined ? {} : { crl: tls.revocations }),
+      ...(tls.revocations === undefined ? {} : { crl: pemTexts(tls.revocations, 'X509 CRL') }),
     })
     return undefined
   } catch (error) {

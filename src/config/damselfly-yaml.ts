@@ -22,6 +22,7 @@ export interface DamselflyYaml {
   readonly telemetry: TreeEntry | undefined
   readonly homeAssistant: TreeEntry | undefined
   readonly listeners: TreeEntry | undefined
+  readonly bridges: TreeEntry | undefined
   readonly rules: TreeEntry | undefined
   readonly plugins: TreeEntry | undefined
   /** Where the file is not YAML, or says something twice. */
@@ -62,6 +63,7 @@ export async function readYaml(
     telemetry: map?.get('telemetry'),
     homeAssistant: map?.get('homeassistant'),
     listeners: map?.get('listeners'),
+    bridges: map?.get('bridges'),
     rules: map?.get('rules'),
     plugins: map?.get('plugins'),
   }

@@ -5,6 +5,9 @@ import type { ActionCatalogue } from '../core/ports.ts'
 import { schemaOf } from './action-schemas.ts'
 import {
   bothPinKeys,
+  bridgeKeys,
+  bridgeTlsKeys,
+  bridgeTopicKeys,
   definitions,
   entityKeys,
   homeAssistantKeys,
@@ -37,7 +40,7 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'damselfly.yaml',
-    description: 'Pins and rules of Damselfly.',
+    description: 'Pins, sensors, bridges and rules of Damselfly.',
     type: ['object', 'null'],
     properties: topKeys,
     additionalProperties: false,
@@ -64,6 +67,25 @@ export function jsonSchema(catalogue: ActionCatalogue): Json {
         type: 'object',
         properties: listenerKeys,
         oneOf: [{ required: ['port'] }, { required: ['unix'] }],
+        additionalProperties: false,
+      },
+      bridge: {
+        type: 'object',
+        properties: bridgeKeys,
+        required: ['address', 'topics'],
+        dependencies: { password_file: ['username'] },
+        additionalProperties: false,
+      },
+      bridgeTopic: {
+        type: 'object',
+        properties: bridgeTopicKeys,
+        oneOf: [{ required: ['topic'] }, { required: ['local', 'remote'] }],
+        additionalProperties: false,
+      },
+      bridgeTls: {
+        type: 'object',
+        properties: bridgeTlsKeys,
+        dependencies: { certificate: ['key'], key: ['certificate'] },
         additionalProperties: false,
       },
       rule: {

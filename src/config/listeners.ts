@@ -264,35 +264,36 @@ class ListenerReader {
     return await readTls(tree, `tls of ${this.#what}`, this.#reader, this.#files)
   }
 
-  /** Who may come in here. With users of its own a listener knows no others, those of `.env` neither. */
+  /**
+   * Who may come in here, and do what. With users of its own a listener knows no others, those of `.env` neither; with a
+   * list of its own that one alone counts.
+   */
   async #access(map: TreeMap): Promise<Pick<Listener, 'credentials' | 'users' | 'acl'>> {
     const { credentials, users, acl } = this.#request.main
-    const tree = map.entries.get('users')?.value
-    const own = tree === undefined ? undefined : await this.#users(tree)
-    const list = map.entries.get('acl')?.value
-    return {
-      ...(own === undefined ? { credentials, users } : { credentials: undefined, users: own }),
-      acl: list === undefined ? acl : await this.#acl(list),
-    }
+    const ownUsers = await this.#file(map.entries.get('users')?.value, 'users', readUsersFile)
+    const ownAcl = await this.#file(map.entries.get('acl')?.value, 'acl', readAclFile)
+    const known =
+      ownUsers === undefined ? { credentials, users } : { credentials: undefined, users: ownUsers }
+    return { ...known, acl: ownAcl ?? acl }
   }
 
-  async #acl(tree: Tree): Promise<Listener['acl']> {
-    const what = `"acl" of ${this.#what}`
+  /** What stands in the file that the key names; undefined without the key, or when there is no such file, which is told. */
+  async #file<Content>(
+    tree: Tree | undefined,
+    key: string,
+    read: (
+      path: string,
+      shown: string,
+      problems: ProblemList,
+      warnings: ProblemList,
+    ) => Promise<Content | undefined>,
+  ): Promise<Content | undefined> {
+    if (tree === undefined) return undefined
+    const what = `"${key}" of ${this.#what}`
     const file = this.#files.path(tree, what)
     if (file === undefined) return undefined
-    const acl = await readAclFile(file.path, file.shown, this.#reader.problems, this.#warnings)
-    if (acl !== undefined) return acl
-    return this.#reader.mistake(tree, `${what}: there is no file ${file.shown}`, {
-      expected: `a path from ${this.#request.configDir}, or a whole one`,
-    })
-  }
-
-  async #users(tree: Tree): Promise<Listener['users'] | undefined> {
-    const what = `"users" of ${this.#what}`
-    const file = this.#files.path(tree, what)
-    if (file === undefined) return undefined
-    const users = await readUsersFile(file.path, file.shown, this.#reader.problems, this.#warnings)
-    if (users !== undefined) return users
+    const content = await read(file.path, file.shown, this.#reader.problems, this.#warnings)
+    if (content !== undefined) return content
     return this.#reader.mistake(tree, `${what}: there is no file ${file.shown}`, {
       expected: `a path from ${this.#request.configDir}, or a whole one`,
     })

@@ -24,7 +24,7 @@ export function fieldsIn(map: TreeMap, whose: string) {
 }
 
 /** Tells a name that cannot stand in topics. */
-export function tellName(entry: TreeEntry, kind: 'pin' | 'sensor', reader: TreeReader): void {
+export function tellName(entry: TreeEntry, kind: 'pin' | 'sensor' | 'bridge', reader: TreeReader): void {
   if (/^[A-Za-z0-9_-]+$/.test(entry.key)) return
   reader.mistake(entry, `"${entry.key}" cannot be the name of a ${kind}: it stands in topics`, {
     found: null,

@@ -8,6 +8,7 @@ import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { SchemaFacts } from '../core/schema.ts'
 import { aclPath, readAclFile } from './acl-file.ts'
+import { readBridges } from './bridges.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
 import { readHomeAssistant } from './home-assistant.ts'
 import { readListeners } from './listeners.ts'
@@ -89,15 +90,36 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
     : homeAssistantDefaults
   const access = { users, acl }
   const main = mainListenerOf(scalars, access)
-  const { configDir } = scalars
+  const { name, configDir } = scalars
   const where = { cwd, configDir, main, isAttached: remote !== undefined }
   const { listeners, files: namedFiles } = isReadable
     ? await readListeners(yaml.listeners?.value, yaml.reader, where, warnings)
     : { listeners: [main], files: [] }
+  const bridged = isReadable
+    ? await readBridges(yaml.bridges?.value, { reader: yaml.reader, warnings, cwd, configDir, name })
+    : { bridges: [], files: [] }
+  if (remote !== undefined && yaml?.bridges !== undefined && bridged.bridges.length > 0)
+    warnings.add({
+      place: yaml.reader.place(yaml.bridges),
+      message: 'bridges do nothing beside BROKER_URL: the broker is elsewhere',
+      suggestion: 'write them into the configuration of that broker',
+    })
+  const bridges = remote === undefined ? bridged.bridges : []
   problems.throwIfAny(warnings)
-  const files = [variables.file, yamlPath(configDir), usersPath(configDir), aclFile, ...namedFiles]
+  const files = [
+    variables.file,
+    yamlPath(configDir),
+    usersPath(configDir),
+    aclFile,
+    ...namedFiles,
+    ...bridged.files,
+  ]
   return {
-    settings: { ...scalars, ...access, listeners, pins, sensors, telemetry, homeAssistant, rules, files },
+    settings: {
+      ...scalars,
+      ...access,
+      ...{ listeners, bridges, pins, sensors, telemetry, homeAssistant, rules, files },
+    },
     warnings: warnings.sorted(),
   }
 }

@@ -17,7 +17,16 @@ import type { Environment, Variable, VariableName, Variables } from './variables
 /** What `.env` and the environment say. */
 export type Scalars = Omit<
   Settings,
-  'users' | 'acl' | 'listeners' | 'pins' | 'sensors' | 'telemetry' | 'homeAssistant' | 'rules' | 'files'
+  | 'users'
+  | 'acl'
+  | 'listeners'
+  | 'bridges'
+  | 'pins'
+  | 'sensors'
+  | 'telemetry'
+  | 'homeAssistant'
+  | 'rules'
+  | 'files'
 >
 
 export interface ScalarsRequest {

@@ -1,5 +1,6 @@
 import type { AccessList, User } from '../core/access.ts'
 import type { AllowAnonymous, Bind } from '../core/bind.ts'
+import type { Bridge } from '../core/bridge.ts'
 import type { Durability } from '../core/durability.ts'
 import type { HomeAssistantSettings } from '../core/home-assistant.ts'
 import type { HttpPlace } from '../core/http-place.ts'
@@ -51,6 +52,8 @@ export interface Settings {
   readonly acl: AccessList | undefined
   /** Every way in, that of `BIND` and `PORT` first. */
   readonly listeners: readonly Listener[]
+  /** None where the broker is elsewhere. */
+  readonly bridges: readonly Bridge[]
   readonly pins: readonly Pin[]
   readonly sensors: readonly Sensor[]
   /** How the machine is; undefined: not told. */

@@ -43,3 +43,8 @@ export function pemBlocks(text: string, label: string): Buffer[] {
   const block = new RegExp(`-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]*)-----END ${label}-----`, 'g')
   return [...text.matchAll(block)].map(([, body = '']) => Buffer.from(body, 'base64'))
 }
+
+/** The blocks themselves, each a PEM text. @NOTE of several revocation lists in one text Node reads the first alone */
+export function pemTexts(text: string, label: string): string[] {
+  return text.match(new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`, 'g')) ?? []
+}

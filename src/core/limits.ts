@@ -79,6 +79,13 @@ export const limitDefaults = {
   /** Bytes of its retained messages that wait for whoever reads them; one that does not fit is skipped. */
   linkRetainedBytesMax: 16 * 1024 * 1024,
 
+  /** Bridges; one more is a mistake in the configuration. */
+  bridgesMax: 32,
+  /** Topics whose names on the other side one bridge remembers, in each direction; then it begins anew. */
+  bridgeTopicsRemembered: 1_000,
+  /** Connections in a row that the other broker may end while the same message is the first on its way; then that is given up. */
+  bridgeAttemptsMax: 5,
+
   /** Messages that wait in one rule; beyond it the oldest is dropped. */
   ruleQueueMessagesMax: 20_000,
   /** Bytes that wait in one rule, what a message takes beside its payload included; beyond it the oldest is dropped. */

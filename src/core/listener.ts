@@ -23,16 +23,16 @@ export interface Listener {
   readonly connectionsMax: number | undefined
 }
 
-/** In place of a WebSocket's path: whatever one a client asks for. */
-export const anyPath = '*'
-
 export type ListenerPlace =
   | { readonly kind: 'tcp'; readonly bind: readonly Bind[]; readonly port: number }
   /** A Unix socket; `mode` are its permissions. */
   | { readonly kind: 'unix'; readonly path: string; readonly mode: number }
 
+/** As the path of a WebSocket: whatever a client asks for. */
+export const anyPath = '*'
+
 export interface WebSocketTerms {
-  /** `/mqtt`, or `anyPath` */
+  /** `/mqtt`; `*` for any. */
   readonly path: string
   /** What browsers may send as `Origin`, besides pages that this machine itself serves; `*` for all. */
   readonly origins: readonly string[]
@@ -92,7 +92,8 @@ export function shownPlaces({ transport, addresses, port, path = '' }: OpenListe
   return addresses.map((address) => {
     if (transport === 'unix') return `unix:${address}`
     const place = `${address.includes(':') ? `[${address}]` : address}:${port}`
-    if (transport === 'ws' || transport === 'wss') return `${transport}://${place}${path}`
+    if (transport === 'ws' || transport === 'wss')
+      return `${transport}://${place}${path === anyPath ? '' : path}`
     return transport === 'mqtts' ? `${place} (TLS)` : place
   })
 }

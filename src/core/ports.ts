@@ -1,6 +1,7 @@
 import type { OwnIdentity } from './access.ts'
 import type { ActionDefinition } from './action.ts'
 import type { AllowAnonymous } from './bind.ts'
+import type { Bridge, BridgeState } from './bridge.ts'
 import type { BrokerView } from './broker-view.ts'
 import type { Event } from './event.ts'
 import type { Listener, OpenListener } from './listener.ts'
@@ -81,6 +82,7 @@ export interface DoorSettings {
   readonly listeners: readonly Listener[]
   /** How often our own broker tells `$SYS/broker/…`; 0, or nothing, for never. */
   readonly systemIntervalMs?: number
+  readonly bridges: readonly Bridge[]
 }
 
 export interface DoorState {
@@ -97,6 +99,8 @@ export interface DoorState {
   /** Messages that wait in them. */
   readonly queuedMessages?: number
   readonly retainedMessages?: number
+  /** How it is with each bridge of our own broker. */
+  readonly bridges?: readonly BridgeState[]
   /** There when the broker is elsewhere. */
   readonly link?: LinkState
 }

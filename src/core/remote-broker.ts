@@ -29,7 +29,7 @@ export function linkInWords({ url, isConnected, reason }: LinkState): string {
 }
 
 /** Where it is, as far as that is known: of one that is looked for, where it was found last. */
-export function shownUrl({ url, search }: RemoteBroker): string {
+export function shownUrl({ url, search }: Pick<RemoteBroker, 'url' | 'search'>): string {
   const place = search?.place
   if (place === undefined) return url
   const host = place.host.includes(':') ? `[${place.host}]` : place.host

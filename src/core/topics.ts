@@ -105,23 +105,11 @@ export class FilterIndex<Value> {
   }
 
   match(topic: string): Value[] {
-    const levels = topic.split('/')
-    const isHidden = topic.startsWith('$')
+    if (this.#size === 0) return []
     const found: (readonly [number, Value])[] = []
-    const walk = (node: Node<readonly [number, Value]>, depth: number): void => {
-      const mayWild = !(isHidden && depth === 0) // [MQTT-4.7.2-1]
-      if (mayWild) found.push(...(node.children.get('#')?.values ?? [])) // '#' also matches the level above it
-      if (depth === levels.length) {
-        found.push(...node.values)
-        return
-      }
-      const exact = node.children.get(levels[depth] as string)
-      if (exact !== undefined) walk(exact, depth + 1)
-      const single = mayWild ? node.children.get('+') : undefined
-      if (single !== undefined) walk(single, depth + 1)
-    }
-    walk(this.#root, 0)
-    return found.sort(([a], [b]) => a - b).map(([, value]) => value)
+    collect(this.#root, topic.split('/'), 0, !topic.startsWith('$'), found)
+    if (found.length > 1) found.sort(([a], [b]) => a - b)
+    return found.map(([, value]) => value)
   }
 
   /** Whether some value passes the test of those whose filters match a topic that this filter matches too. */
@@ -143,6 +131,26 @@ export class FilterIndex<Value> {
     }
     return walk(this.#root, 0)
   }
+}
+
+/** Adds what matches at a node and below it. `mayWild`: whether a wildcard may match the level at `depth`. */
+function collect<Found>(
+  { children, values }: Node<Found>,
+  levels: readonly string[],
+  depth: number,
+  mayWild: boolean, // [MQTT-4.7.2-1]
+  found: Found[],
+): void {
+  const rest = mayWild ? children.get('#') : undefined // '#' also matches the level above it
+  if (rest !== undefined) for (const value of rest.values) found.push(value)
+  if (depth === levels.length) {
+    for (const value of values) found.push(value)
+    return
+  }
+  const exact = children.get(levels[depth] as string)
+  if (exact !== undefined) collect(exact, levels, depth + 1, true, found)
+  const single = mayWild ? children.get('+') : undefined
+  if (single !== undefined) collect(single, levels, depth + 1, true, found)
 }
 
 /** The children of a node that match this level of a topic; past its end that of `#`, which matches the level above it. */

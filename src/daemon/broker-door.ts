@@ -58,12 +58,17 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
         sessions: broker.sessionCount,
         queuedMessages: broker.queuedMessages,
         retainedMessages: broker.retainedMessages,
+        bridges: broker.bridges,
       }
     },
-    open: ({ listeners }) => doors.apply(listeners),
+    open: async ({ listeners, bridges }) => {
+      await doors.apply(listeners)
+      await broker.setBridges(bridges)
+    },
     apply: async (next) => {
       broker.setAccess(accessOf(next))
       broker.setSystemInterval(next.systemIntervalMs ?? 0)
+      await broker.setBridges(next.bridges)
       await doors.apply(next.listeners)
     },
     settle: async () => await doors[Symbol.asyncDispose](),

@@ -1,10 +1,14 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
 import type { Counters } from '../core/counters.ts'
 import { errnoOf } from '../core/errors.ts'
 import type { HttpPlace } from '../core/http-place.ts'
 import { limits } from '../core/limits.ts'
+import type { Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
 import { type MetricsFacts, metricsText } from './metrics.ts'
 import { isOwnHost } from './own-host.ts'
 
@@ -14,6 +18,18 @@ const headerBytesMax = 8 * 1024
 const delayResolutionMs = 50
 /** Answers about health are good for so long. */
 const healthMs = 1_000
+
+/** How long a peer may take to read why it was refused. */
+const lingerMs = 2_000
+
+/** By Node's codes. */
+const failures: Readonly<Record<string, { readonly status: number; readonly reason: string }>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    reason: `the head of its request is longer than ${headerBytesMax} bytes`,
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: 408, reason: `no whole request came within ${patienceMs / 1_000} s` },
+}
 
 /** What is out of order, in words; nothing when all is well. */
 export type Health = readonly string[]
@@ -25,6 +41,7 @@ export interface HttpServerOptions {
   /** What this machine calls itself. */
   readonly hostName: () => string
   readonly counters: Counters
+  readonly log: Logger
 }
 
 /**
@@ -35,6 +52,7 @@ export class HttpServer {
   readonly #options: HttpServerOptions
   readonly #server: Server
   readonly #delays: IntervalHistogram
+  readonly #repeats = new Repeats()
   #health: { readonly atMs: number; readonly answer: Promise<Health> } | undefined
 
   constructor(options: HttpServerOptions) {
@@ -54,6 +72,7 @@ export class HttpServer {
     })
     server.maxConnections = limits.httpConnectionsMax
     server.on('drop', () => options.counters.add('httpConnectionsMax'))
+    server.on('clientError', (error, stream) => this.#failed(error, stream))
     server.on('request', (request, response) => {
       this.#answer(request, response).catch(() => response.destroy())
     })
@@ -87,8 +106,13 @@ export class HttpServer {
     const { method, url = '' } = request
     const path = url.split('?')[0]
     if (method !== 'GET' && method !== 'HEAD') return say(response, 405, 'only GET is known here\n')
-    if (!isOwnHost(request.headers.host, this.#options.hostName()))
+    if (!isOwnHost(request.headers.host, this.#options.hostName())) {
+      this.#refused(
+        request.socket.remoteAddress ?? 'gone',
+        'it calls this machine by a name of somebody else',
+      )
       return say(response, 421, 'call it by its address, or by its own name\n')
+    }
     if (path === '/metrics') {
       const text = await metricsText({ ...this.#options.metrics(), eventLoopDelays: this.#takeDelays() })
       return say(response, 200, text, 'text/plain; version=0.0.4; charset=utf-8')
@@ -100,6 +124,25 @@ export class HttpServer {
       return say(response, problems.length === 0 ? 200 : 503, text, 'application/json; charset=utf-8')
     }
     say(response, 404, 'known are /metrics and /health\n')
+  }
+
+  /** What came is no request, too long, or did not come in time. */
+  #failed(error: Error, stream: Duplex): void {
+    const code = errnoOf(error) ?? ''
+    const { remoteAddress } = stream as Socket
+    if (code === 'ECONNRESET' || !stream.writable || remoteAddress === undefined) return void stream.destroy()
+    const { status, reason } = failures[code] ?? { status: 400, reason: 'it sends no HTTP request' }
+    stream.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+    stream.resume()
+    setTimeout(() => stream.destroy(), lingerMs).unref()
+    this.#refused(remoteAddress, reason)
+  }
+
+  #refused(address: string, reason: string): void {
+    const { counters, log } = this.#options
+    counters.add('http.refused')
+    const repeats = this.#repeats.admit(`${address} ${reason}`)
+    if (repeats !== undefined) log.warn({ address, reason, ...repeats }, 'HTTP request refused')
   }
 
   /** Asked once for all who ask at about the same time. */

@@ -1,4 +1,4 @@
-import type { EventEmitter } from 'node:events'
+import { Writable } from 'node:stream'
 import { type DestinationStream, pino } from 'pino'
 import type { Logger } from '../core/ports.ts'
 
@@ -24,18 +24,40 @@ export async function createLog({ level, format }: LogOptions): Promise<ProcessL
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  const destination = format === 'json' ? pino.destination({ dest: 1, sync: true }) : await prettyStream()
-  destination.on('error', () => {}) // @NOTE a log that cannot be written (a full disk) ends nothing
+  const destination = format === 'json' ? harmlessOutput() : await prettyStream()
   const log: ProcessLog = pino<never>(options, destination)
   return log
 }
 
-async function prettyStream(): Promise<DestinationStream & EventEmitter> {
+async function prettyStream(): Promise<DestinationStream> {
   const module = await import('pino-pretty')
   return module.default({
-    sync: true,
+    destination: harmlessOutput(),
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss',
     ignore: 'pid,hostname',
   })
+}
+
+/**
+ * What JSON lets through, and terminals obey: DEL, C1 controls (ECMA-48: U+009B begins what ESC [ does), and what turns a
+ * line around. Clients choose their ids and topics.
+ */
+const harmful = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** Standard output, at once, with such characters as JSON escapes them. */
+function harmlessOutput(): Writable {
+  const output = pino.destination({ dest: 1, sync: true })
+  output.on('error', () => {}) // @NOTE a log that cannot be written (a full disk) ends nothing
+  return new Writable({
+    decodeStrings: false,
+    write(chunk: string | Buffer, _encoding, done) {
+      output.write(String(chunk).replaceAll(harmful, escaped))
+      done()
+    },
+  })
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

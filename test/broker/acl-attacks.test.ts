@@ -171,7 +171,7 @@ test('a shared subscription gives a message to a member that may read it, and to
 
 test('nobody publishes below $SYS, whatever the list allows; who reads there needs a line of its own', async (context) => {
   const world = await worldOf(context)
-  world.publish('$SYS/broker/uptime', '5', 0, true)
+  world.hub.publishSystem('$SYS/broker/uptime', '5')
   const bob = await enter(world, 'bob', { level: 5 })
   bob.subscribe('$SYS/#', 0)
   bob.publish('$SYS/broker/uptime', '0', 1, 1)

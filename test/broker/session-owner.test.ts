@@ -138,6 +138,19 @@ test('for a client that is away waits what its user may read, also after a resta
   assert.deepEqual(payloads(await enter(world, 'eve')), ['lamp1', 'lamp2'])
 })
 
+test('what waited in the store is not sent when a list came meanwhile that does not let its user read it', async (context) => {
+  const before = await worldOf(context)
+  const eve = await enter(before, 'eve')
+  eve.subscribe('#')
+  await leave(before, eve)
+  for (const topic of ['garden/x', 'home/lamp']) before.publish(topic, topic)
+  await before.keep()
+  const world = await before.crash(await accessOf(context))
+  context.after(() => world.close())
+  assert.deepEqual(payloads(await enter(world, 'eve')), ['home/lamp'])
+  assert.equal(world.counters.get('messages.unreadable'), 1)
+})
+
 for (const isAway of [true, false])
   test(`what waits for a client that is ${isAway ? 'away' : 'connected and answers nothing'} is dropped when its user may not read it any more`, async (context) => {
     const world = await worldOf(context, await accessOf(context))

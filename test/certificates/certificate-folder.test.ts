@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { newKey } from '#src/certificates/certificate-files.js'
-import { certificates, openssl, wish } from '../support/certificates.js'
+import { certificates, openssl, wish } from '../support/certificate-folder.js'
 
 const modeOf = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8)
 

@@ -6,6 +6,8 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { messagePrinter } from '#src/cli/message-format.js'
+import { readArguments } from '#src/cli/mqtt-arguments.js'
+import { runTool } from '#src/cli/mqtt-run.js'
 import { pub } from '#src/cli/pub.js'
 import { sub } from '#src/cli/sub.js'
 import { limits } from '#src/core/limits.js'
@@ -178,11 +180,11 @@ test('without -h it is the broker of .env, with its name and password, in both d
   const elsewhere = await tempFolder(context)
   await mkdir(join(elsewhere, 'config'))
   const anonymous = await runCommand(elsewhere, ['pub', '-p', `${port}`, '-t', 'a', '-m', 'b'])
-  assert.equal(anonymous.code, 1)
+  assert.equal(anonymous.code, 5)
   assert.match(anonymous.stderr, /^damselfly: the broker at 127.0.0.1:\d+ refused: not authorised/)
   for (const [name, password, code] of [
     ['house', 'se cret#1', 0],
-    ['house', 'se-cret-2', 1],
+    ['house', 'se-cret-2', 4],
   ] as const) {
     const login = ['-u', name, '-P', password]
     const told = await runCommand(elsewhere, [
@@ -238,39 +240,49 @@ test('a .env that may not be read is told, and it goes on without', {
   assert.match(sender.stderr(), /\.env may not be read: going on without a name and a password/)
 })
 
-test('what cannot be done is told in one line, with exit code 1', async (context) => {
+test('what cannot be done is told in one line, with exit code 1, or the one that the broker gave', async (context) => {
   const nobody = `${await freePort()}`
   const broker = await stoppableBroker(context, onlyAs('house', 'right'))
-  const cases: [argv: readonly string[], told: RegExp][] = [
-    [['pub', '-h', '127.0.0.1', '-p', nobody, '-t', 'a', '-m', 'x'], /nothing listens there/],
-    [['sub', '-h', '127.0.0.1', '-p', `${broker.port}`, '-t', 'a'], /refused: not authorised/],
-    [['pub', '-t', 'a', '-f', '/nowhere', '-h', '127.0.0.1', '-p', nobody], /nowhere cannot be read/],
+  const at = ['-h', '127.0.0.1', '-p', `${broker.port}`]
+  const cases: [argv: readonly string[], code: number, told: RegExp][] = [
+    [['pub', '-h', '127.0.0.1', '-p', nobody, '-t', 'a', '-m', 'x'], 1, /nothing listens there/],
+    [['sub', ...at, '-t', 'a'], 5, /refused: not authorised/],
+    [['sub', ...at, '-t', 'a', '-V', '5'], 0x87, /refused: not authorised/],
+    [['rr', ...at, '-t', 'a', '-e', 'b', '-n', '-u', 'x', '-P', 'y'], 0x86, /wrong user name/],
+    [['pub', '-t', 'a', '-f', '/nowhere', '-h', '127.0.0.1', '-p', nobody], 1, /nowhere cannot be read/],
   ]
-  for (const [argv, told] of cases) {
+  for (const [argv, expected, told] of cases) {
     const { code, stderr } = await runCommand('/', argv)
-    assert.equal(code, 1, `${argv.join(' ')}: ${stderr}`)
+    assert.equal(code, expected, `${argv.join(' ')}: ${stderr}`)
     assert.match(stderr, told)
     assert.equal(stderr.trim().split('\n').length, 1)
+    const quiet = await runCommand('/', [...argv, '--quiet'])
+    assert.deepEqual([quiet.code, quiet.stderr], [expected, ''])
   }
 })
 
 test('what is not understood is told, with exit code 2, before anybody is asked', async () => {
-  const message = { topic: 'a', qos: '0', message: 'x' }
-  const filter = { topic: ['a'], qos: '0' }
-  const cases: [attempt: () => Promise<void>, told: RegExp][] = [
-    [() => pub({ topic: 'a', qos: '0' }), /give one of -m/],
-    [() => pub({ ...message, nullMessage: true }), /give one of -m/],
-    [() => pub({ ...message, topic: 'a/#' }), /is not a topic/],
-    [() => pub({ ...message, qos: '3' }), /-q is 0, 1 or 2/],
-    [() => pub({ ...message, pw: 'y' }), /-P needs -u/],
-    [() => pub({ ...message, port: '0' }), /-p is a port/],
-    [() => pub({ ...message, id: '' }), /-i is empty/],
-    [() => pub({ ...message, host: 'http://x' }), /-h: not the address/],
-    [() => sub({ ...filter, topic: ['a/b#'] }), /is not a topic filter/],
-    [() => sub({ ...filter, timeout: '0' }), /-W is a whole number/],
-    [() => sub({ ...filter, count: 'x' }), /-C is a whole number/],
+  const message = ['-t', 'a', '-m', 'x']
+  const cases: [tool: 'pub' | 'sub', argv: readonly string[], told: RegExp][] = [
+    ['pub', ['-t', 'a'], /give one of -m/],
+    ['pub', [...message, '-n'], /give one of -m/],
+    ['pub', ['-t', 'a/#', '-m', 'x'], /is not a topic/],
+    ['pub', ['-m', 'x'], /-t TOPIC is missing/],
+    ['pub', [...message, '-q', '3'], /-q is 0, 1 or 2/],
+    ['pub', [...message, '-P', 'y'], /-P needs -u/],
+    ['pub', [...message, '-p', '0'], /-p is a whole number/],
+    ['pub', [...message, '-i', ''], /-i is empty/],
+    ['pub', [...message, '-h', 'http://x'], /-h: not the address/],
+    ['pub', [...message, '--repeat', '0'], /--repeat is a whole number/],
+    ['pub', [...message, '--repeat-delay', '-1'], /--repeat-delay is a number/],
+    ['sub', [], /-t FILTER is missing/],
+    ['sub', ['-t', 'a/b#'], /is not a topic filter/],
+    ['sub', ['-t', 'a', '-W', '0'], /-W is a whole number/],
+    ['sub', ['-t', 'a', '-C', 'x'], /-C is a whole number/],
+    ['sub', ['-t', 'a', '-R', '--retained-only'], /leave nothing/],
   ]
-  for (const [attempt, told] of cases) await assert.rejects(attempt, { code: 'USAGE', message: told })
+  for (const [tool, argv, told] of cases)
+    await assert.rejects(runTool(tool, argv, tool === 'pub' ? pub : sub), { code: 'USAGE', message: told })
   assert.equal((await runCommand('/', ['sub'])).code, 2)
   assert.equal((await runCommand('/', ['pub', '-t', 'a', '-m', 'x', '-q', '3'])).code, 2)
   const help = await runCommand('/', ['sub', '--help'])
@@ -401,8 +413,9 @@ test('-V says which MQTT pub speaks', async (context) => {
     }),
   )
   for (const [protocolVersion, protocol] of versions) {
-    const options = { host: '127.0.0.1', port: `${port}`, topic: 't', message: 'm', qos: '0' }
-    const ended = pub({ ...options, ...(protocolVersion === undefined ? {} : { protocolVersion }) })
+    const spoken = protocolVersion === undefined ? [] : ['-V', protocolVersion]
+    const argv = ['-h', '127.0.0.1', '-p', `${port}`, '-t', 't', '-m', 'm', ...spoken]
+    const ended = readArguments('pub', argv).then(pub)
     await assert.rejects(ended, { code: 'BROKER_UNREACHABLE' })
     assert.equal(heard.at(-1)?.slice(2, 2 + protocol.length), protocol, protocolVersion)
   }

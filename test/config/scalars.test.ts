@@ -54,6 +54,7 @@ test('without any variable every setting has its default', async () => {
         connectionsMax: undefined,
       },
     ],
+    bridges: [],
     pins: [],
     sensors: [],
     telemetry: undefined,

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { root, startDaemon } from '../support/daemon.js'
+import { freePort, root, runCommand, startDaemon, writeFiles } from '../support/daemon.js'
 import { type Hosts, twoHosts } from '../support/netns.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { missing } from '../support/tools.js'
@@ -123,6 +123,37 @@ describe('being found on the LAN', { concurrency: true, skip }, () => {
       broker.log.filter(({ level }) => level === 'error' || level === 'warn').map(({ msg }) => msg),
       [],
     )
+  })
+
+  test('a password goes over TLS alone where there is TLS, and to nobody whose certificate the house has not signed', async (context) => {
+    const hosts = twoHosts(context)
+    hosts.ip('addr', 'add', '10.77.0.1/24', 'dev', 'lan0')
+    const folder = await tempFolder(context)
+    await writeFiles(folder, { '.env': 'NAME=shed\n', 'damselfly.yaml': '' })
+    const made = await runCommand(folder, ['cert', 'init'])
+    assert.equal(made.code, 0, made.stderr)
+    const secure = await freePort()
+    const listeners = `listeners: { secure: { port: ${secure}, bind: lan, tls: { cert: certs/server.crt, key: certs/server.key } } }`
+    const broker = await startDaemon(context, {
+      ...{ netns: hosts.server, folder, name: 'shed', bind: 'lan', yaml: `${listeners}\n${yaml}` },
+      env: 'MQTT_USERNAME=house\nMQTT_PASSWORD=se-cret',
+    })
+    const program = (url: string, more: readonly string[]) =>
+      run(
+        context,
+        hosts.client,
+        [process.execPath, join(root, '.build/test/support/found-program.js'), url, 'house', 'se-cret'],
+        ['env', ...more],
+      )
+    const trusting = [`NODE_EXTRA_CA_CERTS=${join(folder, 'config/certs/ca.crt')}`]
+    const found = program('auto', trusting)
+    await until('it hears', () => found.text().includes('home/tick'), 20_000)
+    const at = broker.log.filter(({ msg }) => msg === 'client connected').map(({ listener }) => listener)
+    assert.deepEqual(at, ['secure'])
+    const stranger = program('auto:shed', [])
+    assert.equal(await stranger.ended, 1)
+    assert.match(stranger.text(), /certificate/)
+    assert.equal(broker.having('client connected').length, 1)
   })
 
   test('what is listened on by this machine alone is not told', async (context) => {

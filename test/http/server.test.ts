@@ -8,6 +8,7 @@ import { setLimits } from '#src/core/limits.js'
 import { isOwnHost } from '#src/http/own-host.js'
 import { HttpServer, type HttpServerOptions } from '#src/http/server.js'
 import { freePort } from '../support/daemon.js'
+import { MemoryLog } from '../support/memory-log.js'
 import { until } from '../support/until.js'
 
 const startedAt = new Date('2026-01-31T08:00:00Z')
@@ -26,6 +27,7 @@ async function httpWorld(context: TestContext, options: Partial<HttpServerOption
     health: async () => [],
     hostName: () => 'shed',
     counters,
+    log: new MemoryLog(),
     ...options,
   })
   const port = await freePort()

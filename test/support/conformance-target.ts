@@ -1,9 +1,16 @@
 import { pbkdf2Sync, randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
+import type { Access } from '#src/broker/access.js'
 import { type LimitName, setLimits } from '#src/core/limits.js'
 import { Secret } from '#src/core/secret.js'
 import { brokerWorld } from './broker.js'
+import { type Carrier, carriedBroker } from './carrier.js'
 import { startMosquitto } from './mosquitto.js'
+
+/** `tls`, `ws` and `wss`: our broker, over that. */
+const carrier = ['tls', 'ws', 'wss'].find((name) => name === process.env['CONFORMANCE']) as
+  | Carrier
+  | undefined
 
 /**
  * The broker under test is ours. `CONFORMANCE=mosquitto` puts mosquitto in its place: what it keeps, too, is
@@ -52,13 +59,17 @@ export async function startTarget(context: TestContext, options: TargetOptions =
     setLimits(limits)
     context.after(() => setLimits({}))
   }
-  if (credentials === undefined) return (await brokerWorld(context)).port
+  const startOurs = async (access?: Access): Promise<number> => {
+    if (carrier !== undefined) return await carriedBroker(context, carrier, access)
+    return (await brokerWorld(context, access === undefined ? {} : { access })).port
+  }
+  if (credentials === undefined) return await startOurs()
   const { username, password } = credentials
   const access = {
     allowAnonymous: 'nobody',
     credentials: { username, password: new Secret(password) },
   } as const
-  return (await brokerWorld(context, { access })).port
+  return await startOurs(access)
 }
 
 /** mosquitto's words for our limits, where it has one. */

@@ -4,7 +4,7 @@ import { ownClientId } from '../../core/message.ts'
 import type { DecisionMemory } from './decision-memory.ts'
 import { LineSet } from './line-set.ts'
 import { Rights } from './rights.ts'
-import type { Template, Who } from './template.ts'
+import type { Who } from './template.ts'
 
 /** An access control list, made ready to be asked. */
 export class RightsBook {
@@ -59,7 +59,7 @@ export class RightsBook {
 
   /** Whether lines with `%u` or `%c` say nothing to this client, for its name or identifier would be a wildcard there. */
   isUnfit(who: Who): boolean {
-    return this.#everyone.templates.some((template: Template) => template.isUnfitFor(who))
+    return this.#everyone.templates.some((template) => template.isUnfitFor(who))
   }
 
   #make(who: Who): Rights {

@@ -25,13 +25,13 @@ export function trustOf(tls: ListenerTls): Trust {
 
 /**
  * The user that the certificate of a connection names; undefined when there is none, it names none or several, or the
- * name cannot be a user's: those that begin with `$` are our own.
+ * name cannot be a user's.
  */
 export function userOf(socket: TLSSocket, from: ListenerTls['userFrom']): string | undefined {
   const certificate = from === 'nothing' ? undefined : socket.getPeerX509Certificate()
   if (certificate === undefined) return undefined
   const name = from === 'common-name' ? commonName(certificate) : alternativeName(certificate)
-  return name === undefined || /^\$|[\p{Cc}:]/u.test(name) || name === '' ? undefined : name
+  return name === undefined || name === '' || /[\p{Cc}:]/u.test(name) ? undefined : name
 }
 
 /**

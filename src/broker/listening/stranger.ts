@@ -1,10 +1,13 @@
-import { hasTls, type OpenListener, type Transport } from '../../core/listener.ts'
+import type { LimitName } from '../../core/limits.ts'
+import { anyPath, hasTls, type OpenListener, type Transport } from '../../core/listener.ts'
 
 /** Why somebody was not let in before it was a client. */
 export interface Turning {
   readonly reason: string
   /** What the owner can do about it. */
   readonly remedy: string
+  /** The bound that was reached, if one was. */
+  readonly limit?: LimitName
 }
 
 /** The type of the first TLS record, RFC 8446 section 5.1. */
@@ -31,7 +34,7 @@ export function strangerOf(bytes: Uint8Array, here: Transport, open: readonly Op
       remedy:
         other === undefined
           ? 'let the client use mqtt:// instead of ws:// or http://'
-          : `let the client use ${other.transport}://, port ${other.port}, path ${other.path}`,
+          : `let the client use ${other.transport}://, port ${other.port}${other.path === anyPath ? '' : `, path ${other.path}`}`,
     }
   }
   if (spoken === 'MQTT') {

@@ -1,6 +1,7 @@
 import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { pemTexts } from '../../core/der.ts'
 import { errnoOf } from '../../core/errors.ts'
 import type { ListenerTls } from '../../core/listener.ts'
 import { type Trust, trustOf, userOf, whyNotStay } from './certificates.ts'
@@ -68,7 +69,7 @@ export class TlsEntrance {
       requestCert: isAsking,
       rejectUnauthorized: false, // we do, and say why
       ...(isAsking && tls.clientAuthorities !== undefined ? { ca: tls.clientAuthorities } : {}),
-      ...(isAsking && tls.revocations !== undefined ? { crl: tls.revocations } : {}),
+      ...(isAsking && tls.revocations !== undefined ? { crl: pemTexts(tls.revocations, 'X509 CRL') } : {}),
       // a session that is taken up again would not show its certificate again
       ...(isAsking ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
     })

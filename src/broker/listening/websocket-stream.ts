@@ -44,7 +44,7 @@ export class WebSocketStream extends Duplex {
     carrier.prependListener('data', count)
     socket.on('message', (data, isBinary) => {
       if (isBinary) this.#take(data as Buffer)
-      else this.#break({ reason: 'it sends text frames, and MQTT is binary', isTooLarge: false }, 1003)
+      else this.#break({ reason: 'it sends text frames, and MQTT is binary' }, 1003)
     })
     socket.on('error', (error) => this.#break(brokenBy(error), 1002))
     socket.on('close', () => {
@@ -119,14 +119,15 @@ export class WebSocketStream extends Duplex {
 /** How a peer has broken the protocol of WebSockets. */
 export interface BrokenWebSocket {
   readonly reason: string
-  /** A message is longer than a packet may be. */
-  readonly isTooLarge: boolean
+  /** The bound that was reached, if one was. */
+  readonly limit?: 'packetBytesMax'
 }
 
 function brokenBy(error: Error): BrokenWebSocket {
-  const code = errnoOf(error) ?? error.name
-  const isTooLarge = code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH'
-  if (isTooLarge)
-    return { reason: 'it sends a WebSocket message that is longer than a packet may be', isTooLarge }
-  return { reason: `it breaks the WebSocket protocol: ${error.message}`, isTooLarge }
+  if (errnoOf(error) === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH')
+    return {
+      reason: 'it sends a WebSocket message that is longer than a packet may be',
+      limit: 'packetBytesMax',
+    }
+  return { reason: `it breaks the WebSocket protocol: ${error.message}` }
 }

@@ -48,7 +48,7 @@ export class WebSocketEntrance {
     this.#http.on('request', (request) =>
       this.#refuse(request.socket, 426, {
         reason: 'it asks for a page, and there is only MQTT over WebSocket here',
-        remedy: `let it use ${this.#transport}:// and the path ${this.terms.path === anyPath ? '/' : this.terms.path}`,
+        remedy: `let it use ${this.#transport}://${this.terms.path === anyPath ? '' : ` and the path ${this.terms.path}`}`,
       }),
     )
     this.#http.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, stream) =>
@@ -77,7 +77,7 @@ export class WebSocketEntrance {
   #refusalOf({ url = '', headers }: IncomingMessage): (Turning & { readonly status: number }) | undefined {
     const { path } = this.terms
     const asked = url.split('?', 1)[0] as string
-    if (path !== anyPath && asked !== path)
+    if (asked !== path && path !== anyPath)
       return {
         status: 404,
         reason: `it asks for the path ${asked}, and MQTT is at ${path}`,
@@ -129,6 +129,7 @@ export class WebSocketEntrance {
       return this.#refuse(stream, 431, {
         reason: `the head of its request is longer than ${limits.upgradeHeaderBytesMax} bytes`,
         remedy: 'send fewer cookies to this address',
+        limit: 'upgradeHeaderBytesMax',
       })
     const why = strangerOf(error.rawPacket, this.#transport, this.#open())
     this.#refuse(stream, 400, why)
@@ -136,6 +137,7 @@ export class WebSocketEntrance {
 
   #refuse(stream: Duplex, status: number, why: Turning): void {
     const upgrade = this.#upgrades.get(stream)
+    if (upgrade === undefined) return void stream.destroy() // it has been answered, and says more
     this.#upgrades.delete(stream)
     const text = `${why.reason}\n`
     if (stream.writable)
@@ -144,7 +146,7 @@ export class WebSocketEntrance {
       )
     stream.resume()
     setTimeout(() => stream.destroy(), lingerMs).unref()
-    upgrade?.onFailed(why)
+    upgrade.onFailed(why)
   }
 }
 

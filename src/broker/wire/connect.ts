@@ -10,6 +10,8 @@ import { reasonCode } from './reason-codes.ts'
 /** What a client says of itself first. Nothing in it refers to the bytes it was read from. */
 export interface Connect {
   readonly level: ProtocolLevel
+  /** Before MQTT 5: it says that it is a bridge, by a bit that the standard has not; mosquitto's bridges do. */
+  readonly isBridge: boolean
   /** Clean Session before MQTT 5. */
   readonly cleanStart: boolean
   /** Seconds; 0 for none. */
@@ -42,20 +44,32 @@ export function decodeConnect(bytes: Buffer, start: number, end: number): Connec
   const reader = new Reader().reset(bytes, start, end)
   let level: ProtocolLevel | 0 = 0
   try {
-    level = readLevel(reader)
-    return readConnect(reader, bytes, level)
+    const read = readLevel(reader)
+    level = read.level
+    return readConnect(reader, bytes, read)
   } catch (error) {
     if (!(error instanceof ProtocolError) || error instanceof ConnectError) throw error
     throw new ConnectError(error.reasonCode, `CONNECT: ${error.message}`, level)
   }
 }
 
-function readLevel(reader: Reader): ProtocolLevel {
+interface Level {
+  readonly level: ProtocolLevel
+  readonly isBridge: boolean
+}
+
+/** Set in the protocol level of a bridge's CONNECT. */
+export const bridgeBit = 0x80
+
+function readLevel(reader: Reader): Level {
   const name = reader.string()
   if (name !== 'MQTT' && name !== 'MQIsdp')
     throw new ProtocolError(reasonCode.unsupportedProtocolVersion, 'another protocol than MQTT') // [MQTT-3.1.2-1]
-  const level = reader.u8()
-  if (name === 'MQTT' ? level === 4 || level === 5 : level === 3) return level as ProtocolLevel
+  const byte = reader.u8()
+  const isBridge = byte >= bridgeBit && byte !== bridgeBit + 5
+  const level = isBridge ? byte - bridgeBit : byte
+  if (name === 'MQTT' ? level === 4 || level === 5 : level === 3)
+    return { level: level as ProtocolLevel, isBridge }
   // [MQTT-3.1.2-2] of 3.1.1 wants its return code 1; MQTT 5 allows any answer
   throw new ConnectError(
     reasonCode.unsupportedProtocolVersion,
@@ -74,7 +88,7 @@ const flag = {
   username: 128,
 } as const
 
-function readConnect(reader: Reader, bytes: Buffer, level: ProtocolLevel): Connect {
+function readConnect(reader: Reader, bytes: Buffer, { level, isBridge }: Level): Connect {
   const flags = reader.u8()
   checkFlags(flags, level)
   const cleanStart = (flags & flag.cleanStart) !== 0
@@ -90,7 +104,7 @@ function readConnect(reader: Reader, bytes: Buffer, level: ProtocolLevel): Conne
   // [MQTT-3.1.3-8] of 3.1.1; 3.1 wants a client identifier always
   if (clientId === '' && (level === 3 || (level === 4 && !cleanStart)))
     throw new ProtocolError(reasonCode.clientIdentifierNotValid, 'a session without a client identifier')
-  return { level, cleanStart, keepAlive, clientId, username, password, will, properties }
+  return { level, isBridge, cleanStart, keepAlive, clientId, username, password, will, properties }
 }
 
 function checkFlags(flags: number, level: ProtocolLevel): void {

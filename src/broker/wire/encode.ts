@@ -68,7 +68,8 @@ export function encodeDisconnect(code: number, properties: Properties = {}): Buf
   return code === reasonCode.normalDisconnection ? Buffer.of(0xe0, 0) : Buffer.of(0xe0, 1, code)
 }
 
-function frame(first: number, ...parts: readonly Buffer[]): Buffer {
+/** A packet of these parts: its first byte, its length, and they. */
+export function frame(first: number, ...parts: readonly Buffer[]): Buffer {
   const size = parts.reduce((sum, part) => sum + part.length, 0)
   const head = Buffer.allocUnsafe(1 + varintSize(size))
   head[0] = first
@@ -76,6 +77,6 @@ function frame(first: number, ...parts: readonly Buffer[]): Buffer {
   return Buffer.concat([head, ...parts])
 }
 
-function u16(value: number): Buffer {
+export function u16(value: number): Buffer {
   return Buffer.of(value >> 8, value & 255)
 }

@@ -488,6 +488,7 @@ function settingsFor(remote: RemoteBroker): DoorSettings {
     allowAnonymous: 'local',
     credentials: undefined,
     listeners: [],
+    bridges: [],
     remote,
   }
 }

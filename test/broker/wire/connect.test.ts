@@ -20,6 +20,7 @@ const refusal = (code: number, answerLevel: 0 | 3 | 4 | 5) => (error: unknown) =
 }
 
 const bare: Omit<Connect, 'level'> = {
+  isBridge: false,
   cleanStart: true,
   keepAlive: 0,
   clientId: 'c',
@@ -85,7 +86,12 @@ const refused: readonly (readonly [title: string, hex: string, code: number, ans
     ['level 4 under the name of 3 [MQTT-3.1.2-2]', `${isdp}04020000000163`, 0x84, 4],
     ['level 2 [MQTT-3.1.2-2]', `${mqtt}02020000000163`, 0x84, 4],
     ['level 6 [MQTT-3.1.2-2]', `${mqtt}0602000000000163`, 0x84, 4],
-    ['the level of a bridge [MQTT-3.1.2-2]', `${mqtt}84020000000163`, 0x84, 4],
+    [
+      'the level of a bridge of MQTT 5, of which there is none [MQTT-3.1.2-2]',
+      `${mqtt}8502000000000163`,
+      0x84,
+      4,
+    ],
     ['no level', mqtt, 0x81, 0],
     ['the reserved flag [MQTT-3.1.2-3]', `${mqtt}04030000000163`, 0x81, 4],
     ['the reserved flag [MQTT-3.1.2-3]', `${mqtt}0503000000000163`, 0x81, 5],
@@ -177,6 +183,17 @@ test('nothing of a CONNECT changes with the bytes that it was read from', () => 
   assert.deepEqual(connect, decodeFields(fields))
 })
 
+test('a bit in the level of 3.1 and 3.1.1 says that the client is a bridge', () => {
+  for (const [hex, level] of [
+    ['00064d51497364708302000000016300', 3],
+    ['00044d515454840200000001630000', 4],
+  ] as const) {
+    const body = Buffer.from(hex, 'hex').subarray(0, hex.length / 2 - (level === 3 ? 1 : 2))
+    const connect = decode(body)
+    assert.deepEqual([connect.level, connect.isBridge, connect.clientId], [level, true, 'c'])
+  }
+})
+
 const wills = fc.record({
   topic,
   payload: data,
@@ -210,6 +227,7 @@ test('CONNECT of MQTT 5 is read as it was written, and the will’s properties a
         const { will: read, ...rest } = decodeFields(fields)
         assert.deepEqual(rest, {
           level: 5,
+          isBridge: false,
           cleanStart: clean,
           keepAlive,
           clientId,
