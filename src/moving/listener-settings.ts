@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { Secret } from '../core/secret.ts'
 import { numberOf } from './amounts.ts'
 import { isTrue, lastIn, lastOf, type Section, type Statement, wordsOf } from './mosquitto-conf.ts'
@@ -41,8 +41,15 @@ export function translateListeners(draft: Draft): readonly Door[] {
     notes.push(
       'A port below 1024 is for root: let the service have it with sudo systemctl edit damselfly, and there [Service], AmbientCapabilities=CAP_NET_BIND_SERVICE and CapabilityBoundingSet=CAP_NET_BIND_SERVICE',
     )
+  for (const { unix } of doors)
+    if (unix !== undefined && !unix.startsWith(ownRunFolder))
+      notes.push(
+        `The service makes sockets below ${ownRunFolder} alone: change unix: ${unix}, or let it write there with sudo systemctl edit damselfly, [Service], ReadWritePaths=${dirname(unix)}`,
+      )
   return doors
 }
+
+const ownRunFolder = '/run/damselfly/'
 
 function doorAt(name: string, host: string, port: number): Door {
   const plain = { isWebSocket: false, isTls: false, wantsCertificate: false, isMounted: false }

@@ -144,8 +144,10 @@ test('into the data of a Damselfly that runs nothing is copied', { skip }, async
   assert.match(stderr, /another Damselfly uses it/)
 })
 
-test('a password without a name is a mistake on the command line', async (context) => {
+test('a password without a name, and a switch without retained messages, are mistakes on the command line', async (context) => {
   const folder = await house(context, 1)
+  const both = await runCommand(folder, ['import', 'mosquitto.conf', '--switch', '--no-retained'])
+  assert.equal(both.code, 2)
   const { code } = await runCommand(folder, ['import', 'mosquitto.conf', '--password', 'x'])
   assert.equal(code, 2)
 })
