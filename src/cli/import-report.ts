@@ -67,20 +67,12 @@ export function count(amount: number, what: string): string {
 }
 
 /** What was copied, and what seems to be missing. */
-export function copyReport(
-  {
-    topics,
-    countOfBroker,
-    isFollowing,
-  }: {
-    readonly topics: ReadonlySet<string>
-    readonly countOfBroker: number | undefined
-    readonly isFollowing: boolean
-  },
-  credentials: Credentials | undefined,
-): string[] {
+export function copyReport(copy: CopiedMessages, credentials: Credentials | undefined): string[] {
+  const { topics, countOfBroker, isFollowing, beyondBound } = copy
   const lines = [`copied ${count(topics.size, 'retained message')}`]
-  const missing = (countOfBroker ?? 0) - topics.size
+  const missing = (countOfBroker ?? 0) - topics.size - beyondBound
+  if (beyondBound > 0)
+    lines.push(`${beyondBound} more than MAX_RETAINED_MESSAGES were left: set it in .env, and import again`)
   if (missing > 0)
     lines.push(
       `mosquitto seems to have ${missing} more, which ${credentials?.username ?? 'who gives no name'} may not read: give --username and --password of somebody who may`,
@@ -88,4 +80,12 @@ export function copyReport(
   if (!isFollowing)
     lines.push('this broker speaks no MQTT 5: what changed while it was copied may be missing')
   return lines
+}
+
+/** What `RetainedCopy` tells of itself. */
+export interface CopiedMessages {
+  readonly topics: ReadonlySet<string>
+  readonly countOfBroker: number | undefined
+  readonly isFollowing: boolean
+  readonly beyondBound: number
 }

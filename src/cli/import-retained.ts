@@ -34,6 +34,8 @@ export class RetainedCopy {
   readonly isFollowing: boolean
   /** Retained messages that the broker says it has, its own below `$SYS` left out; undefined when it does not say. */
   countOfBroker: number | undefined
+  /** Retained messages that were left because there are `retainedMessagesMax` already. */
+  beyondBound = 0
   readonly #options: CopyOptions
   readonly #live: MqttClient
   /** Topics that have changed since: what is read of them is old. */
@@ -152,8 +154,10 @@ export class RetainedCopy {
 
   async #put({ topic, payload, qos, properties }: IPublishPacket): Promise<void> {
     if (payload.length === 0) this.topics.delete(topic)
-    else if (!this.topics.has(topic) && this.topics.size >= limits.retainedMessagesMax) return
-    else this.topics.add(topic)
+    else if (!this.topics.has(topic) && this.topics.size >= limits.retainedMessagesMax) {
+      this.beyondBound++
+      return
+    } else this.topics.add(topic)
     await this.#admitted(windowMessages)
     this.#onTheWay++
     this.#puts++

@@ -11,8 +11,7 @@ import { connectTo } from './import-doors.ts'
 export interface ImportStore {
   /** Publishes into it; what is retained stays, with all its properties. */
   readonly client: MqttClient
-  retainedMessages(): number
-  /** Writes down what is there, and closes it. */
+  /** Writes down what is there, and closes it; a second call does nothing. */
   close(): Promise<void>
 }
 
@@ -54,12 +53,16 @@ export async function openImportStore(dataDir: string): Promise<ImportStore> {
     const [failure] = await broker.listen([{ listener, addresses: [path] }])
     if (failure !== undefined) throw failure.error
     const client = await connectTo({ ...plainDoor, name: 'import', unix: path }, undefined, 5)
+    const end = async (): Promise<void> => {
+      await client.endAsync()
+      await close()
+    }
+    let ending: Promise<void> | undefined
     return {
       client,
-      retainedMessages: () => broker.retainedMessages,
-      close: async () => {
-        await client.endAsync()
-        await close()
+      close: () => {
+        ending ??= end()
+        return ending
       },
     }
   } catch (error) {

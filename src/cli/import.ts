@@ -35,6 +35,8 @@ export async function importMosquitto(file: string, options: ImportOptions): Pro
   const credentials = credentialsOf(options)
   const move = translate(await readMosquittoConf(file), hostname())
   if (options.switch === true && options.dryRun !== true) {
+    if (options.retained === false || options.json === true)
+      throw new DamselflyError('USAGE', '--switch goes with --username, --password and --dry-run alone')
     const { switchOver } = await import('./import-switch.ts')
     return await switchOver({ file, move, credentials, print: (line) => console.log(line) })
   }

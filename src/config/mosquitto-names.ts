@@ -4,7 +4,7 @@ export const mosquittoNames: ReadonlyMap<string, string> = new Map([
   ['BIND_ADDRESS', 'BIND'],
   ['BIND_INTERFACE', 'BIND'],
   ['PASSWORD_FILE', 'no such line: copy the file to users in CONFIG_DIR'],
-  ['ACL_FILE', 'no such line: who may connect may use every topic'],
+  ['ACL_FILE', 'no such line: copy the file to acl in CONFIG_DIR (docs/acl.md)'],
   ['CAFILE', 'tls: of a listener, in damselfly.yaml (docs/listeners.md)'],
   ['CERTFILE', 'tls: of a listener, in damselfly.yaml (docs/listeners.md)'],
   ['KEYFILE', 'tls: of a listener, in damselfly.yaml (docs/listeners.md)'],

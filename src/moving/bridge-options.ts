@@ -1,8 +1,7 @@
 import type { Option } from './option.ts'
 
 const tcp = 'The keep alive of MQTT finds out that a link is dead. Lower `keep_alive:` of the bridge'
-const local =
-  'A bridge is part of this process and needs no name here; the list of rights says what it may do, as `$bridge`'
+const local = 'A bridge is part of this process: it needs no name here, and its topics say what it may do'
 
 /** Options of a connection to another broker. */
 export const bridgeOptions: readonly Option[] = [

@@ -107,6 +107,24 @@ test('retained messages are copied, more than mosquitto sends of QoS 1, with the
   assert.equal(seen.has('live'), false)
 })
 
+test('of more retained messages than MAX_RETAINED_MESSAGES the rest is left, and told', {
+  skip,
+}, async (context) => {
+  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous true\nset_tcp_nodelay true' })
+  const folder = await house(context, mosquitto.port)
+  await writeFiles(folder, { '.env': 'MAX_RETAINED_MESSAGES=100\n', 'damselfly.yaml': '' })
+  const publisher = await mqtt.connectAsync(`mqtt://127.0.0.1:${mosquitto.port}`)
+  const publish = (index: number) => publisher.publishAsync(`home/${index}`, 'x', { retain: true, qos: 1 })
+  for (let index = 1; index <= 100; index++) await publish(index)
+  const at = await runCommand(folder, ['import', 'mosquitto.conf'])
+  assert.match(at.stdout, /copied 100 retained messages\n/)
+  assert.doesNotMatch(at.stdout, /MAX_RETAINED_MESSAGES/)
+  await publish(101)
+  await publisher.endAsync()
+  const past = await runCommand(folder, ['import', 'mosquitto.conf'])
+  assert.match(past.stdout, /copied 100 retained messages\n1 more than MAX_RETAINED_MESSAGES were left/)
+})
+
 test('who may not read everything is told how many messages are missing', { skip }, async (context) => {
   const acl = 'topic read open/#\ntopic read $SYS/#\ntopic write #\n'
   const mosquitto = await startMosquitto(context, {
@@ -144,8 +162,10 @@ test('into the data of a Damselfly that runs nothing is copied', { skip }, async
   assert.match(stderr, /another Damselfly uses it/)
 })
 
-test('a password without a name is a mistake on the command line', async (context) => {
+test('a password without a name, and a switch without retained messages, are mistakes on the command line', async (context) => {
   const folder = await house(context, 1)
+  const both = await runCommand(folder, ['import', 'mosquitto.conf', '--switch', '--no-retained'])
+  assert.equal(both.code, 2)
   const { code } = await runCommand(folder, ['import', 'mosquitto.conf', '--password', 'x'])
   assert.equal(code, 2)
 })

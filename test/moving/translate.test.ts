@@ -99,6 +99,7 @@ listener 0 /run/mosquitto.sock
     unix: { unix: '/run/mosquitto.sock', mode: '0666', allow_anonymous: false },
   })
   assert.deepEqual(lost(move), [])
+  assert.match(move.notes.join(), /ReadWritePaths=\/run$/)
   assert.deepEqual(
     move.doors.map(({ name, wantsCertificate }) => [name, wantsCertificate]),
     [
