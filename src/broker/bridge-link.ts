@@ -24,6 +24,12 @@ import type { SubscribeRequest } from './wire/subscribe.ts'
 const filtersPerPacket = 8
 /** Without a Receive Maximum of the other broker's own [MQTT-3.2.2-21]. */
 const receiveMaximumDefault = 65_535
+/** Before MQTT 5 a broker cannot say what it takes. mosquitto takes so many, and ends the connection at one more. */
+const receiveMaximumOfOld = 20
+/** A connection that ended sooner may have ended for what was sent. */
+const soonMs = 10_000
+/** After one that stood so long more may be sent at a time. */
+const longMs = 60_000
 const never = 0xffff_ffff
 
 export interface BridgeLinkParts {
@@ -59,8 +65,11 @@ export class BridgeLink {
   readonly #unfed = new Set<string>()
   #session: BridgeSession | undefined
   #connection: BridgeConnection | undefined
-  /** Whether a broker of MQTT 3.1.1 knows the bit that says that we are a bridge; who closes at once may not. */
-  #bit: 'taken' | 'doubted' | 'refused' = 'taken'
+  /** Whether a broker of MQTT 3.1.1 takes the bit that says that we are a bridge; one that closes at once may not. */
+  #bit: 'untried' | 'taken' | 'doubted' | 'refused' = 'untried'
+  /** What a broker before MQTT 5 is believed to take. */
+  #receiveMaximum = receiveMaximumOfOld
+  #openedAtMs = 0
   /** What is subscribed to there, as far as this process knows. */
   #subscribed: ReadonlySet<string> = new Set()
   /** The message that was first on its way when the other broker ended the connection, and how often in a row. */
@@ -126,8 +135,8 @@ export class BridgeLink {
     signal.removeEventListener('abort', onAbort)
     this.#connection = undefined
     const isEarly = !hasAnswer && failure.isByPeer === true
-    if (isEarly && connect.isBridge && this.#bit === 'taken') this.#bit = 'doubted'
-    else if (this.#bit === 'doubted') this.#bit = 'taken'
+    if (isEarly && connect.isBridge && this.#bit === 'untried') this.#bit = 'doubted'
+    else if (this.#bit === 'doubted') this.#bit = 'untried'
     this.#left(session, failure, wasOpen)
     return { failure: isEarly ? closedEarly : failure, wasOpen }
   }
@@ -170,7 +179,7 @@ export class BridgeLink {
     }
     return {
       level,
-      isBridge: level === 4 && settings.isTold && this.#bit === 'taken',
+      isBridge: level === 4 && settings.isTold && (this.#bit === 'untried' || this.#bit === 'taken'),
       cleanStart: settings.isCleanSession,
       keepAlive: settings.keepAliveSeconds,
       clientId: settings.clientId,
@@ -197,6 +206,7 @@ export class BridgeLink {
           : refusalOf(code, properties.reasonString),
       )
     }
+    if (isBridge) this.#bit = 'taken'
     const qosMax = properties.maximumQos ?? 2
     if (settings.topics.some(({ qos, direction }) => direction !== 'in' && qos > qosMax))
       return connection.fail(tooLittle(qosMax))
@@ -223,7 +233,7 @@ export class BridgeLink {
         will: undefined,
         keepAliveSeconds: properties.serverKeepAlive ?? settings.keepAliveSeconds,
         receiveMaximum: Math.min(
-          properties.receiveMaximum ?? receiveMaximumDefault,
+          level === 5 ? (properties.receiveMaximum ?? receiveMaximumDefault) : this.#receiveMaximum,
           limits.inflightMessagesMax,
         ),
         ourReceiveMaximum: limits.inflightMessagesMax,
@@ -242,6 +252,7 @@ export class BridgeLink {
       clearTimeout(late)
       if (connection.isClosed) return
       noteOpen()
+      this.#openedAtMs = performance.now()
       this.#feed(session, isSessionPresent)
       connection.open()
       onOpen(connection)
@@ -282,6 +293,7 @@ export class BridgeLink {
   #left(session: BridgeSession, failure: LinkFailure, wasOpen: boolean): void {
     const { settings, sessions, house } = this.#parts
     sessions.detachBridge(session)
+    if (wasOpen && failure.isByPeer === true) this.#adapt(session)
     if (settings.isLocalCleanSession) {
       house.loops.remove(session)
       sessions.end(session)
@@ -289,10 +301,19 @@ export class BridgeLink {
     } else if (wasOpen && failure.isByPeer === true) this.#suspectOldest(session)
   }
 
+  /** Sends less at a time to a broker that ends connections soon. */
+  #adapt({ unansweredMessages }: BridgeSession): void {
+    const stoodMs = performance.now() - this.#openedAtMs
+    if (stoodMs >= longMs) this.#receiveMaximum = Math.min(this.#receiveMaximum * 2, receiveMaximumOfOld)
+    else if (stoodMs < soonMs && unansweredMessages > 1)
+      this.#receiveMaximum = Math.max(1, Math.floor(Math.min(this.#receiveMaximum, unansweredMessages) / 2))
+  }
+
   /** Some brokers end the connection when they do not like a message: one that does so each time is given up. */
   #suspectOldest(session: BridgeSession): void {
     const order = session.oldestUnanswered
-    if (order === undefined) return
+    // those of QoS 2 that it has, and that are not released, may be why it takes no other
+    if (order === undefined || session.isQos2Behind) return
     const ends = order === this.#suspect?.order ? this.#suspect.ends + 1 : 1
     this.#suspect = { order, ends }
     if (ends < limits.bridgeAttemptsMax) return

@@ -116,7 +116,8 @@ export class PublishReader {
         : alias === 0
           ? this.#routeFor(bytes, topicAt, topicEnd)
           : this.#aliased(alias, bytes, topicAt, topicEnd)
-    if (qos > 0 && this.#isV5) this.#checkFlow(qos, id)
+    // @NOTE mosquitto 2.0 sends more after a reconnect, and answers that wait have a bound of their own
+    if (qos > 0 && this.#isV5 && this.#incoming === undefined) this.#checkFlow(qos, id)
     if (route === undefined || (this.#incoming === undefined && !this.#admits(route)))
       return this.#refused(qos, id, this.#isV5 && this.#incoming === undefined)
     if (this.#bridge !== undefined && this.#isReturned(this.#bridge, route.topic, bytes, cursor, end))

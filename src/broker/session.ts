@@ -146,15 +146,26 @@ export class Session implements Receiver {
     return lost.length
   }
 
-  /** Messages that wait, or wait for an answer. */
+  /** Messages on their way. */
+  get unansweredMessages(): number {
+    return this.#inflight.count
+  }
+
+  /** Messages that wait, or are on their way. */
   get unfinishedMessages(): number {
-    return this.queuedMessages + this.#inflight.count
+    return this.queuedMessages + this.unansweredMessages
   }
 
   /** The place among its deliveries of the message that has waited longest for its answer. */
   get oldestUnanswered(): number | undefined {
     const [id] = this.#inflight.ids()
     return id === undefined ? undefined : this.#inflight.itemOf(id)?.order
+  }
+
+  /** Whether a message of QoS 2 is on its way behind that one. */
+  get isQos2Behind(): boolean {
+    const [, ...behind] = this.#inflight.ids()
+    return behind.some((id) => this.#inflight.itemOf(id)?.qos === 2)
   }
 
   /** Messages of QoS 2 from the client that it has not released. */
