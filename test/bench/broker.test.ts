@@ -20,7 +20,7 @@ test('every scenario counts every message that it sends, once, on both sides', {
   const { stdout, result } = await runBench<Outcome>(context, 'broker', '--smoke')
   const { results } = result.broker
 
-  assert.equal(results.length, 22)
+  assert.equal(results.length, 25)
   for (const { scenario, pairs } of results) {
     assert.equal(pairs.length, 1)
     for (const side of ['damselfly', 'mosquitto'] as const) {

@@ -55,7 +55,7 @@ test('the bench knows its options and scenarios, and says so when it does not kn
   await assert.rejects(runBench(context, '--fast'), /Unknown option '--fast'/)
   await assert.rejects(
     runBench(context, 'broker', 'fan-on'),
-    /no scenario fan-on; there are main, broker, fan-in-q0/,
+    /no scenario fan-on; there are main, access, broker, fan-in-q0/,
   )
   await assert.rejects(runBench(context, 'broker', '--pairs', '0'), /--pairs 0: not a whole number above 0/)
 })

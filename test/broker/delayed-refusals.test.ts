@@ -17,6 +17,7 @@ async function world(context: TestContext) {
   const refusals = new DelayedRefusals(counters)
   const add = (delayMs: number) => {
     const line = sessions.connect()
+    line.say([0x10]) // who has not said a byte is let go without a word
     const connection = [...sessions.connections].at(-1) as Connection
     refusals.add(connection, delayMs, refusal)
     return { line, connection }
