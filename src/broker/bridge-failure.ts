@@ -1,5 +1,5 @@
 import { errnoOf } from '../core/errors.ts'
-import { failureOf, type LinkFailure } from './attached/link-failure.ts'
+import { failureOf, type LinkFailure, notMqtt as notMqttAnswer } from './attached/link-failure.ts'
 import { reasonCode, reasonName } from './wire/reason-codes.ts'
 
 const wrongVersion: LinkFailure = {
@@ -103,6 +103,12 @@ function certificateRefused(code: string): LinkFailure | undefined {
     remedy: 'tls: { certificate: FILE, key: FILE } of the bridge must be what that broker accepts',
     isRefusal: true,
   }
+}
+
+/** Its first bytes are no CONNACK [MQTT-3.2.0-1]. */
+export const notMqtt: LinkFailure = {
+  ...notMqttAnswer,
+  remedy: 'the address must have the MQTT port of that broker: mostly 1883, or 8883 with mqtts://',
 }
 
 export const itself: LinkFailure = {

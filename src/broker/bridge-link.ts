@@ -1,6 +1,6 @@
+import type { Socket } from 'node:net'
 import type { BridgeAddress, Bridge as BridgeSettings } from '../core/bridge.ts'
 import { bridgeSessionId } from '../core/bridge.ts'
-import { brokerSocket } from '../core/broker-socket.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
@@ -8,8 +8,9 @@ import { Repeats } from '../core/repeats.ts'
 import { closedEarly, type LinkFailure, silent } from './attached/link-failure.ts'
 import { OwnEchoes } from './attached/own-echoes.ts'
 import { BridgeConnection } from './bridge-connection.ts'
-import { itself, mute, refusalOf, socketFailure, tooLittle } from './bridge-failure.ts'
+import { itself, mute, refusalOf, socketFailure, stopped, tooLittle } from './bridge-failure.ts'
 import type { BridgeSession } from './bridge-session.ts'
+import { openBridgeSocket } from './bridge-socket.ts'
 import type { BridgeTopics } from './bridge-topics.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { SubscriptionRecord } from './journal/records.ts'
@@ -99,11 +100,12 @@ export class BridgeLink {
     const { settings, house, topics, connectMs } = this.#parts
     const connect = this.#connectOf()
     const session = this.#session ?? this.#openSession()
-    let socket: Awaited<ReturnType<typeof brokerSocket>>
+    const untilMs = performance.now() + connectMs
+    let socket: Socket
     try {
-      socket = await brokerSocket(address, undefined, termsOf(settings))
+      socket = await openBridgeSocket(settings, address, signal, connectMs)
     } catch (error) {
-      return { failure: socketFailure(error), wasOpen: false }
+      return { failure: (error as Error).cause as LinkFailure, wasOpen: false }
     }
     let wasOpen = false
     let hasAnswer = false
@@ -125,9 +127,9 @@ export class BridgeLink {
       onRefused: (topic, reason) => this.#tellRefused(topic, reason),
     })
     this.#connection = connection
-    const late = setTimeout(() => connection.fail(silent), connectMs).unref()
+    const late = setTimeout(() => connection.fail(silent), untilMs - performance.now()).unref()
     socket.on('error', (error) => connection.fail(socketFailure(error)))
-    const onAbort = (): void => connection.fail({ reason: 'stopped' })
+    const onAbort = (): void => connection.fail(stopped)
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) onAbort()
     const failure = await connection.ended
@@ -341,17 +343,6 @@ export class BridgeLink {
     const repeats = this.#repeats.admit(reason)
     if (repeats !== undefined)
       log.warn(cut({ bridge: settings.name, topic, reason, ...repeats }), 'bridge: a message is not taken')
-  }
-}
-
-function termsOf({ tls, bindAddress }: BridgeSettings) {
-  const { authorities, identity, protocol, isHostChecked = true } = tls ?? {}
-  return {
-    localAddress: bindAddress,
-    trusted: authorities,
-    identity: identity && { certificate: identity.certificate, key: identity.key.reveal() },
-    protocol,
-    isHostChecked,
   }
 }
 

@@ -135,7 +135,11 @@ class House {
     else if (kind === 7) return this.#refused('config/users', 'no hash here', usersText(users))
     else if (kind === 8)
       return this.#refused('config/server.pem', 'no certificate', this.#certificates[0] as string)
-    else await file('config/damselfly.yaml', `${yamlText({ securePort, webPort })}# ${round}\n`)
+    else
+      await file(
+        'config/damselfly.yaml',
+        yamlText({ securePort, webPort, bridgedPort: this.#morePort + (round % 3) }),
+      )
     await this.#reload('configuration reloaded')
   }
 
@@ -174,12 +178,15 @@ function yamlText(options: {
   readonly webPort: number
   readonly morePort?: number
   readonly rule?: number
+  /** Where a bridge finds nobody. */
+  readonly bridgedPort?: number
 }): string {
-  const { securePort, webPort, morePort, rule = 0 } = options
+  const { securePort, webPort, morePort, rule = 0, bridgedPort } = options
+  const bridge = `bridges: { away: { address: "mqtt://127.0.0.1:${bridgedPort}", topics: [load/#] } }\n`
   return `listeners:
   secure: { port: ${securePort}, bind: loopback, tls: { cert: server.pem, key: server.pem } }
   web: { port: ${webPort}, bind: loopback, websocket: true }
-${morePort === undefined ? '' : `  more: { port: ${morePort}, bind: loopback }\n`}rules:
+${morePort === undefined ? '' : `  more: { port: ${morePort}, bind: loopback }\n`}${bridgedPort === undefined ? '' : bridge}rules:
   - { name: counted, on: load/+/numbers, when: payload == ${rule}, do: { publish: counted, text: "${rule}" } }
 `
 }
