@@ -6,13 +6,15 @@ import type { Door, Move } from '../moving/move.ts'
 import type { Credentials } from './import-doors.ts'
 import { type CopiedMessages, count, missingCount } from './import-report.ts'
 
+const waitSecondsMax = 60
+
 /**
  * How long mosquitto may take to say how many retained messages it has: one `sys_interval`, and what its clock of whole
- * seconds makes of it.
+ * seconds makes of it; a minute at most.
  */
 export function countWaitMsOf({ env }: Pick<Move, 'env'>): number {
   const seconds = Number(env.get('SYS_INTERVAL') ?? 10)
-  return seconds === 0 ? 0 : (seconds + 2) * 1_000
+  return seconds === 0 ? 0 : Math.min(seconds + 2, waitSecondsMax) * 1_000
 }
 
 /**
