@@ -168,6 +168,7 @@ Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the com
       '--switch',
       'stop mosquitto and start Damselfly as a service; goes back by itself if that does not work',
     )
+    .option('--retained-as-seen', 'switch even if mosquitto has retained messages that this user cannot see')
     .addHelpText(
       'after',
       `
