@@ -116,13 +116,8 @@ export class Reception {
       ...(password && { passwordDigest: digestOf(password) }),
     }
     if (connect.will !== undefined) {
-      const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      if (problem !== undefined) {
-        const [{ address }, { topic }] = [guest, connect.will]
-        const reason = `its will: ${problem.reason}`
-        house.doorkeeper.refusals.note('client', { client: clientId, address, topic, reason })
-        return refuse(reasonCode.notAuthorized, reason)
-      }
+      const problem = house.doorkeeper.mayComeWithWill(known, connect.will.topic, level)
+      if (problem !== undefined) return refuse(reasonCode.notAuthorized, problem.reason)
       if (!this.#parts.sessions.hasRoomFor(connect.will)) {
         house.counters.add('willBytesMax')
         const reason = 'the wills of all clients take too much memory'
