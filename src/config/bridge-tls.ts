@@ -4,7 +4,7 @@ import { PemFiles } from './pem-files.ts'
 import { fieldsIn } from './pin-fields.ts'
 import type { ProblemList } from './problem-list.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { bridgeTlsKeys } from './vocabulary.ts'
+import { bridgeTlsKeys } from './vocabulary/bridges.ts'
 import type { TreeEntry, TreeMap } from './yaml-tree.ts'
 
 /** Reads `tls:` of one bridge; `whose` is `of the bridge "cloud"`. */

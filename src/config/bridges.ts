@@ -9,7 +9,7 @@ import { NamedFiles, type NamedFilesParts } from './named-files.ts'
 import { readNumber } from './numbers.ts'
 import { fieldsIn, readTopic, tellName } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { bridgeKeys } from './vocabulary.ts'
+import { bridgeKeys } from './vocabulary/bridges.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
 
 export interface BridgesRequest extends NamedFilesParts {

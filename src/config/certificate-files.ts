@@ -8,7 +8,7 @@ import type { NamedFiles } from './named-files.ts'
 import { dayOf, PemFiles } from './pem-files.ts'
 import { fieldsIn } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { tlsKeys } from './vocabulary.ts'
+import { tlsKeys } from './vocabulary/listeners.ts'
 import type { Tree, TreeMap } from './yaml-tree.ts'
 
 /** Reads `tls:` of a listener with the files that it names, and checks that they fit. */

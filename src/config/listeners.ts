@@ -19,7 +19,7 @@ import { fieldsIn } from './pin-fields.ts'
 import type { ProblemList } from './problem-list.ts'
 import type { TreeReader } from './tree-reader.ts'
 import { readUsersFile } from './users-file.ts'
-import { listenerKeys, webSocketKeys } from './vocabulary.ts'
+import { listenerKeys, webSocketKeys } from './vocabulary/listeners.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
 
 export interface ListenersRequest {

@@ -6,7 +6,7 @@ import { filterProblem } from '../core/topics.ts'
 import { readAt } from './at-times.ts'
 import { RuleNames } from './rule-names.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { ruleKeys } from './vocabulary.ts'
+import { ruleKeys } from './vocabulary/rules.ts'
 import { isNothing, offsetInScalar, type Tree, type TreeEntry, type TreeMap, toPlain } from './yaml-tree.ts'
 
 /** Reads one step; tells its mistakes. */
