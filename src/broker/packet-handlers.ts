@@ -1,4 +1,5 @@
 import { limits } from '../core/limits.ts'
+import { parseShared } from '../core/shared-filter.ts'
 import type { Connection } from './connection.ts'
 import { bytesOf } from './session-subscriptions.ts'
 import { decodeAuth, decodeDisconnect, readAck } from './wire/acknowledgements.ts'
@@ -7,7 +8,6 @@ import { encodeSuback, encodeUnsuback } from './wire/encode.ts'
 import { mayClientSend, type ProtocolLevel } from './wire/packet-types.ts'
 import { ProtocolError } from './wire/protocol-error.ts'
 import { reasonCode } from './wire/reason-codes.ts'
-import { parseShared } from './wire/shared.ts'
 import { decodeSubscribe, decodeUnsubscribe, type SubscribeRequest } from './wire/subscribe.ts'
 
 /** Every packet but PUBLISH. @throws ProtocolError what ends the connection */

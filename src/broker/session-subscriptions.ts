@@ -1,8 +1,8 @@
+import { parseShared } from '../core/shared-filter.ts'
 import { deliveryFor, type SubscribedDelivery } from './delivery.ts'
 import type { SubscriptionRecord } from './journal/records.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Receiver } from './subscription.ts'
-import { parseShared } from './wire/shared.ts'
 
 /** What a subscription takes beside its filter, about: measured with V8 of Node 20, with its place in the tree. */
 const subscriptionBytes = 1_000

@@ -3,6 +3,7 @@ import type { Counters } from '../core/counters.ts'
 import { Fifo } from '../core/fifo.ts'
 import { limits } from '../core/limits.ts'
 import { mainListener } from '../core/listener.ts'
+import type { SharedFilter } from '../core/shared-filter.ts'
 import { steadyMs } from '../core/steady-clock.ts'
 import { BridgeSession } from './bridge-session.ts'
 import type { Connection, Ending } from './connection.ts'
@@ -16,7 +17,6 @@ import type { Share } from './subscription.ts'
 import type { Will } from './wire/connect.ts'
 import { expiryIn } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
-import type { SharedFilter } from './wire/shared.ts'
 
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
 const never = 0xffff_ffff

@@ -1,7 +1,7 @@
-import { z } from 'zod'
 import type { ActionDefinition } from '../core/action.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
+import { zod } from '../core/zod.ts'
 import { schemaOf } from './action-schemas.ts'
 import { bridgeKeys, bridgeTlsKeys, bridgeTopicKeys } from './vocabulary/bridges.ts'
 import { definitions } from './vocabulary/definitions.ts'
@@ -113,7 +113,7 @@ function stepName(action: string): string {
 function stepDefinitions(definition: ActionDefinition): Record<string, unknown> {
   const known = schemaOf(definition)
   if (typeof known === 'string') throw new DamselflyError('ACTION_INVALID', known)
-  const schema = z.toJSONSchema(known.schema, { target: 'draft-7', io: 'input', unrepresentable: 'any' })
+  const schema = zod.toJSONSchema(known.schema, { target: 'draft-7', io: 'input', unrepresentable: 'any' })
   const { $schema: _, definitions: shared = {}, ...root } = schema as Json & { definitions?: Json }
   const own = stepName(definition.name)
   // what zod shares within one schema becomes shared within the whole
