@@ -3,25 +3,13 @@ import { DamselflyError } from '../core/errors.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
 import { zod } from '../core/zod.ts'
 import { schemaOf } from './action-schemas.ts'
-import {
-  bothPinKeys,
-  bridgeKeys,
-  bridgeTlsKeys,
-  bridgeTopicKeys,
-  definitions,
-  entityKeys,
-  homeAssistantKeys,
-  inputPinKeys,
-  listenerKeys,
-  outputPinKeys,
-  pwmPinKeys,
-  ruleKeys,
-  sensorKeys,
-  servoPinKeys,
-  stepKeys,
-  telemetryKeys,
-  topKeys,
-} from './vocabulary.ts'
+import { bridgeKeys, bridgeTlsKeys, bridgeTopicKeys } from './vocabulary/bridges.ts'
+import { definitions } from './vocabulary/definitions.ts'
+import { entityKeys, homeAssistantKeys, sensorKeys, telemetryKeys } from './vocabulary/house.ts'
+import { listenerKeys } from './vocabulary/listeners.ts'
+import { bothPinKeys, inputPinKeys, outputPinKeys, pwmPinKeys, servoPinKeys } from './vocabulary/pins.ts'
+import { ruleKeys, stepKeys } from './vocabulary/rules.ts'
+import { topKeys } from './vocabulary/top.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
