@@ -14,6 +14,7 @@ import type { Doorkeeper, Party } from './doorkeeper.ts'
 import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
+import { ownerKey } from './owner.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
@@ -179,6 +180,17 @@ export class House implements ConnectionHouse {
         cut({ ...fields, messages: queuedMessages, ...repeats }),
         'session ended: another user connected with its client id',
       )
+  }
+
+  endedForRoom({ clientId, owner }: Session): void {
+    const repeats = this.#repeats.admit(`room ${ownerKey(owner)}`)
+    if (repeats === undefined) return
+    const { user, address } = owner ?? {}
+    const fields = { client: clientId, ...(user === undefined ? { address } : { user }) }
+    this.#parts.log.warn(
+      { ...cut(fields), ...limitFields('sessionsMax'), ...repeats },
+      'session ended: too many wait for clients that are away, most of them of one owner',
+    )
   }
 
   expired({ clientId, queuedMessages }: Session): void {

@@ -23,6 +23,8 @@ export interface SessionHouse {
   droppedUnreadable(messages: number, session?: Session): void
   /** A session ends, for its client identifier belongs to a client of another user's now. */
   endedForAnother(session: Session, owner: Party, guest: Party): void
+  /** A session ends, for there are too many whose clients are away, and its owner has most of them. */
+  endedForRoom(session: Session): void
   /** The time of a session was up, and messages waited in it. */
   expired(session: Session): void
   /** Calls the session's `pump` at the end of what is being done now, once. */

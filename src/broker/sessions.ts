@@ -5,6 +5,7 @@ import { limits } from '../core/limits.ts'
 import { mainListener } from '../core/listener.ts'
 import type { SharedFilter } from '../core/shared-filter.ts'
 import { steadyMs } from '../core/steady-clock.ts'
+import { AwaySessions } from './away-sessions.ts'
 import { BridgeSession } from './bridge-session.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { Party } from './doorkeeper.ts'
@@ -64,8 +65,8 @@ export class Sessions {
   readonly #parts: SessionsParts
   readonly #byId = new Map<string, Session>()
   readonly #connections = new Map<Session, Connection>()
-  /** Those without a connection, the one that has been away longest first. */
-  readonly #away = new Set<Session>()
+  /** Those without a connection. */
+  readonly #away = new AwaySessions()
   /** Those of bridges, which have no connection of a client's and are never over. */
   readonly #bridges = new Set<BridgeSession>()
   readonly #wills = new Map<Session, PendingWill>()
@@ -396,10 +397,12 @@ export class Sessions {
     return [...this.#bridges].filter(({ isLive }) => !isLive)
   }
 
+  /** Whoever leaves many behind loses his own. */
   #keepWithinBound(): void {
-    for (const oldest of this.#away) {
-      if (this.#away.size <= limits.sessionsMax) return
+    while (this.#away.size > limits.sessionsMax) {
+      const oldest = this.#away.oldestOfMost as Session
       this.#parts.counters.add('sessionsMax')
+      this.#parts.house.endedForRoom(oldest)
       this.end(oldest)
     }
   }
