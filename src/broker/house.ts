@@ -11,6 +11,7 @@ import { BridgeLoops } from './bridge-loops.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Doorkeeper, Party } from './doorkeeper.ts'
+import { FairShare } from './fair-share.ts'
 import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
@@ -53,7 +54,7 @@ export class House implements ConnectionHouse {
   readonly counters: Counters
   readonly budget: MemoryBudget
   readonly loops: BridgeLoops
-  subscriptionBytes = 0
+  readonly subscriptionBytes = new FairShare()
   openListeners: readonly OpenListener[] = []
   #turn = 0
   #isTurnArmed = false
