@@ -71,7 +71,9 @@ export async function importMosquitto(file: string, options: ImportOptions): Pro
   if (options.retained !== false) await copyRetained(move, credentials, settings.dataDir, say)
   say('')
   say('Sessions are not copied: clients subscribe again when they connect.')
-  say(`Take mosquitto's place with: sudo damselfly import ${file} --switch`)
+  const as = credentials === undefined ? '' : ` --username ${credentials.username} --password …`
+  say(`Take mosquitto's place with: sudo damselfly import ${file}${as} --switch`)
+  say('It writes its settings into /etc/damselfly; what was written just now, damselfly start uses.')
 }
 
 function credentialsOf({ username, password }: ImportOptions): Credentials | undefined {
@@ -107,7 +109,12 @@ async function copyRetained(
   } catch (error) {
     if (!(error instanceof DamselflyError)) throw error
     say(`No retained messages were copied. ${error.message}`)
-    say('When mosquitto runs, the same command copies them; the settings are there already.')
+    const isRefused = error.code === 'CONNECTION_REFUSED' || error.code === 'SUBSCRIPTION_REFUSED'
+    say(
+      isRefused
+        ? 'Give --username and --password of a user who may read everything; the settings are there already.'
+        : 'When mosquitto runs, the same command copies them; the settings are there already.',
+    )
     process.exitCode = exitCodes.failed
   } finally {
     await store.close()

@@ -199,6 +199,22 @@ test('without a mosquitto that answers the settings are written, and the exit co
   assert.ok(existsSync(join(folder, '.env')))
 })
 
+test('where the name is not let in, another is asked for, and the switch is printed with a name', {
+  skip,
+}, async (context) => {
+  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous false' })
+  const folder = await house(context, mosquitto.port)
+  const argv = ['import', 'mosquitto.conf', '--username', 'house', '--password', 'wrong-one']
+  const { code, stdout } = await runCommand(folder, argv)
+  assert.equal(code, 1)
+  assert.match(stdout, /No retained messages were copied[^\n]*\nGive --username and --password of a user who/)
+  assert.doesNotMatch(stdout, /When mosquitto runs|wrong-one/)
+  assert.match(
+    stdout,
+    /import mosquitto\.conf --username house --password … --switch\n[^\n]*damselfly start uses/,
+  )
+})
+
 test('into the data of a Damselfly that runs nothing is copied', { skip }, async (context) => {
   const mosquitto = await startMosquitto(context)
   const daemon = await startDaemon(context)
