@@ -6,6 +6,7 @@ import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { setLimits } from '../core/limits.ts'
 import { settingsReader } from '../daemon/settings-reader.ts'
 import type { Move } from '../moving/move.ts'
+import { readCopies } from './import-copies.ts'
 import { type Answer, askAll, type Credentials, sourceDoor } from './import-doors.ts'
 import { planFiles, writeFiles as putFiles } from './import-files.ts'
 import { countWaitMsOf, refuseIfMissing } from './import-missing.ts'
@@ -126,7 +127,8 @@ class Switch {
   /** The account, the folders, the settings and the unit; it is neither enabled nor started. */
   async #settle(): Promise<void> {
     const { print, move, file, packageDir = ownPackage, workingDir = process.cwd(), node } = this.#request
-    for (const line of importReport(move, paintFor(process.stdout))) print(line)
+    const copies = await readCopies(move.copies)
+    for (const line of importReport(move, paintFor(process.stdout), copies.left)) print(line)
     print('')
     const options = {
       ...this.#request,
@@ -138,7 +140,7 @@ class Switch {
     const settings = async (): Promise<void> => {
       const gid = await this.#groupId()
       const target = { cwd: this.#house.cwd, configDir: this.#house.cwd, gid }
-      for (const line of await putFiles(await planFiles(move, target, file), target)) print(line)
+      for (const line of await putFiles(await planFiles(move, target, file, copies), target)) print(line)
     }
     // a house that is there already goes before the example that comes with the package
     const isHouse =

@@ -11,6 +11,8 @@ import { missing } from '../support/tools.js'
 
 const skip = missing('mosquitto')
 
+const hash = `$7$101$c2FsdHNhbHRzYWx0$${Buffer.alloc(64).toString('base64')}`
+
 /** A folder with a configuration of mosquitto for this port. */
 async function house(context: TestContext, port: number, more = ''): Promise<string> {
   const folder = await tempFolder(context)
@@ -56,7 +58,6 @@ test('--json says it to a program', async (context) => {
 
 test('files that are there are put beside the new ones, and a second import changes nothing', async (context) => {
   const folder = await house(context, 1, 'password_file pw\n')
-  const hash = '$7$101$c2FsdHNhbHRzYWx0$aGFzaA=='
   await writeFile(join(folder, 'pw'), `house:${hash}\n`)
   await writeFiles(folder, { '.env': 'NAME=shed\nPORT=1883\n', 'damselfly.yaml': '# mine\n' })
   const run = () => runCommand(folder, ['import', 'mosquitto.conf', '--no-retained'])
@@ -68,6 +69,35 @@ test('files that are there are put beside the new ones, and a second import chan
   assert.equal(await readFile(join(folder, 'config/users'), 'utf8'), `house:${hash}\n`)
   assert.equal((await stat(join(folder, 'config/users'))).mode & 0o777, 0o640)
   assert.doesNotMatch((await run()).stdout, /wrote|changed/)
+})
+
+test('lines of a file of users with a mistake are told, and are comments here', async (context) => {
+  const folder = await house(context, 1, 'password_file pw\n')
+  await writeFile(join(folder, 'pw'), `a:plain\nhouse:${hash}\nb:$7$101$xx\nnobody\n`)
+  const dry = await runCommand(folder, ['import', 'mosquitto.conf', '--dry-run'])
+  assert.match(
+    dry.stdout,
+    /3 lines to look at[^\n]*\n {2}\S+pw:1\n {4}a: the password is not hashed; the line is left out/,
+  )
+  assert.doesNotMatch(dry.stdout, /plain/)
+  const { code, stdout } = await runCommand(folder, ['import', 'mosquitto.conf', '--no-retained'])
+  assert.equal(code, 0)
+  assert.match(stdout, /3 lines to look at/)
+  assert.equal(
+    await readFile(join(folder, 'config/users'), 'utf8'),
+    `# left out: a:plain\nhouse:${hash}\n# left out: b:$7$101$xx\n# left out: nobody\n`,
+  )
+})
+
+test('a mistake in rights is told by --dry-run as well, and nothing is written', async (context) => {
+  const folder = await house(context, 1, 'acl_file rights\n')
+  await writeFile(join(folder, 'rights'), 'topic read a/#b\n')
+  for (const more of ['--dry-run', '--no-retained']) {
+    const { code, stdout, stderr } = await runCommand(folder, ['import', 'mosquitto.conf', more])
+    assert.equal(code, 2)
+    assert.match(stdout + stderr, /this is no filter of topics/)
+    assert.equal(existsSync(join(folder, '.env')), false)
+  }
 })
 
 test('retained messages are copied, more than mosquitto sends of QoS 1, with their QoS and properties', {
@@ -167,6 +197,22 @@ test('without a mosquitto that answers the settings are written, and the exit co
   assert.equal(code, 1)
   assert.match(stdout, /No retained messages were copied\. main \(127\.0\.0\.1:\d+\): connect ECONNREFUSED/)
   assert.ok(existsSync(join(folder, '.env')))
+})
+
+test('where the name is not let in, another is asked for, and the switch is printed with a name', {
+  skip,
+}, async (context) => {
+  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous false' })
+  const folder = await house(context, mosquitto.port)
+  const argv = ['import', 'mosquitto.conf', '--username', 'house', '--password', 'wrong-one']
+  const { code, stdout } = await runCommand(folder, argv)
+  assert.equal(code, 1)
+  assert.match(stdout, /No retained messages were copied[^\n]*\nGive --username and --password of a user who/)
+  assert.doesNotMatch(stdout, /When mosquitto runs|wrong-one/)
+  assert.match(
+    stdout,
+    /import mosquitto\.conf --username house --password … --switch\n[^\n]*damselfly start uses/,
+  )
 })
 
 test('into the data of a Damselfly that runs nothing is copied', { skip }, async (context) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { readCopies } from '#src/cli/import-copies.js'
 import { planFiles, writeFiles } from '#src/cli/import-files.js'
 import { ProblemsError } from '#src/core/problems.js'
 import { settingsReader } from '#src/daemon/settings-reader.js'
@@ -41,7 +42,7 @@ async function mistakesOf(folder: string, text: string): Promise<readonly string
   const cwd = join(folder, `house-${count++}`)
   const target = { cwd, configDir: join(cwd, 'config') }
   const move = translate(await readMosquittoConf(file), 'pi')
-  await writeFiles(await planFiles(move, target, file), target)
+  await writeFiles(await planFiles(move, target, file, await readCopies(move.copies)), target)
   try {
     await settingsReader({ cwd, environment: {} }).read()
     return []
