@@ -15,7 +15,7 @@ import { copyReport, importReport } from './import-report.ts'
 import { RetainedCopy } from './import-retained.ts'
 import { type ImportStore, openImportStore } from './import-store.ts'
 import { missingOf } from './import-verify.ts'
-import { serviceInstall } from './service-install.ts'
+import { serviceInstall, unitPath } from './service-install.ts'
 import { Machine, type MachineOptions } from './service-machine.ts'
 import { paintFor } from './terminal.ts'
 
@@ -101,24 +101,60 @@ class Switch {
       await store.close()
       throw error
     }
-    await this.#machine.must('systemctl', 'enable', ours)
-    await this.#machine.must('systemctl', 'disable', theirs)
     for (const line of copyReport(copy, credentials)) print(line)
+    await this.#keepPlace()
     print(
       `Damselfly runs in mosquitto's place, and starts with the machine. Its log: journalctl -u ${account} -f`,
     )
     print(`Back, if ever: sudo systemctl disable --now ${account} && sudo systemctl enable --now mosquitto`)
   }
 
+  /**
+   * From now on Damselfly starts with the machine, and mosquitto does not. It serves the clients already: what fails here
+   * undoes nothing, and is told with what to type.
+   */
+  async #keepPlace(): Promise<void> {
+    const left: string[] = []
+    for (const [verb, unit] of [
+      ['enable', ours],
+      ['disable', theirs],
+    ] as const) {
+      const { code } = await this.#machine.run('systemctl', [verb, unit])
+      if (code !== 0) left.push(`sudo systemctl ${verb} ${unit}`)
+    }
+    if (left.length === 0) return
+    throw new DamselflyError(
+      'SERVICE_FAILED',
+      `Damselfly runs in mosquitto's place, but the next start of the machine is not settled: ${left.join('; ')}`,
+    )
+  }
+
+  /** What an earlier switch left that was cut off, in words; undefined when it looks like none. */
+  async #cutOff(isOurs: boolean): Promise<string | undefined> {
+    const machine = this.#machine
+    const isEnabled = async (unit: string) =>
+      (await machine.run('systemctl', ['is-enabled', '--quiet', unit])).code === 0
+    if (!(await isEnabled(theirs)) || !(await has(machine.path(unitPath)))) return undefined
+    const back = `sudo systemctl stop ${account}; sudo systemctl start mosquitto`
+    if (!isOurs)
+      return `mosquitto does not run; if a switch was cut off: ${back}, and then this command again`
+    return `Damselfly runs in mosquitto's place, but a switch was cut off at its end. Finish it: sudo systemctl enable ${account}; sudo systemctl disable mosquitto. Or go back: ${back}`
+  }
+
   async #refuse(): Promise<void> {
     const machine = this.#machine
     const reasons = [...machine.refusals(), ...(await machine.lacksSystemd())]
     if (reasons.length === 0) {
-      if ((await machine.run('systemctl', ['is-active', '--quiet', theirs])).code !== 0)
+      const isActive = async (unit: string) =>
+        (await machine.run('systemctl', ['is-active', '--quiet', unit])).code === 0
+      const [isTheirs, isOurs] = [await isActive(theirs), await isActive(ours)]
+      const cutOff = isTheirs ? undefined : await this.#cutOff(isOurs)
+      if (cutOff !== undefined) throw new DamselflyError('SERVICE_REFUSED', cutOff)
+      if (!isTheirs)
         reasons.push(
           'mosquitto does not run as a service (systemctl status mosquitto): start it, or import without --switch and start Damselfly by sudo damselfly service install',
         )
-      if ((await machine.run('systemctl', ['is-active', '--quiet', ours])).code === 0)
+      if (isOurs)
         reasons.push('Damselfly runs as a service already: stop it first, with sudo systemctl stop damselfly')
     }
     if (reasons.length > 0) throw new DamselflyError('SERVICE_REFUSED', reasons.join('\n'))

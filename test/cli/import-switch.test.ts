@@ -140,6 +140,28 @@ test('of a count that is known the missing ones are told, and mosquitto goes on'
   assert.equal((await world.unit('mosquitto')).runs, true)
 })
 
+test('what fails after the switch undoes nothing, is told with what to type, and so it is the next time', {
+  skip,
+}, async (context) => {
+  const port = await freePort()
+  const world = await makeWorld(context, port, 3)
+  await world.refuse('enable', 'damselfly')
+  await world.refuse('disable', 'mosquitto')
+  await assert.rejects(moveIn(context, world), {
+    code: 'SERVICE_FAILED',
+    message: /systemctl enable damselfly\S*; sudo systemctl disable mosquitto/,
+  })
+  assert.equal((await world.unit('damselfly')).runs, true)
+  assert.equal((await world.unit('mosquitto')).runs, false)
+  await connect(context, port)
+  await assert.rejects(moveIn(context, world), {
+    code: 'SERVICE_REFUSED',
+    message: /was cut off at its end\. Finish it: .*Or go back: sudo systemctl stop damselfly/,
+  })
+  await world.systemctl('stop', 'damselfly')
+  await assert.rejects(moveIn(context, world), { message: /if a switch was cut off: .*start mosquitto/ })
+})
+
 test('a mistake in the settings is told before anything stops', { skip }, async (context) => {
   const port = await freePort()
   const world = await makeWorld(context, port, 1)
