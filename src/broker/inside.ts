@@ -143,6 +143,7 @@ export class Inside {
     this.#reception.receive(connection, connect)
 
   #ended(connection: Connection, ending: Ending): void {
+    if (connection.isOutgoing) return // its bridge tells
     this.#connections.delete(connection)
     this.#parts.onEnded(connection, ending)
     this.sessions.left(connection, ending)
