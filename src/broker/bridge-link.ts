@@ -193,7 +193,7 @@ export class BridgeLink {
     connack: ServerConnack,
     noteOpen: () => void,
   ): void {
-    const { sessions, answerMs, onOpen } = this.#parts
+    const { answerMs, onOpen } = this.#parts
     const { isSessionPresent, properties } = connack
     const problem = this.#problemOf(connect, connack)
     if (problem !== undefined) return connection.fail(problem)
@@ -201,7 +201,7 @@ export class BridgeLink {
     session.isStranger = connect.level === 5 && session.peer === undefined
     if (!isSessionPresent) session.forgetReceived()
     connection.settle(this.#agreementOf(connection, session, connect, properties), properties)
-    sessions.attachBridge(session, connection)
+    session.attach(connection)
     const late = setTimeout(() => connection.fail(mute), answerMs).unref()
     void connection.ended.then(() => clearTimeout(late))
     void this.#subscriptions.bring(connection, isSessionPresent).then(() => {
@@ -270,7 +270,7 @@ export class BridgeLink {
 
   #left(session: BridgeSession, failure: LinkFailure, wasOpen: boolean): void {
     const { settings, sessions, house } = this.#parts
-    sessions.detachBridge(session)
+    session.detach()
     if (settings.isLocalCleanSession) {
       house.loops.remove(session)
       sessions.end(session)

@@ -131,7 +131,7 @@ export class Bridge {
     }
   }
 
-  /** @returns whether it may be tried at once: another one has answered since all of them were tried */
+  /** Moves on to the address that is next. @returns whether to try it at once: not all were tried in vain since the pause */
   #nextAddress(failure: LinkFailure, wasOpen: boolean): boolean {
     const { addresses, isRoundRobin } = this.settings
     const isBack = failure === goingBack || (wasOpen && !isRoundRobin && this.#index > 0)
@@ -142,7 +142,7 @@ export class Bridge {
   /** Grows from the one bound to the other by chance, so that not all come back at the same moment. */
   #nextPauseMs({ isRefusal }: LinkFailure): number {
     const { minMs, maxMs } = this.settings.retry
-    const mostMs = Math.max(this.#pauseMs * 3, minMs)
+    const mostMs = Math.max(this.#pauseMs, minMs) * 3
     this.#pauseMs = Math.min(maxMs, minMs + Math.random() * (mostMs - minMs))
     return isRefusal === true ? maxMs : this.#pauseMs
   }
