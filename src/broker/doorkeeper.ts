@@ -6,7 +6,7 @@ import { Repeats } from '../core/repeats.ts'
 import { filterProblem, isSystemTopic, systemTopicReason, topicProblem } from '../core/topics.ts'
 import { AccessLists } from './access/lists.ts'
 import type { Decision, Rights } from './access/rights.ts'
-import { type Access, judge, type Verdict } from './access.ts'
+import { type Access, judge, realmOf, type Verdict } from './access.ts'
 import { Entrance } from './entrance.ts'
 import { cut } from './log-fields.ts'
 import { Refusals } from './refusals.ts'
@@ -20,6 +20,8 @@ export interface Guest {
   readonly username: string | undefined
   /** Who it is, once it has been let in; undefined: nobody by name. */
   readonly user?: string | undefined
+  /** Where that name counts; undefined: in the house. */
+  readonly realm?: string | undefined
   /** Wanted by `mayConnect` alone: who keeps a guest keeps it without. */
   readonly password?: Uint8Array | undefined
   /** What `mayStay` knows the password by. */
@@ -35,7 +37,7 @@ export interface Guest {
 }
 
 /** Whose rights are asked for: a guest, or, when its client is away, the owner of a session. */
-export type Party = Pick<Guest, 'clientId' | 'address' | 'user' | 'listener'>
+export type Party = Pick<Guest, 'clientId' | 'address' | 'user' | 'realm' | 'listener'>
 
 /** Why a client may not publish or subscribe. */
 export interface Refusal {
@@ -115,6 +117,11 @@ export class Doorkeeper {
   /** Whether both listeners have the same list, or none. */
   hasSameList(one: string | undefined, other: string | undefined): boolean {
     return this.#lists.listOf(one) === this.#lists.listOf(other)
+  }
+
+  /** Where the name of a user who was let in at that listener counts; undefined: in the house. */
+  realmOf(listener: string | undefined, user: string | undefined): string | undefined {
+    return realmOf(this.#access, listener, user)
   }
 
   /** About a guest who was let in: whether that still holds. Neither counted nor logged. */

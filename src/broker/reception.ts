@@ -112,6 +112,7 @@ export class Reception {
     const known: Guest = {
       ...rest,
       user,
+      realm: house.doorkeeper.realmOf(guest.listener, user),
       verifiedHash,
       ...(password && { passwordDigest: digestOf(password) }),
     }
