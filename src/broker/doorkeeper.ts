@@ -1,4 +1,5 @@
 import type { OwnIdentity } from '../core/access.ts'
+import type { Bridge } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
@@ -22,6 +23,8 @@ export interface Guest {
   readonly user?: string | undefined
   /** Where that name counts; undefined: in the house. */
   readonly realm?: string | undefined
+  /** Whether it has said that it is a bridge. */
+  readonly isBridge?: boolean
   /** Wanted by `mayConnect` alone: who keeps a guest keeps it without. */
   readonly password?: Uint8Array | undefined
   /** What `mayStay` knows the password by. */
@@ -37,7 +40,7 @@ export interface Guest {
 }
 
 /** Whose rights are asked for: a guest, or, when its client is away, the owner of a session. */
-export type Party = Pick<Guest, 'clientId' | 'address' | 'user' | 'realm' | 'listener'>
+export type Party = Pick<Guest, 'clientId' | 'address' | 'user' | 'realm' | 'listener' | 'isBridge'>
 
 /** Why a client may not publish or subscribe. */
 export interface Refusal {
@@ -86,6 +89,7 @@ export class Doorkeeper {
   #access: Access
   #epoch = 0
   #lists: AccessLists
+  #ownStates: ReadonlySet<string> = new Set()
 
   constructor({ access, log, counters, nowMs = () => performance.now() }: DoorkeeperOptions) {
     this.#access = access
@@ -107,6 +111,15 @@ export class Doorkeeper {
     this.#access = access
     this.#epoch++
     this.#lists = new AccessLists(access, this.#counters)
+  }
+
+  /** What our own bridges are from now on: nobody else tells of them. */
+  setBridges(bridges: readonly Pick<Bridge, 'clientId' | 'notifications'>[]): void {
+    const topics = bridges.flatMap(({ clientId, notifications }) => [
+      connectionState(clientId),
+      notifications?.topic ?? '',
+    ])
+    this.#ownStates = new Set(topics.filter(isSystemTopic))
   }
 
   /** Whether there is a list at all that says who may publish and subscribe to what. */
@@ -168,7 +181,7 @@ export class Doorkeeper {
   /** About one PUBLISH, or a will. @returns why not; undefined when it may */
   mayPublish(party: Party, topic: string): Refusal | undefined {
     const refusal =
-      isSystemTopic(topic) && topic !== connectionState(party.clientId)
+      isSystemTopic(topic) && !this.#isOwnState(party, topic)
         ? ownTopic
         : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
     if (refusal !== undefined) this.#refuse('publish refused', party, { topic, reason: refusal.reason })
@@ -206,6 +219,12 @@ export class Doorkeeper {
     // not by client id: a peer may take another one each time
     const repeats = this.#repeats.admit(`${what} ${fields.address} ${fields.reason}`)
     if (repeats !== undefined) this.#log.warn({ ...cut({ ...fields }), ...repeats }, what)
+  }
+
+  /** A bridge to us tells whether it is connected; of an id with `/` that would be a topic like those of others. */
+  #isOwnState({ clientId, isBridge }: Party, topic: string): boolean {
+    if (isBridge !== true || topic !== connectionState(clientId)) return false
+    return !clientId.includes('/') && !this.#ownStates.has(topic)
   }
 
   #writeRefusal(party: Party, topic: string): Refusal | undefined {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import { Repeats } from '../core/repeats.ts'
-import { topicProblem } from '../core/topics.ts'
+import { systemTopicReason, topicProblem } from '../core/topics.ts'
 import { digestOf } from './access/digest.ts'
 import type { Verdict } from './access.ts'
 import type { Agreement, Connection } from './connection.ts'
@@ -113,12 +113,16 @@ export class Reception {
       ...rest,
       user,
       realm: house.doorkeeper.realmOf(guest.listener, user),
+      isBridge: connect.isBridge || peerOf(properties) !== undefined,
       verifiedHash,
       ...(password && { passwordDigest: digestOf(password) }),
     }
     if (connect.will !== undefined) {
       const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      if (problem !== undefined) {
+      // a bridge that does not say what it is may come in all the same: its state is not published then
+      const isState =
+        problem?.reason === systemTopicReason && connect.will.topic === connectionState(clientId)
+      if (problem !== undefined && !isState) {
         const [{ address }, { topic }] = [guest, connect.will]
         const reason = `its will: ${problem.reason}`
         house.doorkeeper.refusals.note('client', { client: clientId, address, topic, reason })
