@@ -16,6 +16,8 @@ export interface ListenerAccess {
   readonly allowAnonymous: AllowAnonymous
   readonly credentials: { readonly username: string; readonly password: Secret } | undefined
   readonly users?: readonly User[]
+  /** Of `users`: the same name in another one is somebody else. Undefined: the house's, which are those of `.env` too. */
+  readonly realm?: string | undefined
   readonly acl?: AccessList | undefined
   /** Whether a client's certificate says who it is. */
   readonly tls?: Pick<ListenerTls, 'userFrom'> | undefined
@@ -122,6 +124,20 @@ export function openQuestion(access: Access, applicant: Applicant): OpenQuestion
   if (name === undefined || password === undefined || users.length === 0) return undefined
   if (certifiedUser(terms, applicant) !== undefined || hasCredentials(terms, applicant)) return undefined
   return { name, user: isOwner(terms, name) ? undefined : userNamed(users, name), users, password }
+}
+
+/**
+ * Where a user's name counts, of one who was let in at that listener; undefined: in the house. Without a name: the
+ * listener, unless it lets in the same people without one as the main listener.
+ */
+export function realmOf(
+  access: Access,
+  listener: string | undefined,
+  user: string | undefined,
+): string | undefined {
+  const terms = termsFor(access, listener)
+  if (user !== undefined) return terms.realm
+  return terms.allowAnonymous === access.allowAnonymous ? undefined : listener
 }
 
 function termsFor(access: Access, listener: string | undefined): ListenerAccess {

@@ -185,6 +185,7 @@ export class Broker {
   /** Has exactly these bridges from now on; those that have not changed notice nothing. */
   async setBridges(bridges: readonly Bridge[]): Promise<void> {
     const { house, sessions, hub } = this.#inside
+    house.doorkeeper.setBridges(bridges)
     if (this.#bridges === undefined && bridges.length === 0 && sessions.bridgeNames.length === 0) return
     if (this.#bridges === undefined) {
       const { Bridges } = await import('./bridges.ts')

@@ -1,4 +1,5 @@
 import type { OwnIdentity } from '../core/access.ts'
+import type { Bridge } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
@@ -6,7 +7,7 @@ import { Repeats } from '../core/repeats.ts'
 import { filterProblem, isSystemTopic, systemTopicReason, topicProblem } from '../core/topics.ts'
 import { AccessLists } from './access/lists.ts'
 import type { Decision, Rights } from './access/rights.ts'
-import { type Access, judge, type Verdict } from './access.ts'
+import { type Access, judge, realmOf, type Verdict } from './access.ts'
 import { Entrance } from './entrance.ts'
 import { cut } from './log-fields.ts'
 import { Refusals } from './refusals.ts'
@@ -20,6 +21,10 @@ export interface Guest {
   readonly username: string | undefined
   /** Who it is, once it has been let in; undefined: nobody by name. */
   readonly user?: string | undefined
+  /** Where that name counts; undefined: in the house. */
+  readonly realm?: string | undefined
+  /** Whether it has said that it is a bridge. */
+  readonly isBridge?: boolean
   /** Wanted by `mayConnect` alone: who keeps a guest keeps it without. */
   readonly password?: Uint8Array | undefined
   /** What `mayStay` knows the password by. */
@@ -35,7 +40,7 @@ export interface Guest {
 }
 
 /** Whose rights are asked for: a guest, or, when its client is away, the owner of a session. */
-export type Party = Pick<Guest, 'clientId' | 'address' | 'user' | 'listener'>
+export type Party = Pick<Guest, 'clientId' | 'address' | 'user' | 'realm' | 'listener' | 'isBridge'>
 
 /** Why a client may not publish or subscribe. */
 export interface Refusal {
@@ -90,6 +95,7 @@ export class Doorkeeper {
   #access: Access
   #epoch = 0
   #lists: AccessLists
+  #ownStates: ReadonlySet<string> = new Set()
 
   constructor({ access, log, counters, nowMs = () => performance.now() }: DoorkeeperOptions) {
     this.#access = access
@@ -113,6 +119,15 @@ export class Doorkeeper {
     this.#lists = new AccessLists(access, this.#counters)
   }
 
+  /** What our own bridges are from now on: nobody else tells of them. */
+  setBridges(bridges: readonly Pick<Bridge, 'clientId' | 'notifications'>[]): void {
+    const topics = bridges.flatMap(({ clientId, notifications }) => [
+      connectionState(clientId),
+      notifications?.topic ?? '',
+    ])
+    this.#ownStates = new Set(topics.filter(isSystemTopic))
+  }
+
   /** Whether there is a list at all that says who may publish and subscribe to what. */
   get hasLists(): boolean {
     return !this.#lists.isEmpty
@@ -121,6 +136,11 @@ export class Doorkeeper {
   /** Whether both listeners have the same list, or none. */
   hasSameList(one: string | undefined, other: string | undefined): boolean {
     return this.#lists.listOf(one) === this.#lists.listOf(other)
+  }
+
+  /** Where the name of a user who was let in at that listener counts; undefined: in the house. */
+  realmOf(listener: string | undefined, user: string | undefined): string | undefined {
+    return realmOf(this.#access, listener, user)
   }
 
   /** About a guest who was let in: whether that still holds. Neither counted nor logged. */
@@ -178,7 +198,9 @@ export class Doorkeeper {
     const list = refusal === ownTopic || reasonCode !== 0x87 ? undefined : this.#lists.listOf(party.listener)
     const remedy =
       list === undefined ? 'give its will another topic' : `let it write ${topic} in ${list.file}`
-    const isIn = level < 5 && reasonCode === 0x87
+    // a bridge that does not say what it is may come in all the same
+    const isState = refusal === ownTopic && topic === connectionState(party.clientId)
+    const isIn = reasonCode === 0x87 && (level < 5 || isState)
     const what = isIn ? 'client connected without its will' : 'client refused'
     this.#refuse(what, party, { topic, reason, remedy })
     return isIn ? undefined : { reasonCode, reason }
@@ -225,9 +247,15 @@ export class Doorkeeper {
   }
 
   #publishRefusal(party: Party, topic: string): Refusal | undefined {
-    if (isSystemTopic(topic) && topic !== connectionState(party.clientId)) return ownTopic
+    if (isSystemTopic(topic) && !this.#isOwnState(party, topic)) return ownTopic
     const problem = refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax))
     return problem ?? this.#writeRefusal(party, topic)
+  }
+
+  /** A bridge to us tells whether it is connected; of an id with `/` that would be a topic like those of others. */
+  #isOwnState({ clientId, isBridge }: Party, topic: string): boolean {
+    if (isBridge !== true || topic !== connectionState(clientId)) return false
+    return !clientId.includes('/') && !this.#ownStates.has(topic)
   }
 
   #writeRefusal(party: Party, topic: string): Refusal | undefined {

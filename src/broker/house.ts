@@ -176,9 +176,11 @@ export class House implements ConnectionHouse {
   endedForAnother({ clientId, queuedMessages }: Session, owner: Party, guest: Party): void {
     const repeats = this.#repeats.admit(`another ${clientId}`)
     const fields = { client: clientId, address: guest.address, owner: owner.user, user: guest.user }
+    // two of one name are known elsewhere each
+    const ways = owner.user === guest.user && { ownerListener: owner.listener, listener: guest.listener }
     if (repeats !== undefined)
       this.#parts.log.warn(
-        cut({ ...fields, messages: queuedMessages, ...repeats }),
+        cut({ ...fields, ...ways, messages: queuedMessages, ...repeats }),
         'session ended: another user connected with its client id',
       )
   }

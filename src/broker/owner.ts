@@ -7,6 +7,12 @@ import type { Party } from './doorkeeper.ts'
  */
 export function ownerKey(owner: Party | undefined): string {
   if (owner === undefined) return ''
-  const { user, address } = owner
-  return user === undefined ? `address ${networkOf(address)}` : `user ${user}`
+  const { user, realm, address } = owner
+  const who = user === undefined ? `address ${networkOf(address)}` : `user ${user}`
+  return realm === undefined ? who : `${who}\0${realm}`
+}
+
+/** Whether both are one: the same name, or none, verified at the same place. */
+export function isSameOwner(one: Party, other: Party): boolean {
+  return one.user === other.user && one.realm === other.realm
 }

@@ -112,6 +112,8 @@ export class Reception {
     const known: Guest = {
       ...rest,
       user,
+      realm: house.doorkeeper.realmOf(guest.listener, user),
+      isBridge: connect.isBridge || peerOf(properties) !== undefined,
       verifiedHash,
       ...(password && { passwordDigest: digestOf(password) }),
     }

@@ -11,7 +11,7 @@ import type { Connection, Ending } from './connection.ts'
 import type { Party } from './doorkeeper.ts'
 import { FairShare } from './fair-share.ts'
 import type { RestoredSession, SessionRecord, StoredMessage, WillRecord } from './journal/records.ts'
-import { ownerKey } from './owner.ts'
+import { isSameOwner, ownerKey } from './owner.ts'
 import { Publication } from './publication.ts'
 import { RestoredShare } from './restored-share.ts'
 import { Session } from './session.ts'
@@ -128,7 +128,7 @@ export class Sessions {
 
   /**
    * The session for a client that connects: its old one, or a new one [MQTT-3.1.2-4], [MQTT-3.1.2-5]. Whoever has the
-   * same client identifier is disconnected [MQTT-3.1.4-3]; the session of another user ends.
+   * same client identifier is disconnected [MQTT-3.1.4-3]; the session of another user ends, also of one of the same name from another realm.
    */
   open(
     guest: Party,
@@ -144,7 +144,7 @@ export class Sessions {
     const old = this.#byId.get(clientId)
     if (old !== undefined && isOver(old, now)) this.#expire(old)
     else if (old !== undefined && cleanStart) this.end(old)
-    else if (old?.owner !== undefined && old.owner.user !== guest.user)
+    else if (old?.owner !== undefined && !isSameOwner(old.owner, guest))
       this.#endOfAnother(old, old.owner, guest)
     const kept = this.#byId.get(clientId)
     if (kept !== undefined) {
@@ -460,8 +460,8 @@ export class Sessions {
   #record(session: Session, will: WillRecord | undefined): void {
     if (session.number === 0) return
     const { number, clientId, expirySeconds, disconnectedAtMs, owner } = session
-    const { user, listener = mainListener } = owner ?? {}
-    const kept = owner && { user, listener }
+    const { user, realm, listener = mainListener } = owner ?? {}
+    const kept = owner && { user, listener, ...(realm !== undefined && { realm }) }
     this.#parts.house.ledger.putSession({
       number,
       clientId,

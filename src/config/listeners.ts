@@ -1,4 +1,4 @@
-import { isAbsolute } from 'node:path'
+import { isAbsolute, relative, resolve } from 'node:path'
 import type { AllowAnonymous } from '../core/bind.ts'
 import { limits } from '../core/limits.ts'
 import {
@@ -18,7 +18,7 @@ import { readNumber } from './numbers.ts'
 import { fieldsIn } from './pin-fields.ts'
 import type { ProblemList } from './problem-list.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { readUsersFile } from './users-file.ts'
+import { readUsersFile, usersPath } from './users-file.ts'
 import { listenerKeys, webSocketKeys } from './vocabulary/listeners.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
 
@@ -266,15 +266,20 @@ class ListenerReader {
 
   /**
    * Who may come in here, and do what. With users of its own a listener knows no others, those of `.env` neither; with a
-   * list of its own that one alone counts.
+   * list of its own that one alone counts. Its names are other people then, unless the file is that of the house.
    */
-  async #access(map: TreeMap): Promise<Pick<Listener, 'credentials' | 'users' | 'acl'>> {
+  async #access(map: TreeMap): Promise<Pick<Listener, 'credentials' | 'users' | 'realm' | 'acl'>> {
     const { credentials, users, acl } = this.#request.main
-    const ownUsers = await this.#file(map.entries.get('users')?.value, 'users', readUsersFile)
+    const { configDir } = this.#request
+    let realm: { readonly realm?: string } = {}
+    const ownUsers = await this.#file(map.entries.get('users')?.value, 'users', (path, ...rest) => {
+      if (path !== usersPath(resolve(configDir))) realm = { realm: relative(configDir, path) }
+      return readUsersFile(path, ...rest)
+    })
     const ownAcl = await this.#file(map.entries.get('acl')?.value, 'acl', readAclFile)
     const known =
       ownUsers === undefined ? { credentials, users } : { credentials: undefined, users: ownUsers }
-    return { ...known, acl: ownAcl ?? acl }
+    return { ...known, ...realm, acl: ownAcl ?? acl }
   }
 
   /** What stands in the file that the key names; undefined without the key, or when there is no such file, which is told. */

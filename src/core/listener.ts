@@ -17,6 +17,8 @@ export interface Listener {
   /** The name and the password of `.env`, where they hold. */
   readonly credentials: { readonly username: string; readonly password: Secret } | undefined
   readonly users: readonly User[]
+  /** Where they are from, when not from the house: its names are other people than those of elsewhere. */
+  readonly realm?: string | undefined
   /** Undefined: everybody may publish and subscribe whatever there is. */
   readonly acl: AccessList | undefined
   /** Clients at one time; undefined: as many as the broker takes. */

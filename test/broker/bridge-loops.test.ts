@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type BridgedBroker, bridgedBroker, bridgeTo, heardAll, hearer, shared } from '../support/bridge.js'
 import { freePort } from '../support/daemon.js'
 import { startMosquitto } from '../support/mosquitto.js'
+import { until } from '../support/until.js'
 
 /** Publishes on both sides, and counts how often each message comes on each. */
 async function countBothWays(t: TestContext, one: number, other: number): Promise<readonly string[]> {
@@ -59,6 +60,23 @@ test('a bridge of mosquitto to us makes no loop, and gets what is retained as re
   await heardAll(state.heard, 2)
   assert.deepEqual(state.heard.slice(1), ['$SYS/broker/connection/far/state 0 *'])
 })
+
+for (const line of ['try_private false', 'bridge_protocol_version mqttv50'])
+  test(`a bridge of mosquitto that does not say that it is one comes in, and its state is told nobody: ${line}`, async (t) => {
+    const here = await bridgedBroker(t, [])
+    const config = `allow_anonymous true\nconnection far\naddress 127.0.0.1:${here.port}\nremote_clientid far\n${line}\ntopic x/# both 1`
+    const state = await hearer(t, here.port, '$SYS/broker/connection/#')
+    const mosquitto = await startMosquitto(t, { config })
+    await here.logged('client connected', 2)
+    const near = await hearer(t, here.port, 'x/#')
+    const far = await hearer(t, mosquitto.port, 'x/#')
+    await far.client.publishAsync('x/a', 'there', { qos: 1 })
+    await near.client.publishAsync('x/a', 'here', { qos: 1 })
+    await until('both have both', () => near.heard.length >= 2 && far.heard.length >= 2)
+    await mosquitto.stop('SIGKILL')
+    await until('its will is refused', () => here.counters.get('publishes.refused') === 3)
+    assert.deepEqual(state.heard, [])
+  })
 
 for (const version of [4, 5] as const)
   test(`mosquitto and we bridge to each other: the loop is found and cut, MQTT ${version}`, async (t) => {

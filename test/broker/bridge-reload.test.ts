@@ -205,17 +205,29 @@ test('a broker that is silent for longer than the keep alive is left', async (t)
 })
 
 test('no client may take the place of a bridge here, nor tell of another one’s connection', async (t) => {
-  const here = await bridgedBroker(t, [])
+  const mosquitto = await startMosquitto(t)
+  const here = await bridgedBroker(t, [bridgeTo(mosquitto.port, { clientId: 'house-test' })])
   await assert.rejects(
     hearer(t, here.port, '#', { clientId: '$bridge/test' }),
     /Client identifier not valid/i,
   )
-  const one = await hearer(t, here.port, '$SYS/broker/connection/#', { clientId: 'one' })
+  const properties = { userProperties: { 'damselfly-bridge': 'far' } }
+  const one = await hearer(t, here.port, '$SYS/broker/connection/#', { clientId: 'one', properties })
   await one.client.publishAsync('$SYS/broker/connection/one/state', '1', { qos: 1, retain: true })
-  await assert.rejects(
-    one.client.publishAsync('$SYS/broker/connection/two/state', '1', { qos: 1 }),
-    /Not authorized/i,
-  )
+  const client = await hearer(t, here.port, 'x', { clientId: 'client' })
+  const ours = await hearer(t, here.port, 'x', { clientId: 'house-test', properties })
+  const deep = await hearer(t, here.port, 'x', { clientId: 'one/two', properties })
+  for (const [who, id] of [
+    [one, 'two'],
+    [client, 'client'],
+    [ours, 'house-test'],
+    [deep, 'one/two'],
+  ] as const)
+    await assert.rejects(
+      who.client.publishAsync(`$SYS/broker/connection/${id}/state`, '1', { qos: 1 }),
+      /Not authorized/i,
+      id,
+    )
   await heardAll(one.heard, 1)
   assert.deepEqual(one.heard, ['$SYS/broker/connection/one/state 1 *'])
 })

@@ -96,6 +96,61 @@ test('a client that is connected is disconnected by another user’s of the same
   assert.deepEqual(payloads(bob), [])
 })
 
+/** `guest` has users of its own and lets in everybody without a name, `web` has the same users, `near` those of the house. */
+const realms: Access = {
+  ...accessWith(undefined),
+  listeners: new Map(
+    (
+      [
+        ['main', undefined, 'local'],
+        ['guest', 'guests', 'everyone'],
+        ['web', 'guests', 'everyone'],
+        ['near', undefined, 'local'],
+      ] as const
+    ).map(([name, realm, allowAnonymous]) => [
+      name,
+      { allowAnonymous, credentials: undefined, tls: { userFrom: 'common-name' }, realm },
+    ]),
+  ),
+}
+
+for (const [user, owner, other, isHis] of [
+  ['bob', 'main', 'near', true],
+  ['bob', 'guest', 'web', true],
+  ['bob', 'main', 'guest', false],
+  ['bob', 'guest', 'main', false],
+  [undefined, 'main', 'near', true],
+  [undefined, 'main', 'guest', false],
+  [undefined, 'guest', 'main', false],
+] as const)
+  for (const how of ['away', 'restored', 'connected'] as const)
+    test(`a session (${how}) of ${user ?? 'nobody by name'} of ${owner} is ${isHis ? '' : 'not '}that of ${user ?? 'nobody by name'} at ${other}`, async (context) => {
+      let world = await worldOf(context, realms)
+      const first = await world.join(kept, { certificateUser: user, listener: owner })
+      first.subscribe('#')
+      await world.keep()
+      if (how !== 'connected') {
+        await leave(world, first)
+        world.publish('home/lamp', 'waits')
+        await world.keep()
+      }
+      if (how === 'restored') {
+        world = await world.crash(realms)
+        context.after(() => world.close())
+      }
+      const second = await world.join(kept, { certificateUser: user, listener: other })
+      assert.equal(first.isClosed, true)
+      assert.equal(second.isPresent, isHis)
+      world.publish('home/lamp', 'later')
+      await world.keep()
+      const waits = how === 'connected' ? [] : ['waits']
+      assert.deepEqual(payloads(second), isHis ? [...waits, 'later'] : [])
+      assert.deepEqual(
+        world.log.having(another).map(({ fields }) => [fields['ownerListener'], fields['listener']]),
+        isHis ? [] : [[owner, other]],
+      )
+    })
+
 test('a session of a store that does not say whose it is goes to the next who has its client id, as far as that may read', async (context) => {
   const before = await worldOf(context)
   const line = await enter(before, 'eve')

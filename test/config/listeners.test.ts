@@ -130,7 +130,7 @@ test('with users or a list of its own a listener knows no others', async (contex
     'config/guests': `guest:${hash}\n`,
     'config/guests.acl': 'topic read guests/#\n',
     'config/damselfly.yaml':
-      'listeners:\n  same: { port: 1884 }\n  guests: { port: 1885, users: guests, acl: guests.acl }\n',
+      'listeners:\n  same: { port: 1884 }\n  guests: { port: 1885, users: guests, acl: guests.acl }\n  web: { port: 9001, websocket: true, users: ./guests }\n  near: { port: 1886, users: users }\n',
   }
   for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text, { mode: 0o640 })
   const { settings } = await readSettings({
@@ -141,15 +141,18 @@ test('with users or a list of its own a listener knows no others', async (contex
     isTerminal: false,
   })
   assert.deepEqual(
-    settings.listeners.map(({ credentials, users, acl }) => [
+    settings.listeners.map(({ credentials, users, realm, acl }) => [
       credentials?.username,
       users.map(({ name }) => name),
+      realm,
       acl?.lines.map(({ filter }) => filter),
     ]),
     [
-      ['owner', ['house'], ['house/#']],
-      ['owner', ['house'], ['house/#']],
-      [undefined, ['guest'], ['guests/#']],
+      ['owner', ['house'], undefined, ['house/#']],
+      ['owner', ['house'], undefined, ['house/#']],
+      [undefined, ['guest'], 'guests', ['guests/#']],
+      [undefined, ['guest'], 'guests', ['house/#']],
+      [undefined, ['house'], undefined, ['house/#']],
     ],
   )
   for (const name of ['guests', 'guests.acl']) assert.ok(settings.files.includes(join(cwd, 'config', name)))

@@ -132,6 +132,7 @@ export class RecordEncoder {
       this.#value.text(owner.listener)
       this.#value.u8(owner.user === undefined ? 0 : 1)
       if (owner.user !== undefined) this.#value.text(owner.user)
+      if (owner.realm !== undefined) this.#value.text(owner.realm)
     }
     this.#endValue()
   }
@@ -246,7 +247,8 @@ function readSession(number: number, value: ByteReader): StoredRecord | undefine
   const hasUser = value.u8()
   if (hasUser > 1) return undefined
   const user = hasUser === 0 ? undefined : value.text()
-  return { of: 'session', session: { ...session, owner: { user, listener } } }
+  const realm = value.hasMore ? { realm: value.text() } : {}
+  return { of: 'session', session: { ...session, owner: { user, listener, ...realm } } }
 }
 
 function readSubscription(session: number, filter: string, value: ByteReader): StoredRecord | undefined {

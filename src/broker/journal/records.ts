@@ -35,6 +35,8 @@ export interface SessionOwner {
   readonly user: string | undefined
   /** The listener that it came to last. */
   readonly listener: string
+  /** Where the name counts. Undefined: in the house, and in records that do not say it. */
+  readonly realm?: string
 }
 
 export interface WillRecord {

@@ -35,7 +35,10 @@ const records: fc.Arbitrary<StoredRecord> = fc.oneof(
       expirySeconds: uint32,
       disconnectedAtMs: number,
       will: fc.option(will, { nil: undefined }),
-      owner: plain({ user: fc.option(text, { nil: undefined }), listener: text }),
+      owner: fc.oneof(
+        plain({ user: fc.option(text, { nil: undefined }), listener: text }),
+        plain({ user: fc.option(text, { nil: undefined }), listener: text, realm: text }),
+      ),
     }),
   }),
   plain({
