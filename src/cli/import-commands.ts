@@ -24,6 +24,7 @@ export function addImportCommands(program: Command): void {
       '--switch',
       'stop mosquitto and start Damselfly as a service; goes back by itself if that does not work',
     )
+    .option('--retained-as-seen', 'switch even if mosquitto has retained messages that this user cannot see')
     .addHelpText(
       'after',
       `

@@ -6,8 +6,10 @@ import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { setLimits } from '../core/limits.ts'
 import { settingsReader } from '../daemon/settings-reader.ts'
 import type { Move } from '../moving/move.ts'
+import { readCopies } from './import-copies.ts'
 import { type Answer, askAll, type Credentials, sourceDoor } from './import-doors.ts'
 import { planFiles, writeFiles as putFiles } from './import-files.ts'
+import { countWaitMsOf, refuseIfMissing } from './import-missing.ts'
 import { letIn } from './import-reading.ts'
 import { copyReport, importReport } from './import-report.ts'
 import { RetainedCopy } from './import-retained.ts'
@@ -22,6 +24,8 @@ export interface SwitchRequest extends MachineOptions {
   readonly file: string
   readonly move: Move
   readonly credentials: Credentials | undefined
+  /** Leaves retained messages behind that this user cannot see, instead of stopping for them. */
+  readonly retainedAsSeen?: boolean
   /** Where this package is; its own place unless told. */
   readonly packageDir?: string
   /** A folder whose `.env` and `config/` the service begins with, if it has none yet; the working directory unless told. */
@@ -123,7 +127,8 @@ class Switch {
   /** The account, the folders, the settings and the unit; it is neither enabled nor started. */
   async #settle(): Promise<void> {
     const { print, move, file, packageDir = ownPackage, workingDir = process.cwd(), node } = this.#request
-    for (const line of importReport(move, paintFor(process.stdout))) print(line)
+    const copies = await readCopies(move.copies)
+    for (const line of importReport(move, paintFor(process.stdout), copies.left)) print(line)
     print('')
     const options = {
       ...this.#request,
@@ -135,7 +140,7 @@ class Switch {
     const settings = async (): Promise<void> => {
       const gid = await this.#groupId()
       const target = { cwd: this.#house.cwd, configDir: this.#house.cwd, gid }
-      for (const line of await putFiles(await planFiles(move, target, file), target)) print(line)
+      for (const line of await putFiles(await planFiles(move, target, file, copies), target)) print(line)
     }
     // a house that is there already goes before the example that comes with the package
     const isHouse =
@@ -181,19 +186,23 @@ class Switch {
   }
 
   async #copy(): Promise<{ readonly store: ImportStore; readonly copy: RetainedCopy }> {
-    const { move, credentials, print } = this.#request
+    const { move, credentials, print, retainedAsSeen = false } = this.#request
     const door = sourceDoor(move.doors)
     const store = await openImportStore(this.#machine.path(dataDir))
+    let copy: RetainedCopy | undefined
     try {
-      const copy = await RetainedCopy.begin({
+      copy = await RetainedCopy.begin({
         door,
         credentials,
         store,
         queueMessagesMax: move.queueMessagesMax,
+        countWaitMs: countWaitMsOf(move),
       })
+      if (!retainedAsSeen) await refuseIfMissing(copy, { move, door, credentials })
       print(`copied ${copy.topics.size} retained messages, and what changes meanwhile`)
       return { store, copy }
     } catch (error) {
+      await copy?.close().catch(() => {}) // the first failure is the one to tell
       await store.close()
       throw error
     }
