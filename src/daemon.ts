@@ -2,30 +2,27 @@ import { ActionHost } from './actions/host.ts'
 import type { Settings } from './config/settings.ts'
 import { type FileWatch, watchFiles } from './config/watch-files.ts'
 import type { DaemonStatus, ReloadOutcome } from './control/protocol.ts'
-import { ControlServer } from './control/server.ts'
 import { reloadOutcome, statusOf } from './control/status.ts'
 import { TraceHub } from './control/trace-hub.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
 import { setLimits } from './core/limits.ts'
-import { mainListener, type OpenListener, shownPlaces } from './core/listener.ts'
-import { commandWords, isOutput } from './core/pin.ts'
 import { readPinOrder } from './core/pin-order.ts'
 import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { linkInWords } from './core/remote-broker.ts'
 import { brokerDoor } from './daemon/broker-door.ts'
-import { healthOf } from './daemon/health.ts'
-import { HttpDoor } from './daemon/http-door.ts'
 import { startLimitsReport } from './daemon/limits-report.ts'
+import { Outside } from './daemon/outside.ts'
 import { Presence } from './daemon/presence.ts'
 import { probe } from './daemon/probe.ts'
 import { withoutRestart } from './daemon/restart-keys.ts'
 import type { SettingsReader } from './daemon/settings-reader.ts'
 import { version } from './daemon/version.ts'
+import { listeningFields, outputNames, statusLine } from './daemon/words.ts'
 import { PinBoard } from './gpio/board.ts'
 import { PinOutbox } from './gpio/outbox.ts'
-import { startPinTopics } from './gpio/pin-topics.ts'
+import { type PinTopics, startPinTopics } from './gpio/pin-topics.ts'
 import { startPresses } from './gpio/presses.ts'
 import { PulseCounters } from './gpio/pulse-counters.ts'
 import { HomeAssistant } from './homeassistant/home-assistant.ts'
@@ -34,7 +31,6 @@ import { Sensors } from './sensors/sensors.ts'
 import { Telemetry } from './sensors/telemetry.ts'
 import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
-import { Mdns } from './system/mdns.ts'
 import { startWatchdog } from './system/watchdog.ts'
 
 /** How often the service manager is told that the store is still being opened. */
@@ -61,6 +57,13 @@ export interface DaemonParts {
 export interface DaemonState extends DoorState {
   readonly settings: Settings
   readonly pins: PinBoard
+}
+
+/** What every part that speaks of pins is given. */
+interface PinSpeaker {
+  readonly board: PinBoard
+  readonly outbox: PinOutbox
+  readonly log: ProcessLog
 }
 
 /** What follows a reload once everything runs. */
@@ -90,12 +93,11 @@ export class Daemon {
   #pulses: PulseCounters | undefined
   #broker: BrokerDoor | undefined
   #presence: Presence | undefined
-  #mdns: Mdns | undefined
   #running: Running | undefined
   #starting: Promise<void> | undefined
   #reloading: Promise<void> | undefined
   #stopping: Promise<void> | undefined
-  #http: HttpDoor | undefined
+  #outside: Outside | undefined
   #isReloadDue = false
   #lastReload: ReloadOutcome | undefined
   #watching: FileWatch | undefined
@@ -160,10 +162,66 @@ export class Daemon {
 
   async #start(): Promise<void> {
     const { log, lan, manager, onReady } = this.#parts
-    const { name, dataDir, pins, sensors: sensed, rules } = this.#settings
+    const { name, dataDir } = this.#settings
     const statusTopic = `damselfly/${name}/status`
     setLimits(this.#settings.limits)
 
+    const broker = await this.#openBroker(statusTopic)
+    const rulesHub = broker.hubFor('$rules')
+    const hub = broker.hubFor('$pins')
+    const { speaker, pulses } = await this.#openPins(hub)
+
+    const publish = rulesHub.publish.bind(rulesHub)
+    const actions = new ActionHost({ dataDir, log, gpio: this.#pins, publish })
+    this.#ends.push(() => actions.close())
+
+    const pinTopics = await this.#tellPins(hub, speaker, pulses)
+    const presence = new Presence(hub, statusTopic, log)
+    this.#presence = presence
+    this.#ends.push(() => presence.close())
+    await presence.start()
+    if (hub.remote !== undefined) this.#ends.push(hub.remote.onRenewed(() => pinTopics.tellStates()))
+
+    const sensors = new Sensors({ hub, name, log, counters: this.#counters })
+    this.#ends.push(() => sensors.close()) // when no rule is left to take a cleared state for a value
+    const dispatcher = await this.#startRules(rulesHub, actions)
+    pulses.apply()
+    await sensors.start(this.#settings.sensors)
+    const told = await this.#startTelling(hub)
+
+    this.#ends.push(() => broker.settle())
+    await broker.open(this.#settings)
+
+    const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(broker.hub, signal) })
+    const limitsReport = startLimitsReport(this.#counters, log)
+    await this.#watch(this.#settings.files)
+    this.#ends.push(
+      () => watchdog[Symbol.dispose](),
+      () => limitsReport[Symbol.dispose](),
+      () => this.#watching?.close(),
+    )
+    this.#running = { dispatcher, sensors, ...told }
+    const outside = new Outside({
+      broker,
+      settings: () => this.#settings,
+      status: () => this.#status(),
+      startedAt: this.#startedAt,
+      pins: this.#pins,
+      trace: this.#trace,
+      lan,
+      log,
+      counters: this.#counters,
+    })
+    this.#outside = outside
+    this.#ends.push(() => outside.close())
+    await outside.start()
+    manager.notify({ kind: 'ready', status: statusLine(this.#settings, this.#state()) })
+    onReady(this.#state())
+  }
+
+  /** The store and the broker, without doors. */
+  async #openBroker(statusTopic: string): Promise<BrokerDoor> {
+    const { log, lan, manager } = this.#parts
     // a large store takes its time to open on a slow card: systemd is not to give up meanwhile
     const opening = setInterval(() => manager.notify({ kind: 'starting', forMs: 3 * openingMs }), openingMs)
     const broker = await brokerDoor({
@@ -176,9 +234,13 @@ export class Daemon {
     }).finally(() => clearInterval(opening))
     this.#broker = broker
     this.#ends.push(() => broker.close())
-    const rulesHub = broker.hubFor('$rules')
-    const hub = broker.hubFor('$pins')
+    return broker
+  }
 
+  /** The pins, driven to `initial`. */
+  async #openPins(hub: Hub): Promise<{ readonly speaker: PinSpeaker; readonly pulses: PulseCounters }> {
+    const { log } = this.#parts
+    const { dataDir, pins } = this.#settings
     // closed after all that speak of pins: what they have said has been accepted before the broker closes
     const outbox = new PinOutbox({ hub, log, counters: this.#counters })
     this.#ends.push(
@@ -190,11 +252,12 @@ export class Daemon {
     this.#pulses = pulses
     this.#ends.push(() => pulses.close()) // should the pins not be had
     await this.#pins.start(pins)
+    return { speaker, pulses }
+  }
 
-    const publish = rulesHub.publish.bind(rulesHub)
-    const actions = new ActionHost({ dataDir, log, gpio: this.#pins, publish })
-    this.#ends.push(() => actions.close())
-
+  /** What pins say to clients, and take from them. */
+  async #tellPins(hub: Hub, speaker: PinSpeaker, pulses: PulseCounters): Promise<PinTopics> {
+    const { name } = this.#settings
     const pinTopics = await startPinTopics({ ...speaker, hub, name })
     // the board first, so that on_stop is told; its own end above finds it closed
     this.#ends.push(async () => {
@@ -206,50 +269,25 @@ export class Daemon {
       () => presses.close(),
       () => pulses.close(), // before the board, so that the last totals are told
     )
+    return pinTopics
+  }
 
-    const presence = new Presence(hub, statusTopic, log)
-    this.#presence = presence
-    this.#ends.push(() => presence.close())
-    await presence.start()
-    if (hub.remote !== undefined) this.#ends.push(hub.remote.onRenewed(() => pinTopics.tellStates()))
-
-    const sensors = new Sensors({ hub, name, log, counters: this.#counters })
-    this.#ends.push(() => sensors.close()) // when no rule is left to take a cleared state for a value
-    const isDebug = () => log.level === 'debug'
+  async #startRules(hub: Hub, actions: ActionHost): Promise<Dispatcher> {
+    const { log, lan } = this.#parts
     const dispatcher = new Dispatcher({
-      hub: rulesHub,
+      hub,
       actions,
       pins: this.#pins,
       identity: lan.identity,
       log,
       counters: this.#counters,
-      isDebug,
+      isDebug: () => log.level === 'debug',
       tracer: this.#trace,
     })
     dispatcher.start()
     this.#ends.push(() => dispatcher.close(stopGraceMs))
-    await dispatcher.apply(rules)
-    pulses.apply()
-    await sensors.start(sensed)
-    const told = await this.#startTelling(hub)
-
-    this.#ends.push(() => broker.settle())
-    await broker.open(this.#settings)
-    await this.#openMdns()
-
-    const watchdog = startWatchdog({ manager, log, probe: (signal) => probe(broker.hub, signal) })
-    const limitsReport = startLimitsReport(this.#counters, log)
-    await this.#watch(this.#settings.files)
-    this.#ends.push(
-      () => watchdog[Symbol.dispose](),
-      () => limitsReport[Symbol.dispose](),
-      () => this.#watching?.close(),
-    )
-    this.#running = { dispatcher, sensors, ...told }
-    await this.#openControl(broker)
-    await this.#openHttp(broker)
-    manager.notify({ kind: 'ready', status: this.#statusLine() })
-    onReady(this.#state())
+    await dispatcher.apply(this.#settings.rules)
+    return dispatcher
   }
 
   /** Watches exactly these files from now on. */
@@ -274,49 +312,6 @@ export class Daemon {
     return { telemetry, homeAssistant }
   }
 
-  /** A broker elsewhere tells of itself. */
-  async #openMdns(): Promise<void> {
-    const { lan, log } = this.#parts
-    if (this.#settings.remote !== undefined) return
-    const mdns = new Mdns({ lan, log, counters: this.#counters, version: version() })
-    this.#mdns = mdns
-    this.#ends.push(() => mdns[Symbol.asyncDispose]())
-    await mdns.apply(this.#settings)
-  }
-
-  async #openControl({ hub, view }: BrokerDoor): Promise<void> {
-    const control = new ControlServer({
-      path: this.#settings.controlSocket,
-      hub,
-      view,
-      name: this.#settings.name,
-      status: () => this.#status(),
-      log: this.#parts.log,
-      counters: this.#counters,
-      pins: this.#pins,
-      trace: this.#trace,
-    })
-    this.#ends.push(() => control.close())
-    await control.open()
-  }
-
-  async #openHttp(broker: BrokerDoor): Promise<void> {
-    const counters = this.#counters
-    const metrics = () => ({
-      version: version(),
-      name: this.#settings.name,
-      startedAt: this.#startedAt,
-      figures: broker.view?.figures(),
-      counters: counters.snapshot(),
-    })
-    const { lan, log } = this.#parts
-    const hostName = (): string => lan.identity.host
-    const http = new HttpDoor({ metrics, health: () => healthOf(broker), hostName, counters, log }, log)
-    this.#http = http
-    this.#ends.push(() => http.close())
-    await http.apply(this.#settings.http)
-  }
-
   async #reloadWhileDue(): Promise<void> {
     while (this.#isReloadDue) {
       this.#isReloadDue = false
@@ -328,7 +323,7 @@ export class Daemon {
         this.#lastReload = reloadOutcome(reasonOf(error))
       }
       if (this.#running !== undefined)
-        this.#parts.manager.notify({ kind: 'ready', status: this.#statusLine() })
+        this.#parts.manager.notify({ kind: 'ready', status: statusLine(this.#settings, this.#state()) })
     }
   }
 
@@ -365,8 +360,7 @@ export class Daemon {
     } catch (error) {
       log.error({ reason: reasonOf(error) }, 'doors not opened')
     }
-    await this.#http?.apply(next.http)
-    await this.#mdns?.apply(next)
+    await this.#outside?.apply(next)
     await this.#pins.apply(next.pins)
     this.#pulses?.apply()
     // steps know the outputs and what they understand: with others, every rule is new
@@ -384,32 +378,17 @@ export class Daemon {
     if (link?.isConnected) this.#presence?.tellOnline()
     if (this.#running === undefined) return // the start block tells
     if (link === undefined) {
-      const { addresses, others } = placesOf(listeners)
-      const fields = {
-        addresses,
-        ...(others.length > 0 ? { others } : {}),
-        ...(pending.length > 0 ? { pending } : {}),
-      }
+      const fields = listeningFields({ listeners, pending })
       if (listeners.length > 0) this.#parts.log.info(fields, 'listening')
       else this.#parts.log.error(fields, 'listening nowhere')
     }
-    this.#parts.manager.notify({ kind: 'status', status: this.#statusLine() })
+    this.#parts.manager.notify({ kind: 'status', status: statusLine(this.#settings, this.#state()) })
   }
 
   #state(): DaemonState {
     const { addresses = [], listeners = [], pending = [], link } = this.#broker?.state ?? {}
     const door = { addresses, listeners, pending, ...(link === undefined ? {} : { link }) }
     return { settings: this.#settings, ...door, pins: this.#pins }
-  }
-
-  #statusLine(): string {
-    const { listeners = [], link } = this.#state()
-    const { rules, pins } = this.#settings
-    const where =
-      link === undefined
-        ? `listening on ${listeners.flatMap(shownPlaces).join(', ') || 'no address'}`
-        : `broker ${linkInWords(link)}`
-    return `${rules.length} rules, ${pins.length} pins, ${where}`
   }
 
   #status(): DaemonStatus {
@@ -429,22 +408,4 @@ export class Daemon {
       counters: this.#counters.snapshot(),
     })
   }
-}
-
-/** For the log: the addresses of `BIND`, and all other places. */
-function placesOf(listeners: readonly OpenListener[]): {
-  addresses: readonly string[]
-  others: readonly string[]
-} {
-  const main = listeners.find(({ name }) => name === mainListener)
-  const others = listeners.filter((listener) => listener !== main).flatMap(shownPlaces)
-  return { addresses: main?.addresses ?? [], others }
-}
-
-function outputNames({ pins }: Settings): string {
-  return pins
-    .filter(isOutput)
-    .map((pin) => `${pin.name}: ${commandWords(pin)}`)
-    .sort()
-    .join('\n')
 }

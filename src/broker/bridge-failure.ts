@@ -63,22 +63,15 @@ export function refusalOf(code: number, words: string | undefined): LinkFailure 
   return words === undefined ? failure : { ...failure, reason: `${failure.reason} (${words})` }
 }
 
+const trustIt = 'write the certificate of its authority into the bridge: tls: { ca: FILE }'
+
 /** What the owner of a bridge can do, by the error codes of the system, of Node's TLS and of OpenSSL. */
 const remedies: ReadonlyMap<string, string> = new Map([
   ['ENOTFOUND', 'check the host in the address of the bridge'],
-  [
-    'DEPTH_ZERO_SELF_SIGNED_CERT',
-    'write the certificate of its authority into the bridge: tls: { ca: FILE }',
-  ],
-  ['SELF_SIGNED_CERT_IN_CHAIN', 'write the certificate of its authority into the bridge: tls: { ca: FILE }'],
-  [
-    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-    'write the certificate of its authority into the bridge: tls: { ca: FILE }',
-  ],
-  [
-    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-    'write the certificate of its authority into the bridge: tls: { ca: FILE }',
-  ],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', trustIt],
+  ['SELF_SIGNED_CERT_IN_CHAIN', trustIt],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', trustIt],
+  ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', trustIt],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'write the host into the address as its certificate names it'],
   [
     'ERR_SSL_WRONG_VERSION_NUMBER',

@@ -36,7 +36,7 @@ export async function discover(options: {
 }
 
 /** A table for a person; what strangers call themselves moves no cursor. */
-export function brokerLines(found: readonly FoundBroker[]): string[] {
+function brokerLines(found: readonly FoundBroker[]): string[] {
   const rows = [
     ['NAME', 'ADDRESS', 'PORT', 'TLS', 'VERSION', 'HOST'],
     ...found.map(({ name, addresses, port, isSecure, version = '', host }) =>

@@ -140,7 +140,7 @@ class Explainer {
 }
 
 /** A path as people write it: `json.t`, `exec[1]`. */
-export function formatPath(path: readonly PropertyKey[]): string {
+function formatPath(path: readonly PropertyKey[]): string {
   return path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
     .join('')

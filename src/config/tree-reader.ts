@@ -7,7 +7,7 @@ import type { ProblemDetails, ProblemList } from './problem-list.ts'
 import type { SourceText } from './source-text.ts'
 import type { Extent, Tree, TreeList, TreeMap } from './yaml-tree.ts'
 
-export const durationExpected = 'a duration such as 200ms, 30s, 10m or 1h30m; at most 24d'
+const durationExpected = 'a duration such as 200ms, 30s, 10m or 1h30m; at most 24d'
 
 /**
  * Reads values out of a tree. Each method gives the value, or tells the mistake and gives undefined;

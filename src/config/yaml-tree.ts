@@ -59,7 +59,7 @@ export function mapTree(
 }
 
 /** An object with these keys; `Object.fromEntries` defines them, so `__proto__` sets no prototype. */
-export function plainMap(entries: Iterable<readonly [string, unknown]>): Record<string, unknown> {
+function plainMap(entries: Iterable<readonly [string, unknown]>): Record<string, unknown> {
   return Object.fromEntries(entries)
 }
 

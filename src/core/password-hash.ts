@@ -15,7 +15,7 @@ const digestBytes = 64
 /** mosquitto 2.0 reads salts of this length alone. */
 const newSaltBytes = 12
 /** About 50 ms on a Raspberry Pi 4; mosquitto 2.0 has 101, 2.1 has 1,000. */
-export const newIterations = 20_000
+const newIterations = 20_000
 
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/
 const argon2id =

@@ -70,7 +70,7 @@ interface KernelChipParts {
 }
 
 /** A chip of the kernel, by its character device. Each line has a descriptor of its own, closed at release. */
-export class KernelChip implements GpioChip {
+class KernelChip implements GpioChip {
   readonly isSimulated = false
   readonly path: string
   readonly label: string

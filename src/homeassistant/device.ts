@@ -25,7 +25,7 @@ export interface Teller {
 }
 
 /** The origin by which our own messages are known. */
-export const originName = 'Damselfly'
+const originName = 'Damselfly'
 
 /**
  * A name as topics of Home Assistant and `unique_id` may have it. Names that differ have ids that differ.

@@ -10,7 +10,7 @@ import type {
 } from './records.ts'
 
 /** How values are written. A store with a higher one was written by a later version. */
-export const formatVersion = 2
+const formatVersion = 2
 
 /**
  * The first byte of a key, in the order in which a store is read. After it come numbers of 48 bits, so that keys sort as
