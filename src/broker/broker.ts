@@ -8,6 +8,7 @@ import { reasonOf } from '../core/errors.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { Listener, OpenListener, WayIn } from '../core/listener.ts'
+import { networkOf } from '../core/network.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
@@ -106,14 +107,14 @@ export class Broker {
       enter: (stream, peer, sinceMs) => this.#enter(stream, peer, sinceMs),
       arrived: (arrival) => this.#arrived(arrival),
       left: (arrival) => this.#left(arrival),
-      turnedAway: (address, listener, { reason, remedy, limit }) => {
+      turnedAway: (address, listener, { kind, reason, remedy, limit }) => {
         counters.add('clients.refused')
         if (limit !== undefined) counters.add(limit)
-        this.#inside.doorkeeper.logRefusal({ address, listener, reason, remedy })
+        this.#inside.doorkeeper.logRefusal({ address, listener, reason, remedy }, kind)
       },
-      broken: (address, listener, { reason, limit }) => {
+      broken: (address, listener, { kind, reason, limit }) => {
         counters.add(limit ?? 'clients.failed')
-        this.#inside.doorkeeper.logRefusal({ address, listener, reason })
+        this.#inside.doorkeeper.logRefusal({ address, listener, reason }, kind)
       },
       failed: (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
     })
@@ -305,7 +306,7 @@ export class Broker {
       counters.add('clients.failed')
       // who takes too much is named, each of them; of what is malformed there may be any number
       const isQuota = ending.reasonCode === reasonCode.quotaExceeded
-      const who = isQuota ? connection.session.clientId : connection.address
+      const who = isQuota ? connection.session.clientId : networkOf(connection.address)
       const repeats = this.#repeats.admit(`${ending.reasonCode} ${who}`)
       if (repeats !== undefined)
         log.warn({ ...cut(connection.toFields(ending)), ...repeats }, 'client disconnected')

@@ -5,6 +5,7 @@ import type { Counters } from '../core/counters.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { OpenListener } from '../core/listener.ts'
+import { networkOf } from '../core/network.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { BridgeLoops } from './bridge-loops.ts'
@@ -199,7 +200,7 @@ export class House implements ConnectionHouse {
     const { address } = connection
     this.doorkeeper.refusals.note('client', { address, reason: error.message })
     // not by its words: there are numbers of the client's in them
-    const repeats = this.#repeats.admit(`refused ${address} ${error.reasonCode}`)
+    const repeats = this.#repeats.admit(`refused ${networkOf(address)} ${error.reasonCode}`)
     if (repeats !== undefined)
       this.#parts.log.warn(cut({ address, reason: error.message, ...repeats }), 'client refused')
   }
