@@ -15,6 +15,7 @@ import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { linkInWords } from './core/remote-broker.ts'
 import { brokerDoor } from './daemon/broker-door.ts'
+import { filesGone } from './daemon/files-gone.ts'
 import { healthOf } from './daemon/health.ts'
 import { HttpDoor } from './daemon/http-door.ts'
 import { startLimitsReport } from './daemon/limits-report.ts'
@@ -339,6 +340,8 @@ export class Daemon {
     let next: Settings
     try {
       const { settings, warnings } = await reader.read()
+      const gone = filesGone(this.#settings, settings, process.cwd())
+      if (gone.length > 0) throw new ProblemsError(gone)
       const reloadable = withoutRestart(this.#settings, settings)
       next = reloadable.settings
       if (reloadable.waiting.length > 0)
