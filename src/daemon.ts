@@ -12,6 +12,7 @@ import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts
 import { type Problem, ProblemsError } from './core/problems.ts'
 import { linkInWords } from './core/remote-broker.ts'
 import { brokerDoor } from './daemon/broker-door.ts'
+import { filesGone } from './daemon/files-gone.ts'
 import { startLimitsReport } from './daemon/limits-report.ts'
 import { Outside } from './daemon/outside.ts'
 import { Presence } from './daemon/presence.ts'
@@ -335,6 +336,8 @@ export class Daemon {
     await this.#watching?.note() // a file that was saved before SIGHUP came is read once
     try {
       const { settings, warnings } = await reader.read()
+      const gone = filesGone(this.#settings, settings, process.cwd())
+      if (gone.length > 0) throw new ProblemsError(gone)
       const reloadable = withoutRestart(this.#settings, settings)
       next = reloadable.settings
       if (reloadable.waiting.length > 0)

@@ -84,7 +84,7 @@ export function judge(access: Access, applicant: Applicant): Verdict {
     return { isAllowed: false, reasonCode: 0x85, reason, remedy: 'give the client another id' }
   }
   if (bridgeOfSession(clientId) !== undefined) {
-    const reason = `the client id ${clientId} stands for a bridge of our own`
+    const reason = 'its client id stands for a bridge of our own'
     return { isAllowed: false, reasonCode: 0x85, reason, remedy: 'give the client another id' }
   }
   if (access.name !== undefined && clientId === `damselfly-${access.name}`) {

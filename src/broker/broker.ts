@@ -8,6 +8,7 @@ import { reasonOf } from '../core/errors.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { Listener, OpenListener, WayIn } from '../core/listener.ts'
+import { networkOf } from '../core/network.ts'
 import type { Hub, Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
@@ -15,6 +16,7 @@ import type { BridgePace } from './bridge.ts'
 import type { Bridges } from './bridges.ts'
 import { introductionOf } from './census.ts'
 import type { Connection, Ending } from './connection.ts'
+import type { Unanswered } from './connection-house.ts'
 import { Evictions } from './evictions.ts'
 import { Inside } from './inside.ts'
 import { Journal } from './journal/journal.ts'
@@ -27,6 +29,9 @@ import { reasonCode } from './wire/reason-codes.ts'
 
 /** How often it is looked whose time is up: a keep alive of 1 s is over after 1.5 s. */
 const tickMs = 500
+
+/** How often it is looked how much those have sent who are in the handshake of TLS or WebSocket. */
+const weighMs = 50
 
 export interface BrokerOptions {
   readonly dataDir: string
@@ -56,9 +61,10 @@ export class Broker {
   readonly #listeners: Listeners
   readonly #repeats = new Repeats()
   /** Those whose CONNECT has not come yet, the oldest first, and those who have not come so far. */
-  readonly #unanswered = new Set<Connection | Arrival>()
+  readonly #unanswered = new Set<Unanswered>()
   /** Who has not come through TLS or HTTP yet, the oldest first. */
-  readonly #arrivals = new Set<Arrival>()
+  readonly #arrivals = new Map<Arrival, Unanswered>()
+  #scales: NodeJS.Timeout | undefined
   readonly #clock: NodeJS.Timeout
   #bridges: Bridges | undefined
   #isClosing = false
@@ -100,18 +106,15 @@ export class Broker {
       isOwnAddress: options.isOwnAddress,
       enter: (stream, peer, sinceMs) => this.#enter(stream, peer, sinceMs),
       arrived: (arrival) => this.#arrived(arrival),
-      left: (arrival) => {
-        this.#arrivals.delete(arrival)
-        this.#unanswered.delete(arrival)
-      },
-      turnedAway: (address, listener, { reason, remedy, limit }) => {
+      left: (arrival) => this.#left(arrival),
+      turnedAway: (address, listener, { kind, reason, remedy, limit }) => {
         counters.add('clients.refused')
         if (limit !== undefined) counters.add(limit)
-        this.#inside.doorkeeper.logRefusal({ address, listener, reason, remedy })
+        this.#inside.doorkeeper.logRefusal({ address, listener, reason, remedy }, kind)
       },
-      broken: (address, listener, { reason, limit }) => {
+      broken: (address, listener, { kind, reason, limit }) => {
         counters.add(limit ?? 'clients.failed')
-        this.#inside.doorkeeper.logRefusal({ address, listener, reason })
+        this.#inside.doorkeeper.logRefusal({ address, listener, reason }, kind)
       },
       failed: (error) => log.error({ reason: reasonOf(error) }, 'connection could not be accepted'),
     })
@@ -201,7 +204,7 @@ export class Broker {
     clearInterval(this.#clock)
     await this.#bridges?.close()
     await this.#journal.flush() // what was acknowledged to nobody yet is acknowledged now
-    for (const arrival of this.#arrivals) arrival.end()
+    for (const arrival of this.#arrivals.keys()) arrival.end()
     await this.#inside.close({ reasonCode: reasonCode.serverShuttingDown, reason: 'the broker stops' })
     await this.#listeners.close()
     await this.#journal.close()
@@ -237,35 +240,58 @@ export class Broker {
   }
 
   #arrived(arrival: Arrival): void {
-    this.#arrivals.add(arrival)
-    this.#await(arrival)
+    const who: Unanswered = { turnAway: (bound, reason) => this.#turnAway(arrival, bound, reason) }
+    this.#arrivals.set(arrival, who)
+    this.#scales ??= setInterval(() => this.#weigh(), weighMs).unref()
+    this.#await(who)
+  }
+
+  /** It has come through, or has gone. */
+  #left(arrival: Arrival): void {
+    const who = this.#arrivals.get(arrival)
+    if (who === undefined) return
+    this.#arrivals.delete(arrival)
+    this.#unanswered.delete(who)
+    this.#inside.house.holdUnanswered(who, 0)
+    if (this.#arrivals.size > 0) return
+    clearInterval(this.#scales)
+    this.#scales = undefined
+  }
+
+  #weigh(): void {
+    for (const [arrival, who] of this.#arrivals) {
+      const { bytes } = arrival
+      if (arrival.isInHandshake && bytes > limits.handshakeBytesMax)
+        who.turnAway('handshakeBytesMax', 'it sends more than a TLS handshake has')
+      else this.#inside.house.holdUnanswered(who, bytes)
+    }
   }
 
   /** One more has not been answered yet: that may cost the oldest of them. */
-  #await(who: Connection | Arrival): void {
+  #await(who: Unanswered): void {
     this.#unanswered.add(who)
     for (const oldest of this.#unanswered) {
       if (this.#unanswered.size <= limits.unansweredConnectionsMax) break
       this.#unanswered.delete(oldest)
-      this.#turnAway(oldest, 'unansweredConnectionsMax', 'too many connections without CONNECT')
+      oldest.turnAway('unansweredConnectionsMax', 'too many connections without CONNECT')
     }
   }
 
   #tick(): void {
     const dueMs = performance.now() - limits.connectTimeoutMs
-    for (const arrival of this.#arrivals) {
+    for (const [arrival, who] of this.#arrivals) {
       if (arrival.sinceMs > dueMs) break
-      this.#turnAway(arrival, 'connectTimeoutMs', 'neither TLS nor a request for a WebSocket came in time')
+      who.turnAway('connectTimeoutMs', 'neither TLS nor a request for a WebSocket came in time')
     }
     this.#inside.tick()
   }
 
-  #turnAway(who: Connection | Arrival, bound: LimitName, reason: string): void {
-    if ('turnAway' in who) return who.turnAway(bound, reason)
-    const { address, listener } = who
+  #turnAway(arrival: Arrival, bound: LimitName, reason: string): void {
+    const { address, listener } = arrival
     this.#options.counters.add(bound)
     this.#inside.doorkeeper.logRefusal({ address, listener, reason, ...limitFields(bound) })
-    who.end()
+    arrival.end()
+    this.#left(arrival)
   }
 
   #ended(connection: Connection, ending: Ending): void {
@@ -281,7 +307,7 @@ export class Broker {
       counters.add('clients.failed')
       // who takes too much is named, each of them; of what is malformed there may be any number
       const isQuota = ending.reasonCode === reasonCode.quotaExceeded
-      const who = isQuota ? connection.session.clientId : connection.address
+      const who = isQuota ? connection.session.clientId : networkOf(connection.address)
       const repeats = this.#repeats.admit(`${ending.reasonCode} ${who}`)
       if (repeats !== undefined)
         log.warn({ ...cut(connection.toFields(ending)), ...repeats }, 'client disconnected')

@@ -1,11 +1,17 @@
 import type { Aedes } from 'aedes'
 import type { Counters } from '../core/counters.ts'
+import type { LimitName } from '../core/limits.ts'
 import type { OpenListener } from '../core/listener.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
 import type { Router } from './router.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { ProtocolError } from './wire/protocol-error.ts'
+
+/** Somebody who has not been answered yet, and can be turned away. */
+export interface Unanswered {
+  turnAway(bound: LimitName, reason: string): void
+}
 
 /** What all connections share. */
 export interface ConnectionHouse extends SessionHouse {
@@ -27,8 +33,8 @@ export interface ConnectionHouse extends SessionHouse {
   whenKept(run: () => void): void
   /** Calls `relieve` when there is memory again, or after a while. */
   withhold(connection: Connection): void
-  /** A connection that has not been answered holds so many bytes. The one that holds most may be closed for it. */
-  holdUnanswered(connection: Connection, bytes: number): void
+  /** One who has not been answered holds so many bytes. The one that holds most may be turned away for it. */
+  holdUnanswered(who: Unanswered, bytes: number): void
   /** Pumps the sessions that `pumpSoon` was called for. */
   pumpAll(): void
   ended(connection: Connection, ending: Ending): void

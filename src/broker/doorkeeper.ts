@@ -2,6 +2,7 @@ import type { OwnIdentity } from '../core/access.ts'
 import type { Bridge } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
+import { networkOf } from '../core/network.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { filterProblem, isSystemTopic, systemTopicReason, topicProblem } from '../core/topics.ts'
@@ -174,7 +175,7 @@ export class Doorkeeper {
   noteUnfit(guest: Guest): void {
     if (!this.#lists.isUnfit(guest)) return
     const { clientId, address, listener } = guest
-    const repeats = this.#repeats.admit(`unfit ${address}`)
+    const repeats = this.#repeats.admit(`unfit ${networkOf(address)}`)
     const file = this.#lists.listOf(listener)?.file
     const remedy = 'give it a client id and a user name without +, # and /'
     if (repeats !== undefined)
@@ -237,12 +238,14 @@ export class Doorkeeper {
 
   /**
    * Logs that somebody was turned away for a reason that another part has found and counted: a bound, a broken packet.
-   * Of the same address and reason one line in ten seconds, the others counted in it; long fields are cut.
+   * Of the same network and kind one line in ten seconds, the others counted in it; long fields are cut.
+   *
+   * @param kind what makes two of them the same; the reason unless told, which must not have words of a peer's in it:
+   *   it may take other ones each time, as it may take other client ids
    */
-  logRefusal(fields: RefusalFields, what: Refused = 'client refused'): void {
+  logRefusal(fields: RefusalFields, kind: string = fields.reason, what: Refused = 'client refused'): void {
     this.refusals.note(kindOf[what], fields)
-    // not by client id: a peer may take another one each time
-    const repeats = this.#repeats.admit(`${what} ${fields.address} ${fields.reason}`)
+    const repeats = this.#repeats.admit(`${what} ${networkOf(fields.address)} ${kind}`)
     if (repeats !== undefined) this.#log.warn({ ...cut({ ...fields }), ...repeats }, what)
   }
 
@@ -273,7 +276,7 @@ export class Doorkeeper {
 
   #refuse(what: Refused, { clientId, address }: Party, fields: Readonly<RefusalDetails>): void {
     this.#counters.add(counterOf[what])
-    this.logRefusal({ client: clientId, address, ...fields }, what)
+    this.logRefusal({ client: clientId, address, ...fields }, fields.reason, what)
   }
 }
 

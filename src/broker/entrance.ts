@@ -1,5 +1,6 @@
 import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
+import { networkOf } from '../core/network.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { Guesses } from './access/guesses.ts'
@@ -73,7 +74,7 @@ export class Entrance {
     // @NOTE a name that is nobody's may be a password in the wrong field: the line says only where it comes from
     const isTold = beginsFor === 'address' || (beginsFor === 'name' && user !== undefined)
     const repeats = isTold
-      ? this.#repeats.admit(`guesses ${beginsFor} ${beginsFor === 'name' ? user : address}`)
+      ? this.#repeats.admit(`guesses ${beginsFor} ${beginsFor === 'name' ? user : networkOf(address)}`)
       : undefined
     if (repeats !== undefined) {
       const fields = { ...(user !== undefined && { user }), address, fromAddress, atName, ...repeats }

@@ -5,11 +5,12 @@ import type { Counters } from '../core/counters.ts'
 import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { OpenListener } from '../core/listener.ts'
+import { networkOf } from '../core/network.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { BridgeLoops } from './bridge-loops.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
-import type { ConnectionHouse } from './connection-house.ts'
+import type { ConnectionHouse, Unanswered } from './connection-house.ts'
 import type { Doorkeeper, Party } from './doorkeeper.ts'
 import { FairShare } from './fair-share.ts'
 import type { Ledger } from './journal/ledger.ts'
@@ -66,8 +67,8 @@ export class House implements ConnectionHouse {
   #afterKept: { readonly batch: number; readonly run: () => void }[] = []
   readonly #toPump = new Set<Session>()
   readonly #toFeed = new Set<Session>()
-  /** What connections hold that have not been answered yet; the oldest first. */
-  readonly #unanswered = new Map<Connection, number>()
+  /** What those hold that have not been answered yet; the oldest first. */
+  readonly #unanswered = new Map<Unanswered, number>()
   #unansweredBytes = 0
   #withheldTimer: NodeJS.Timeout | undefined
 
@@ -112,12 +113,12 @@ export class House implements ConnectionHouse {
     this.#withheldTimer ??= setTimeout(() => this.#relieve(), withheldMsMax).unref()
   }
 
-  holdUnanswered(connection: Connection, bytes: number): void {
-    this.#unansweredBytes += bytes - (this.#unanswered.get(connection) ?? 0)
-    if (bytes === 0) this.#unanswered.delete(connection)
-    else this.#unanswered.set(connection, bytes)
+  holdUnanswered(who: Unanswered, bytes: number): void {
+    this.#unansweredBytes += bytes - (this.#unanswered.get(who) ?? 0)
+    if (bytes === 0) this.#unanswered.delete(who)
+    else this.#unanswered.set(who, bytes)
     if (this.#unansweredBytes <= limits.unansweredBytesMax) return
-    let [largest, most] = [connection, 0]
+    let [largest, most] = [who, 0]
     for (const [other, held] of this.#unanswered) if (held > most) [largest, most] = [other, held]
     largest.turnAway('unansweredBytesMax', 'too many bytes wait before CONNECT')
   }
@@ -214,7 +215,7 @@ export class House implements ConnectionHouse {
     const { address } = connection
     this.doorkeeper.refusals.note('client', { address, reason: error.message })
     // not by its words: there are numbers of the client's in them
-    const repeats = this.#repeats.admit(`refused ${address} ${error.reasonCode}`)
+    const repeats = this.#repeats.admit(`refused ${networkOf(address)} ${error.reasonCode}`)
     if (repeats !== undefined)
       this.#parts.log.warn(cut({ address, reason: error.message, ...repeats }), 'client refused')
   }

@@ -69,7 +69,8 @@ export class Reception {
     if (properties.authenticationMethod !== undefined) {
       const reason = `the authentication method "${properties.authenticationMethod}" is not known here`
       house.counters.add('clients.refused')
-      house.doorkeeper.logRefusal({ client: connect.clientId, address: connection.address, reason })
+      const fields = { client: connect.clientId, address: connection.address, reason }
+      house.doorkeeper.logRefusal(fields, 'authentication method')
       const code = reasonCode.badAuthenticationMethod // [MQTT-4.12.0-1]
       return connection.refuse(level, code, reason, properties.maximumPacketSize)
     }
@@ -139,12 +140,8 @@ export class Reception {
       // before MQTT 5 there is no way to tell it another one
       const reason = `its keep alive is ${connect.keepAlive || 'off'}, and at most ${keepAliveMax} s here`
       house.counters.add('keepAliveSecondsMax')
-      house.doorkeeper.logRefusal({
-        client: clientId,
-        address: guest.address,
-        reason,
-        ...limitFields('keepAliveSecondsMax'),
-      })
+      const fields = { client: clientId, address: guest.address, reason }
+      house.doorkeeper.logRefusal({ ...fields, ...limitFields('keepAliveSecondsMax') }, 'keep alive')
       return refuse(reasonCode.clientIdentifierNotValid, reason)
     }
     this.#takeTurn(clientId, connection, (hasWaited) => {

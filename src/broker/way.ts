@@ -34,6 +34,10 @@ export interface Arrival {
   readonly listener: string
   /** By `performance.now`. */
   readonly sinceMs: number
+  /** What has come from it. Nothing tells when there is more: TLS reads below us. */
+  readonly bytes: number
+  /** Whether TLS is not there yet. */
+  readonly isInHandshake: boolean
   end(): void
 }
 
@@ -240,7 +244,19 @@ export class Way {
 
   #acceptLayered(socket: Socket, guest: Guest, peer: Peer, sinceMs: number): void {
     const { address, listener } = peer
-    const arrival: Arrival = { address, listener, sinceMs, end: () => socket.destroy() }
+    const isSecured = this.#tls !== undefined
+    const arrival: Arrival = {
+      address,
+      listener,
+      sinceMs,
+      get bytes() {
+        return socket.bytesRead
+      },
+      get isInHandshake() {
+        return isSecured && guest.tls === undefined
+      },
+      end: () => socket.destroy(),
+    }
     const left = (): void => this.#house.left(arrival)
     socket.on('error', () => {}) // 'close' follows
     socket.once('close', left)

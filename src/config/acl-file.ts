@@ -106,7 +106,7 @@ class AclReader {
         place: { file, line: 0, column: 0 },
         message:
           'no line of this file lets anybody do anything, so clients may neither publish nor subscribe',
-        suggestion: 'write what they may do, or take the file away: then they may do everything',
+        suggestion: 'write what they may do, or take the file away and restart: then they may do everything',
       })
     return { file, lines: this.#lines, groups: this.#groups }
   }

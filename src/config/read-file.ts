@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { lstat, readFile, stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { dirname, relative, sep } from 'node:path'
 import { errnoOf, reasonOf } from '../core/errors.ts'
@@ -35,7 +35,11 @@ export async function readText(path: string, shown: string, bytesMax: number): P
       suggestion: 'save it as UTF-8 in your editor',
     })
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return { kind: 'absent' }
+    if (errnoOf(error) === 'ENOENT') {
+      const link = await lstat(path).catch(() => undefined)
+      if (link?.isSymbolicLink() !== true) return { kind: 'absent' }
+      return problem('this is a symbolic link, and what it names is not there')
+    }
     if (errnoOf(error) === 'EACCES') return problem(...(await forbidden(path, shown)))
     return problem(`the file cannot be read: ${reasonOf(error)}`)
   }

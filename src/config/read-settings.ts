@@ -19,7 +19,7 @@ import { shownPath } from './read-file.ts'
 import { readRules } from './rules.ts'
 import { readScalars, type Scalars, warnOfNobody } from './scalars.ts'
 import { readSensors } from './sensors.ts'
-import type { Settings } from './settings.ts'
+import type { AccessFile, Settings } from './settings.ts'
 import { readTelemetry } from './telemetry.ts'
 import { readUsersFile, usersPath } from './users-file.ts'
 import { type Environment, readVariables } from './variables.ts'
@@ -74,7 +74,8 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const facts = { outputs, commandProblem: commandCheck(pins) }
   const rules = isReadable ? await readAllRules(yaml, facts, scalars, { ...request, compiler }) : []
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
-  const users = await readUsers(cwd, scalars, problems, warnings)
+  const usersFile = await readUsers(cwd, scalars, problems, warnings)
+  const users = usersFile ?? []
   const aclFile = aclPath(scalars.configDir)
   const acl = await readAclFile(aclFile, shownPath(cwd, aclFile), problems, warnings)
   const { remote, allowAnonymous, credentials } = scalars
@@ -92,6 +93,9 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
     ? readHomeAssistant(yaml.homeAssistant?.value, named, yaml.reader)
     : homeAssistantDefaults
   const access = { users, acl }
+  const accessFiles: AccessFile[] = []
+  if (usersFile !== undefined) accessFiles.push('users')
+  if (acl !== undefined) accessFiles.push('acl')
   const main = mainListenerOf(scalars, access)
   const { name, configDir } = scalars
   const where = { cwd, configDir, main, isAttached: remote !== undefined }
@@ -121,6 +125,7 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
     settings: {
       ...scalars,
       ...access,
+      accessFiles,
       ...{ listeners, bridges, pins, sensors, telemetry, homeAssistant, rules, files },
     },
     warnings: warnings.sorted(),
@@ -132,11 +137,11 @@ async function readUsers(
   { configDir, credentials }: Scalars,
   problems: ProblemList,
   warnings: ProblemList,
-): Promise<readonly User[]> {
+): Promise<readonly User[] | undefined> {
   const path = usersPath(configDir)
   const shown = shownPath(cwd, path)
-  const users = (await readUsersFile(path, shown, problems, warnings)) ?? []
-  if (users.some(({ name }) => name === credentials?.username))
+  const users = await readUsersFile(path, shown, problems, warnings)
+  if (users?.some(({ name }) => name === credentials?.username))
     warnings.add({
       place: { file: shown, line: 0, column: 0 },
       message: `${credentials?.username} stands here and in .env: the password in .env is the one that counts`,

@@ -19,6 +19,7 @@ export type Scalars = Omit<
   Settings,
   | 'users'
   | 'acl'
+  | 'accessFiles'
   | 'listeners'
   | 'bridges'
   | 'pins'

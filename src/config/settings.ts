@@ -14,6 +14,9 @@ import type { TelemetrySettings } from '../core/telemetry.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
+/** A file of the configuration folder that says who may do what. */
+export type AccessFile = 'users' | 'acl'
+
 /** Everything that `.env`, the environment and `damselfly.yaml` say: checked, typed, complete. */
 export interface Settings {
   /** This Damselfly's name in topics: `damselfly/NAME/status`. No `/`, `+` or `#`. */
@@ -50,6 +53,8 @@ export interface Settings {
   readonly users: readonly User[]
   /** Undefined without a file `acl`: everybody may publish and subscribe whatever there is. */
   readonly acl: AccessList | undefined
+  /** Which of the two files there are. */
+  readonly accessFiles: readonly AccessFile[]
   /** Every way in, that of `BIND` and `PORT` first. */
   readonly listeners: readonly Listener[]
   /** None where the broker is elsewhere. */

@@ -17,6 +17,8 @@ export const limitDefaults = {
   unansweredConnectionsMax: 1_024,
   /** Bytes of connections that have not been answered yet, together; beyond it the one that holds most of them is closed. */
   unansweredBytesMax: 16 * 1024 * 1024,
+  /** Bytes that come before TLS is there; nobody's certificates are longer. */
+  handshakeBytesMax: 32 * 1024,
   /** Time from accept to CONNECT. */
   connectTimeoutMs: 10_000,
   /** Bytes of the head of the request by which a WebSocket begins. */

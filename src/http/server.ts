@@ -7,6 +7,7 @@ import type { Counters } from '../core/counters.ts'
 import { errnoOf } from '../core/errors.ts'
 import type { HttpPlace } from '../core/http-place.ts'
 import { limits } from '../core/limits.ts'
+import { networkOf } from '../core/network.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import { type MetricsFacts, metricsText } from './metrics.ts'
@@ -141,7 +142,7 @@ export class HttpServer {
   #refused(address: string, reason: string): void {
     const { counters, log } = this.#options
     counters.add('http.refused')
-    const repeats = this.#repeats.admit(`${address} ${reason}`)
+    const repeats = this.#repeats.admit(`${networkOf(address)} ${reason}`)
     if (repeats !== undefined) log.warn({ address, reason, ...repeats }, 'HTTP request refused')
   }
 

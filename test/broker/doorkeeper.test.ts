@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { Access, Verdict } from '#src/broker/access.js'
 import { Doorkeeper, type Guest } from '#src/broker/doorkeeper.js'
+import { bridgeSessionId } from '#src/core/bridge.js'
 import { Counters } from '#src/core/counters.js'
 import { setLimits } from '#src/core/limits.js'
 import { Secret } from '#src/core/secret.js'
@@ -149,6 +150,22 @@ test('another address and another kind of refusal have lines of their own', () =
   doorkeeper.mayPublish(guest, 'x\0')
   doorkeeper.maySubscribe(guest, 'x\0')
   assert.equal(log.lines.length, 4)
+})
+
+test('a whole network of IPv6 has one line', () => {
+  const { doorkeeper, counters, log } = world()
+  for (let index = 1; index <= 300; index++)
+    connect(doorkeeper, { ...guest, address: `2001:db8:0:1::${index.toString(16)}` })
+  connect(doorkeeper, { ...guest, address: '2001:db8:0:2::1' })
+  assert.equal(log.lines.length, 2)
+  assert.equal(counters.get('clients.refused'), 301)
+})
+
+test('other client ids of our own bridges have no line each', () => {
+  const { doorkeeper, log } = world()
+  for (let index = 0; index < 300; index++)
+    connect(doorkeeper, { ...guest, clientId: `${bridgeSessionId('b')}${index}` })
+  assert.equal(log.lines.length, 1)
 })
 
 test('what a client sends is cut to 200 characters in the log', () => {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setLimits } from '#src/core/limits.js'
 import { brokerWorld } from '../support/broker.js'
 import { until } from '../support/until.js'
+import { connectBytes as v5ConnectBytes } from '../support/v5-packets.js'
 import { bytes, connectBytes, u32, WireClient } from '../support/wire-client.js'
 
 afterEach(() => setLimits({}))
@@ -125,4 +126,23 @@ test('a broker that stops publishes the wills that are due, and after the next s
   }
   assert.deepEqual(await retained(), ['brief', 'lasting'])
   await until('the third will', async () => (await retained()).length === 3)
+})
+
+test('who takes another authentication method, or another keep alive, each time has one line for each', async (context) => {
+  setLimits({ keepAliveSecondsMax: 60 })
+  const { port, log, counters } = await brokerWorld(context)
+  for (let index = 0; index < 300; index++) {
+    const { answer } = await knock(
+      context,
+      port,
+      '127.0.0.2',
+      v5ConnectBytes({ properties: { authenticationMethod: `x${index}` } }),
+    )
+    await answer
+  }
+  assert.equal(log.having('client refused').length, 1)
+  for (let keepAlive = 100; keepAlive < 400; keepAlive++)
+    await (await knock(context, port, '127.0.0.2', connectBytes({ clientId: 'c', keepAlive }))).answer
+  assert.equal(log.having('client refused').length, 2)
+  assert.deepEqual([counters.get('clients.refused'), counters.get('keepAliveSecondsMax')], [300, 300])
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { afterEach, type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
 import type { IClientOptions } from 'mqtt'
@@ -356,6 +357,64 @@ test('who stops in the middle of the handshake, or after it, is left in time, an
   await untilClosed(oldest)
   assert.equal(world.counters.get('unansweredConnectionsMax'), 1)
   assert.equal((await world.secure()).connected, true)
+})
+
+/** Begins a ClientHello of 130,816 bytes: `length` bytes of records. */
+async function longHello(context: TestContext, port: number, length: number): Promise<Socket> {
+  const socket = connectTcp(port, '127.0.0.1')
+  context.after(() => socket.destroy())
+  socket.on('error', () => {})
+  const hello = Buffer.concat([Buffer.from([1, 1, 0xff, 0, 3, 3]), Buffer.alloc(7 * 16_384 - 6)])
+  const records = [0, 1, 2, 3, 4, 5, 6].map((index) =>
+    Buffer.concat([Buffer.from([0x16, 3, 1, 0x40, 0]), hello.subarray(index * 16_384, (index + 1) * 16_384)]),
+  )
+  socket.write(Buffer.concat(records).subarray(0, length))
+  return socket
+}
+
+test('a handshake may have as many bytes as handshakeBytesMax, and one with more is ended', {
+  skip,
+}, async (context) => {
+  const world = await tlsWorld(context)
+  const within = await longHello(context, world.securePort, limits.handshakeBytesMax)
+  await untilClosed(await longHello(context, world.securePort, limits.handshakeBytesMax + 1))
+  assert.equal(world.counters.get('handshakeBytesMax'), 1)
+  const [line] = world.log.having('client refused')
+  assert.equal(line?.fields['bound'], 'handshakeBytesMax')
+  await sleep(150)
+  assert.equal(within.closed, false)
+  assert.equal(world.counters.get('handshakeBytesMax'), 1)
+  assert.equal((await world.secure()).connected, true)
+})
+
+test('what comes in handshakes counts among what has not been answered: beyond it, the longest is ended', {
+  skip,
+}, async (context) => {
+  setLimits({ unansweredBytesMax: 60_000 })
+  const world = await tlsWorld(context)
+  const long = await longHello(context, world.securePort, 31_000)
+  const short = await longHello(context, world.securePort, 20_000)
+  await sleep(150)
+  assert.equal(world.counters.get('unansweredBytesMax'), 0)
+  const next = await longHello(context, world.securePort, 20_000)
+  await untilClosed(long)
+  assert.equal(world.counters.get('unansweredBytesMax'), 1)
+  assert.deepEqual([short.closed, next.closed], [false, false])
+  next.resetAndDestroy()
+  short.resetAndDestroy()
+  await sleep(150)
+  await longHello(context, world.securePort, 31_000) // what they held is free again
+  await longHello(context, world.securePort, 20_000)
+  await sleep(150)
+  assert.equal(world.counters.get('unansweredBytesMax'), 1)
+})
+
+test('a client of TLS 1.2 cannot begin another handshake when one is done', { skip }, async (context) => {
+  const world = await tlsWorld(context)
+  const socket = await tlsSocket(context, world.securePort, { maxVersion: 'TLSv1.2' })
+  const error = new Promise<NodeJS.ErrnoException>((resolve) => socket.once('error', resolve))
+  socket.renegotiate({}, () => {})
+  assert.equal((await error).code, 'ERR_SSL_NO_RENEGOTIATION')
 })
 
 test('as many clients as a listener takes come in by it, and the next is turned away while others may come elsewhere', {

@@ -135,7 +135,7 @@ const doubts: readonly (readonly [text: string, told: string])[] = [
   ['group lab\ntopic a', '1:7 nobody is in the group lab | found lab | try group lab: USER USER …'],
   [
     '# nothing',
-    '0:0 no line of this file lets anybody do anything, so clients may neither publish nor subscribe | try write what they may do, or take the file away: then they may do everything',
+    '0:0 no line of this file lets anybody do anything, so clients may neither publish nor subscribe | try write what they may do, or take the file away and restart: then they may do everything',
   ],
 ]
 for (const [text, told] of doubts)

@@ -123,15 +123,24 @@ for (const [host, isOwn] of [
   ['[fe80::1]:9883', true],
   ['localhost:9883', true],
   ['pi', true],
-  ['shed.example.org', true],
+  ['shed', true],
+  ['shed.fritz.box', true],
   ['other.local.', true],
   ['evil.example', false],
+  ['shed.evil.example', false],
+  ['evil.box', false],
+  ['evil.fritz.box', false],
   ['shed-evil.example:9883', false],
   ['local.evil.example', false],
 ] as const)
   test(`${host} is ${isOwn ? '' : 'not '}taken for a name of shed`, () => {
     assert.equal(isOwnHost(host, 'shed'), isOwn)
   })
+
+test('a host name with a domain counts as a whole', () => {
+  assert.equal(isOwnHost('shed.example.org:9883', 'shed.example.org'), true)
+  assert.equal(isOwnHost('shed.example.com', 'shed.example.org'), false)
+})
 
 test('headers have a bound, and so has the time in which they come', async (context) => {
   const { port } = await httpWorld(context)

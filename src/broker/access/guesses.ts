@@ -1,7 +1,7 @@
 import type { Counters } from '../../core/counters.ts'
 import { limits } from '../../core/limits.ts'
+import { networkOf } from '../../core/network.ts'
 import { nameDigest } from './digest.ts'
-import { networkOf } from './network.ts'
 
 /** So many may be wrong before refusals wait: people mistype. */
 const freeGuesses = 5

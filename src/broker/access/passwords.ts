@@ -1,10 +1,10 @@
 import type { PasswordHash, User } from '../../core/access.ts'
 import type { Counters } from '../../core/counters.ts'
 import { limits } from '../../core/limits.ts'
+import { networkOf } from '../../core/network.ts'
 import { claimDigest } from './digest.ts'
 import { FairQueue } from './fair-queue.ts'
 import { fits } from './fits.ts'
-import { networkOf } from './network.ts'
 import { hashTextOf } from './users.ts'
 
 /** Node has four threads for this and for the disk: the store must not wait for passwords. */

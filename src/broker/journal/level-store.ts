@@ -100,6 +100,7 @@ async function refuseDamaged(path: string): Promise<void> {
 
 /** @NOTE it begins to open at once */
 async function newLevel(path: string): Promise<Level> {
+  await mkdir(path, { mode: 0o700 }).catch(() => {}) // else with the mask of whoever starts it: everybody could read it
   const files = await readdir(path).catch((): string[] => [])
   return new ClassicLevel<Buffer, Buffer>(path, {
     // LevelDB would take a folder without its file CURRENT for a new one, and begin with nothing

@@ -57,7 +57,7 @@ export async function isHeldElsewhere(path: string): Promise<boolean> {
 /** @NOTE hard links where there are some, which take no room: LevelDB never changes a file that it has closed */
 async function copyAside(path: string, aside: string): Promise<void> {
   const making = `${aside}.part`
-  await mkdir(making)
+  await mkdir(making, { mode: 0o700 })
   for (const entry of await readdir(path, { withFileTypes: true })) {
     if (!entry.isFile()) continue
     const [from, to] = [join(path, entry.name), join(making, entry.name)]

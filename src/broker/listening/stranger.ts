@@ -4,6 +4,8 @@ import { anyPath, hasTls, type OpenListener, type Transport } from '../../core/l
 /** Why somebody was not let in before it was a client. */
 export interface Turning {
   readonly reason: string
+  /** What makes two of them the same, where `reason` has words of the peer's in it. */
+  readonly kind?: string
   /** What the owner can do about it. */
   readonly remedy: string
   /** The bound that was reached, if one was. */

@@ -18,6 +18,9 @@ export interface Handshake {
 /** Where a handshake may take longer than anybody waits, for connections are ended by others who count the time. */
 const handshakeTimeoutMs = 2 ** 30
 
+/** Nobody would count what comes in another one, of TLS 1.2. */
+const onlyOneHandshake = constants.SSL_OP_NO_RENEGOTIATION
+
 /**
  * TLS over connections that others have accepted. New certificates are for those who come from then on; who is there
  * already is asked about with `whyNotStay`.
@@ -71,7 +74,7 @@ export class TlsEntrance {
       ...(isAsking && tls.clientAuthorities !== undefined ? { ca: tls.clientAuthorities } : {}),
       ...(isAsking && tls.revocations !== undefined ? { crl: pemTexts(tls.revocations, 'X509 CRL') } : {}),
       // a session that is taken up again would not show its certificate again
-      ...(isAsking ? { secureOptions: constants.SSL_OP_NO_TICKET } : {}),
+      secureOptions: isAsking ? onlyOneHandshake | constants.SSL_OP_NO_TICKET : onlyOneHandshake,
     })
     server.on('secureConnection', (socket) => this.#secure(socket, tls))
     server.on('tlsClientError', (error, socket) => this.#failed(socket, wordsFor(error)))

@@ -8,6 +8,9 @@ const pieceBytes = 64 * 1024
 /** Bytes that come with a chunk, beside those in it: many small ones take more memory than they say. */
 const chunkBytes = 128
 
+/** Answers to pings that may wait: who reads has few. */
+const pongsMax = 60
+
 /** How long a peer may take to answer the frame that ends a WebSocket. */
 const closeMs = 2_000
 
@@ -25,6 +28,8 @@ export class WebSocketStream extends Duplex {
   /** Bytes that have come since the last message was whole. */
   #partBytes = 0
   #toldBytes = 0
+  /** Answers to pings that wait to be sent. */
+  #pongs = 0
   #isPaused = false
   #isBroken = false
 
@@ -46,6 +51,7 @@ export class WebSocketStream extends Duplex {
       if (isBinary) this.#take(data as Buffer)
       else this.#break({ reason: 'it sends text frames, and MQTT is binary' }, 1003)
     })
+    socket.on('ping', (data) => this.#answer(data))
     socket.on('error', (error) => this.#break(brokenBy(error), 1002))
     socket.on('close', () => {
       carrier.off('data', count)
@@ -98,6 +104,13 @@ export class WebSocketStream extends Duplex {
     this.#tellHeld()
   }
 
+  #answer(ping: Buffer): void {
+    if (this.#pongs >= pongsMax)
+      return this.#break({ reason: 'it sends pings, and does not read what answers them' }, 1008)
+    this.#pongs++
+    this.#socket.pong(ping, false, () => this.#pongs--)
+  }
+
   #break(error: BrokenWebSocket, code: number): void {
     if (this.#isBroken || this.destroyed) return
     this.#isBroken = true
@@ -119,6 +132,8 @@ export class WebSocketStream extends Duplex {
 /** How a peer has broken the protocol of WebSockets. */
 export interface BrokenWebSocket {
   readonly reason: string
+  /** What makes two of them the same, where `reason` has words of the peer's in it. */
+  readonly kind?: string
   /** The bound that was reached, if one was. */
   readonly limit?: 'packetBytesMax'
 }
@@ -129,5 +144,5 @@ function brokenBy(error: Error): BrokenWebSocket {
       reason: 'it sends a WebSocket message that is longer than a packet may be',
       limit: 'packetBytesMax',
     }
-  return { reason: `it breaks the WebSocket protocol: ${error.message}` }
+  return { kind: 'protocol', reason: `it breaks the WebSocket protocol: ${error.message}` }
 }

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { limits } from '../../core/limits.ts'
 import { anyPath, type OpenListener, type Transport, type WebSocketTerms } from '../../core/listener.ts'
+import { isNearName } from '../../core/near-name.ts'
 import { strangerOf, type Turning } from './stranger.ts'
 import { type BrokenWebSocket, WebSocketStream } from './websocket-stream.ts'
 
@@ -80,6 +81,7 @@ export class WebSocketEntrance {
     if (asked !== path && path !== anyPath)
       return {
         status: 404,
+        kind: 'path',
         reason: `it asks for the path ${asked}, and MQTT is at ${path}`,
         remedy: `set the path ${path} in the client, or websocket: { path: ${asked} } here`,
       }
@@ -87,6 +89,7 @@ export class WebSocketEntrance {
     if (origin !== undefined && !mayCome(origin, headers.host, this.terms.origins))
       return {
         status: 403,
+        kind: 'origin',
         reason: `a page of ${origin} opened it, and that origin is not allowed`,
         remedy: `if that page may: websocket: { origins: ['${origin}'] }`,
       }
@@ -110,12 +113,14 @@ export class WebSocketEntrance {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false, // a zip bomb is small
+      autoPong: false, // the stream answers
       maxPayload: messageBytesMax,
       skipUTF8Validation: true, // no text is taken
       handleProtocols: (protocols) => [...protocols].find(isMqtt) ?? false, // [MQTT-6.0.0-4]
     })
     this.#webSockets.on('wsClientError', (error, stream) =>
       this.#refuse(stream, 400, {
+        kind: 'upgrade',
         reason: `it asks for no WebSocket that could be: ${error.message}`,
         remedy: 'update the client',
       }),
@@ -164,14 +169,7 @@ function mayCome(origin: string, host: string | undefined, allowed: readonly str
   return hostname === new URL(`http://${host}`).hostname && isNear(hostname)
 }
 
-/**
- * Whether only the LAN says what a name stands for, or it is an address.
- * @NOTE the owner of any other name may have a page there now, and let it stand for this machine a moment later
- */
+/** Whether a page with this host is of the LAN. */
 function isNear(hostname: string): boolean {
-  return (
-    isIP(hostname.replace(/^\[(.*)\]$/, '$1')) !== 0 ||
-    !hostname.includes('.') ||
-    /\.(?:local|localhost|lan|home|internal|home\.arpa)$/.test(hostname)
-  )
+  return isIP(hostname.replace(/^\[(.*)\]$/, '$1')) !== 0 || isNearName(hostname)
 }

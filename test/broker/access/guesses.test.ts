@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { Guesses } from '#src/broker/access/guesses.js'
-import { networkOf } from '#src/broker/access/network.js'
 import { Counters } from '#src/core/counters.js'
 import { setLimits } from '#src/core/limits.js'
+import { networkOf } from '#src/core/network.js'
 
 afterEach(() => setLimits({}))
 

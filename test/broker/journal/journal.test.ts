@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
@@ -74,6 +74,12 @@ test('every call is restored by the next start', async (context) => {
       receivedIds: [5],
     },
   ])
+})
+
+test('nobody else may look into the folder of a new store, whoever starts it', async (context) => {
+  const dataDir = await tempFolder(context)
+  await openJournal(context, dataDir)
+  assert.equal((await stat(join(dataDir, 'broker'))).mode & 0o777, 0o700)
 })
 
 test('what was restored is given once', async (context) => {

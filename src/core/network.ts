@@ -1,5 +1,5 @@
 /**
- * Who is one and the same guesser: an IPv4 address, and of an IPv6 address its first 64 bits, for whoever has one
+ * Who is one and the same peer: an IPv4 address, and of an IPv6 address its first 64 bits, for whoever has one
  * address of such a network has all of them. Anything else stands for itself.
  */
 export function networkOf(address: string): string {
