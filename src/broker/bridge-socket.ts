@@ -20,12 +20,12 @@ export async function openBridgeSocket(
   let socket: Socket | undefined
   try {
     socket = await brokerSocket(address, undefined, termsOf(bridge))
+    socket.on('error', () => {}) // also between this and who listens next
     await once(socket, address.isSecure ? 'secureConnect' : 'connect', {
       signal: AbortSignal.any([signal, late]),
     })
     return socket
   } catch (error) {
-    socket?.on('error', () => {})
     socket?.destroy()
     const failure = signal.aborted ? stopped : late.aborted ? silent : socketFailure(error)
     throw new Error('not connected', { cause: failure })

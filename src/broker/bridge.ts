@@ -24,7 +24,8 @@ export interface BridgePace {
   readonly stopMs: number
 }
 
-export interface BridgeParts extends Pick<BridgeLinkParts, 'house' | 'sessions' | 'counters' | 'log'> {
+export interface BridgeParts
+  extends Pick<BridgeLinkParts, 'house' | 'sessions' | 'counters' | 'log' | 'subscribed'> {
   readonly settings: BridgeSettings
   readonly hub: Pick<AedesHub, 'publish' | 'publishSystem'>
   readonly pace: BridgePace
@@ -69,6 +70,11 @@ export class Bridge {
         unreached: 'bridge not connected yet, trying again',
       },
     })
+  }
+
+  /** At the other broker, as far as is known. */
+  get subscribed(): ReadonlySet<string> {
+    return this.#link.subscribed
   }
 
   get state(): BridgeState {
@@ -125,7 +131,7 @@ export class Bridge {
     }
   }
 
-  /** @returns whether it may be tried at once: another one has answered since all of them were tried */
+  /** Moves on to the address that is next. @returns whether to try it at once: not all were tried in vain since the pause */
   #nextAddress(failure: LinkFailure, wasOpen: boolean): boolean {
     const { addresses, isRoundRobin } = this.settings
     const isBack = failure === goingBack || (wasOpen && !isRoundRobin && this.#index > 0)
@@ -136,7 +142,7 @@ export class Bridge {
   /** Grows from the one bound to the other by chance, so that not all come back at the same moment. */
   #nextPauseMs({ isRefusal }: LinkFailure): number {
     const { minMs, maxMs } = this.settings.retry
-    const mostMs = Math.max(this.#pauseMs * 3, minMs)
+    const mostMs = Math.max(this.#pauseMs, minMs) * 3
     this.#pauseMs = Math.min(maxMs, minMs + Math.random() * (mostMs - minMs))
     return isRefusal === true ? maxMs : this.#pauseMs
   }

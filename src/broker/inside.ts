@@ -191,6 +191,7 @@ export class Inside {
   }
 
   #ended(connection: Connection, ending: Ending): void {
+    if (connection.isOutgoing) return // its bridge tells
     this.#connections.delete(connection)
     this.census.ended(connection)
     this.#parts.onEnded(connection, ending)

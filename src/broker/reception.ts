@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
 import { Repeats } from '../core/repeats.ts'
-import { systemTopicReason, topicProblem } from '../core/topics.ts'
+import { topicProblem } from '../core/topics.ts'
 import { digestOf } from './access/digest.ts'
 import type { Verdict } from './access.ts'
 import type { Agreement, Connection } from './connection.ts'
@@ -118,16 +118,8 @@ export class Reception {
       ...(password && { passwordDigest: digestOf(password) }),
     }
     if (connect.will !== undefined) {
-      const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      // a bridge that does not say what it is may come in all the same: its state is not published then
-      const isState =
-        problem?.reason === systemTopicReason && connect.will.topic === connectionState(clientId)
-      if (problem !== undefined && !isState) {
-        const [{ address }, { topic }] = [guest, connect.will]
-        const reason = `its will: ${problem.reason}`
-        house.doorkeeper.refusals.note('client', { client: clientId, address, topic, reason })
-        return refuse(reasonCode.notAuthorized, reason)
-      }
+      const problem = house.doorkeeper.mayComeWithWill(known, connect.will.topic, level)
+      if (problem !== undefined) return refuse(reasonCode.notAuthorized, problem.reason)
       if (!this.#parts.sessions.hasRoomFor(connect.will, known)) {
         house.counters.add('willBytesMax')
         const reason = 'the wills of its user take as much memory as is left for those of all others'

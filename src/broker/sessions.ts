@@ -14,7 +14,7 @@ import type { RestoredSession, SessionRecord, StoredMessage, WillRecord } from '
 import { isSameOwner, ownerKey } from './owner.ts'
 import { Publication } from './publication.ts'
 import { RestoredShare } from './restored-share.ts'
-import { Session, type SessionClient } from './session.ts'
+import { Session } from './session.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Share } from './subscription.ts'
 import type { Will } from './wire/connect.ts'
@@ -194,17 +194,6 @@ export class Sessions {
     const { unfinishedMessages } = session
     this.end(session)
     return unfinishedMessages
-  }
-
-  /** The bridge is connected. */
-  attachBridge(session: BridgeSession, client: SessionClient): void {
-    session.attach(client)
-  }
-
-  /** The bridge is connected no longer. */
-  detachBridge(session: BridgeSession): void {
-    session.detach()
-    session.disconnectedAtMs = steadyMs()
   }
 
   /** A client is there; its session is written down. */

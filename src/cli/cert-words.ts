@@ -37,7 +37,17 @@ export function withListener(text: string, port: number, paths: CertPaths): stri
   return after.errors.length === 0 && after.has('listeners') ? next : undefined
 }
 
-/** How a client comes in: three lines each of Python with paho, and of an ESP32 with Arduino. */
+/** The listener of this text that has such a certificate and key already; undefined when there is none. */
+export function listenerWith(text: string, { certificate, key }: CertPaths): string | undefined {
+  const document = parseDocument(text)
+  const listeners: unknown = document.errors.length > 0 ? undefined : document.toJS()?.listeners
+  if (typeof listeners !== 'object' || listeners === null) return undefined
+  return Object.entries(listeners).find(
+    ([, listener]) => listener?.tls?.cert === certificate && listener?.tls?.key === key,
+  )?.[0]
+}
+
+/** How a client comes in: on a command line, and a few lines each of Python with paho, and of an ESP32 with Arduino. */
 export function clientLines(
   host: string,
   port: number,
@@ -45,7 +55,11 @@ export function clientLines(
   client?: { readonly certificate: string; readonly key: string },
 ): readonly string[] {
   const own = client === undefined ? '' : `, certfile="${client.certificate}", keyfile="${client.key}"`
+  const shell =
+    client === undefined ? ' -u NAME -P PASSWORD' : ` --cert ${client.certificate} --key ${client.key}`
   return [
+    'To try it:',
+    `  mosquitto_pub --cafile ${authority}${shell} -h ${host} -p ${port} -t hello -m world`,
     'Python, with paho:',
     `  client.tls_set(ca_certs="${authority}"${own})`,
     ...(client === undefined ? ['  client.username_pw_set("NAME", "PASSWORD")'] : []),

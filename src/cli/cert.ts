@@ -10,7 +10,7 @@ import { yamlPath } from '../config/damselfly-yaml.ts'
 import { readSafeScalars } from '../config/read-safe-scalars.ts'
 import { DamselflyError, errnoOf } from '../core/errors.ts'
 import { readNetwork } from '../system/network.ts'
-import { type CertPaths, clientLines, listenerLines, withListener } from './cert-words.ts'
+import { type CertPaths, clientLines, listenerLines, listenerWith, withListener } from './cert-words.ts'
 import { chosenHouse } from './chosen-house.ts'
 
 /** What iOS and macOS, and browsers after them, accept at most of a server: https://support.apple.com/en-us/103769 */
@@ -236,8 +236,10 @@ async function listenLines(
   }
   const yaml = yamlPath(configDir)
   const lines = listenerLines(port, paths).map((line) => `  ${line}`)
-  if (!isToBeWritten) return [`For damselfly.yaml (--listen writes it):`, ...lines]
   const text = (await findText(yaml)) ?? ''
+  const user = listenerWith(text, paths)
+  if (user !== undefined) return [`the listener ${user} uses it; a running Damselfly takes it by itself`]
+  if (!isToBeWritten) return [`For damselfly.yaml (--listen writes it):`, ...lines]
   const next = withListener(text, port, paths)
   if (next === undefined)
     return [`not written, for ${yaml} has listeners or is no plain list of keys; add there:`, ...lines]

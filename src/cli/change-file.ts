@@ -47,6 +47,10 @@ export async function changeFile(
     }
   } catch (cause) {
     if (cause instanceof DamselflyError) throw cause
+    if (errnoOf(cause) === 'ENOENT' && (await statOf(dirname(path))) === undefined)
+      throw new DamselflyError('CONFIG_INVALID', `there is no folder ${dirname(path)}: damselfly init`, {
+        cause,
+      })
     const remedy = ['EACCES', 'EPERM'].includes(errnoOf(cause) ?? '') ? '; use sudo' : ''
     throw new DamselflyError('CONFIG_INVALID', `${path} cannot be changed: ${reasonOf(cause)}${remedy}`, {
       cause,

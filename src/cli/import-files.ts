@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import { mergeEnv, mergeYaml } from '../moving/merge.ts'
 import type { Move } from '../moving/move.ts'
+import type { ReadCopies } from './import-copies.ts'
 
 /** Where the settings go. */
 export interface Target {
@@ -28,7 +29,12 @@ const yamlHead = '# yaml-language-server: $schema=./damselfly.schema.json\n'
  * What is to be written, without what is that way already.
  * @throws DamselflyError `CONFIG_INVALID` when a file cannot be read
  */
-export async function planFiles(move: Move, target: Target, source: string): Promise<readonly PlannedFile[]> {
+export async function planFiles(
+  move: Move,
+  target: Target,
+  source: string,
+  { texts }: Pick<ReadCopies, 'texts'>,
+): Promise<readonly PlannedFile[]> {
   const { cwd, configDir } = target
   const planned: PlannedFile[] = []
   const plan = async (
@@ -42,12 +48,7 @@ export async function planFiles(move: Move, target: Target, source: string): Pro
   }
   await plan(join(cwd, '.env'), 0o600, (before) => mergeEnv(before ?? '', move.env, `from ${source}`))
   await plan(join(configDir, 'damselfly.yaml'), 0o644, (before) => mergeYaml(before ?? yamlHead, move))
-  for (const { from, to } of move.copies) {
-    const text = await textOf(from)
-    if (text === undefined)
-      throw new DamselflyError('CONFIG_INVALID', `${from} is not there; mosquitto.conf names it`)
-    await plan(join(configDir, to), 0o640, () => text)
-  }
+  for (const [to, text] of texts) await plan(join(configDir, to), 0o640, () => text)
   for (const { to, text } of move.secrets) await plan(join(configDir, to), 0o640, () => text.reveal())
   const schema = await readFile(new URL('../../config/damselfly.schema.json', import.meta.url), 'utf8')
   await plan(join(configDir, 'damselfly.schema.json'), 0o644, () => schema)

@@ -1,12 +1,13 @@
 import type { Move } from '../moving/move.ts'
 import type { Outcome } from '../moving/outcome.ts'
+import type { LeftLine } from './import-copies.ts'
 import type { Credentials } from './import-doors.ts'
 import { type Paint, plain } from './terminal.ts'
 
 const secretNames = /password|psk/
 
 /** What became of each line, for people: first what somebody has to look at. */
-export function importReport(move: Move, paint: Paint): string[] {
+export function importReport(move: Move, paint: Paint, left: readonly LeftLine[] = []): string[] {
   const of = (kind: Outcome['kind']): readonly Outcome[] =>
     move.outcomes.filter((outcome) => outcome.kind === kind)
   const lost = of('lost')
@@ -21,19 +22,22 @@ export function importReport(move: Move, paint: Paint): string[] {
     )
     lines.push(...table(same.map((outcome) => [written(outcome), outcome.text])))
   }
-  if (lost.length > 0) {
-    lines.push('', paint('yellow', `${count(lost.length, 'line')} to look at: nothing here is like it`))
+  const toLookAt = lost.length + left.length
+  if (toLookAt > 0) {
+    lines.push('', paint('yellow', `${count(toLookAt, 'line')} to look at: nothing here is like it`))
     for (const outcome of lost) {
       const { place } = outcome.statement
       lines.push(`  ${place.file}:${place.line}: ${written(outcome)}`, `    ${outcome.text}.`)
     }
+    for (const { place, text } of left)
+      lines.push(`  ${plain(place.file)}:${place.line}`, `    ${plain(text)}.`)
   }
   for (const note of move.notes) lines.push('', `${paint('yellow', 'Note:')} ${note}.`)
   return lines
 }
 
 /** For programs: what stands in the report, and what is to be written. */
-export function importJson(move: Move): unknown {
+export function importJson(move: Move, left: readonly LeftLine[] = []): unknown {
   return {
     env: Object.fromEntries(move.env),
     listeners: Object.fromEntries(move.listeners),
@@ -46,6 +50,7 @@ export function importJson(move: Move): unknown {
       outcome: kind,
       text,
     })),
+    leftLines: left.map(({ place: { file, line }, text }) => ({ file, line, text })),
     notes: move.notes,
   }
 }
@@ -66,16 +71,27 @@ export function count(amount: number, what: string): string {
   return `${amount} ${what}${amount === 1 ? '' : 's'}`
 }
 
+/** How many retained messages may be missing; undefined when the broker does not say how many there are. */
+export function missingCount({
+  topics,
+  countOfBroker,
+  beyondBound,
+}: Pick<CopiedMessages, 'topics' | 'countOfBroker' | 'beyondBound'>): number | undefined {
+  return countOfBroker === undefined ? undefined : Math.max(0, countOfBroker - topics.size - beyondBound)
+}
+
 /** What was copied, and what seems to be missing. */
 export function copyReport(copy: CopiedMessages, credentials: Credentials | undefined): string[] {
-  const { topics, countOfBroker, isFollowing, beyondBound } = copy
+  const { topics, isFollowing, beyondBound } = copy
+  const who = credentials?.username ?? 'who gives no name'
   const lines = [`copied ${count(topics.size, 'retained message')}`]
-  const missing = (countOfBroker ?? 0) - topics.size - beyondBound
+  const missing = missingCount(copy)
   if (beyondBound > 0)
     lines.push(`${beyondBound} more than MAX_RETAINED_MESSAGES were left: set it in .env, and import again`)
-  if (missing > 0)
+  if (missing === undefined) lines.push(`how many there are is not known: ${who} may not read $SYS`)
+  else if (missing > 0)
     lines.push(
-      `mosquitto seems to have ${missing} more, which ${credentials?.username ?? 'who gives no name'} may not read: give --username and --password of somebody who may`,
+      `mosquitto seems to have ${missing} more, which ${who} may not read: give --username and --password of somebody who may`,
     )
   if (!isFollowing)
     lines.push('this broker speaks no MQTT 5: what changed while it was copied may be missing')

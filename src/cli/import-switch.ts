@@ -6,14 +6,16 @@ import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { setLimits } from '../core/limits.ts'
 import { settingsReader } from '../daemon/settings-reader.ts'
 import type { Move } from '../moving/move.ts'
+import { readCopies } from './import-copies.ts'
 import { type Answer, askAll, type Credentials, sourceDoor } from './import-doors.ts'
 import { planFiles, writeFiles as putFiles } from './import-files.ts'
+import { countWaitMsOf, refuseIfMissing } from './import-missing.ts'
 import { letIn } from './import-reading.ts'
 import { copyReport, importReport } from './import-report.ts'
 import { RetainedCopy } from './import-retained.ts'
 import { type ImportStore, openImportStore } from './import-store.ts'
 import { missingOf } from './import-verify.ts'
-import { serviceInstall } from './service-install.ts'
+import { serviceInstall, unitPath } from './service-install.ts'
 import { Machine, type MachineOptions } from './service-machine.ts'
 import { paintFor } from './terminal.ts'
 
@@ -22,6 +24,8 @@ export interface SwitchRequest extends MachineOptions {
   readonly file: string
   readonly move: Move
   readonly credentials: Credentials | undefined
+  /** Leaves retained messages behind that this user cannot see, instead of stopping for them. */
+  readonly retainedAsSeen?: boolean
   /** Where this package is; its own place unless told. */
   readonly packageDir?: string
   /** A folder whose `.env` and `config/` the service begins with, if it has none yet; the working directory unless told. */
@@ -97,24 +101,60 @@ class Switch {
       await store.close()
       throw error
     }
-    await this.#machine.must('systemctl', 'enable', ours)
-    await this.#machine.must('systemctl', 'disable', theirs)
     for (const line of copyReport(copy, credentials)) print(line)
+    await this.#keepPlace()
     print(
       `Damselfly runs in mosquitto's place, and starts with the machine. Its log: journalctl -u ${account} -f`,
     )
     print(`Back, if ever: sudo systemctl disable --now ${account} && sudo systemctl enable --now mosquitto`)
   }
 
+  /**
+   * From now on Damselfly starts with the machine, and mosquitto does not. It serves the clients already: what fails here
+   * undoes nothing, and is told with what to type.
+   */
+  async #keepPlace(): Promise<void> {
+    const left: string[] = []
+    for (const [verb, unit] of [
+      ['enable', ours],
+      ['disable', theirs],
+    ] as const) {
+      const { code } = await this.#machine.run('systemctl', [verb, unit])
+      if (code !== 0) left.push(`sudo systemctl ${verb} ${unit}`)
+    }
+    if (left.length === 0) return
+    throw new DamselflyError(
+      'SERVICE_FAILED',
+      `Damselfly runs in mosquitto's place, but the next start of the machine is not settled: ${left.join('; ')}`,
+    )
+  }
+
+  /** What an earlier switch left that was cut off, in words; undefined when it looks like none. */
+  async #cutOff(isOurs: boolean): Promise<string | undefined> {
+    const machine = this.#machine
+    const isEnabled = async (unit: string) =>
+      (await machine.run('systemctl', ['is-enabled', '--quiet', unit])).code === 0
+    if (!(await isEnabled(theirs)) || !(await has(machine.path(unitPath)))) return undefined
+    const back = `sudo systemctl stop ${account}; sudo systemctl start mosquitto`
+    if (!isOurs)
+      return `mosquitto does not run; if a switch was cut off: ${back}, and then this command again`
+    return `Damselfly runs in mosquitto's place, but a switch was cut off at its end. Finish it: sudo systemctl enable ${account}; sudo systemctl disable mosquitto. Or go back: ${back}`
+  }
+
   async #refuse(): Promise<void> {
     const machine = this.#machine
     const reasons = [...machine.refusals(), ...(await machine.lacksSystemd())]
     if (reasons.length === 0) {
-      if ((await machine.run('systemctl', ['is-active', '--quiet', theirs])).code !== 0)
+      const isActive = async (unit: string) =>
+        (await machine.run('systemctl', ['is-active', '--quiet', unit])).code === 0
+      const [isTheirs, isOurs] = [await isActive(theirs), await isActive(ours)]
+      const cutOff = isTheirs ? undefined : await this.#cutOff(isOurs)
+      if (cutOff !== undefined) throw new DamselflyError('SERVICE_REFUSED', cutOff)
+      if (!isTheirs)
         reasons.push(
           'mosquitto does not run as a service (systemctl status mosquitto): start it, or import without --switch and start Damselfly by sudo damselfly service install',
         )
-      if ((await machine.run('systemctl', ['is-active', '--quiet', ours])).code === 0)
+      if (isOurs)
         reasons.push('Damselfly runs as a service already: stop it first, with sudo systemctl stop damselfly')
     }
     if (reasons.length > 0) throw new DamselflyError('SERVICE_REFUSED', reasons.join('\n'))
@@ -123,7 +163,8 @@ class Switch {
   /** The account, the folders, the settings and the unit; it is neither enabled nor started. */
   async #settle(): Promise<void> {
     const { print, move, file, packageDir = ownPackage, workingDir = process.cwd(), node } = this.#request
-    for (const line of importReport(move, paintFor(process.stdout))) print(line)
+    const copies = await readCopies(move.copies)
+    for (const line of importReport(move, paintFor(process.stdout), copies.left)) print(line)
     print('')
     const options = {
       ...this.#request,
@@ -135,7 +176,7 @@ class Switch {
     const settings = async (): Promise<void> => {
       const gid = await this.#groupId()
       const target = { cwd: this.#house.cwd, configDir: this.#house.cwd, gid }
-      for (const line of await putFiles(await planFiles(move, target, file), target)) print(line)
+      for (const line of await putFiles(await planFiles(move, target, file, copies), target)) print(line)
     }
     // a house that is there already goes before the example that comes with the package
     const isHouse =
@@ -181,19 +222,23 @@ class Switch {
   }
 
   async #copy(): Promise<{ readonly store: ImportStore; readonly copy: RetainedCopy }> {
-    const { move, credentials, print } = this.#request
+    const { move, credentials, print, retainedAsSeen = false } = this.#request
     const door = sourceDoor(move.doors)
     const store = await openImportStore(this.#machine.path(dataDir))
+    let copy: RetainedCopy | undefined
     try {
-      const copy = await RetainedCopy.begin({
+      copy = await RetainedCopy.begin({
         door,
         credentials,
         store,
         queueMessagesMax: move.queueMessagesMax,
+        countWaitMs: countWaitMsOf(move),
       })
+      if (!retainedAsSeen) await refuseIfMissing(copy, { move, door, credentials })
       print(`copied ${copy.topics.size} retained messages, and what changes meanwhile`)
       return { store, copy }
     } catch (error) {
+      await copy?.close().catch(() => {}) // the first failure is the one to tell
       await store.close()
       throw error
     }

@@ -9,8 +9,10 @@ import type { Move } from '../moving/move.ts'
 import { translate } from '../moving/translate.ts'
 import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
+import { readCopies } from './import-copies.ts'
 import { type Credentials, sourceDoor } from './import-doors.ts'
 import { isKept, type PlannedFile, planFiles, writeFiles } from './import-files.ts'
+import { countWaitMsOf } from './import-missing.ts'
 import { copyReport, importJson, importReport } from './import-report.ts'
 import { reportWarnings } from './report.ts'
 import { paintFor } from './terminal.ts'
@@ -21,6 +23,8 @@ export interface ImportOptions {
   readonly dryRun?: boolean
   readonly json?: boolean
   readonly switch?: boolean
+  /** With `switch`: what the user cannot see is left behind. */
+  readonly retainedAsSeen?: boolean
   /** False: leave retained messages where they are. */
   readonly retained?: boolean
 }
@@ -33,19 +37,26 @@ export interface ImportOptions {
  */
 export async function importMosquitto(file: string, options: ImportOptions): Promise<void> {
   const credentials = credentialsOf(options)
+  if (options.retainedAsSeen === true && options.switch !== true)
+    throw new DamselflyError('USAGE', '--retained-as-seen goes with --switch')
   const move = translate(await readMosquittoConf(file), hostname())
   if (options.switch === true && options.dryRun !== true) {
     if (options.retained === false || options.json === true)
-      throw new DamselflyError('USAGE', '--switch goes with --username, --password and --dry-run alone')
+      throw new DamselflyError(
+        'USAGE',
+        '--switch goes with --username, --password, --retained-as-seen and --dry-run alone',
+      )
     const { switchOver } = await import('./import-switch.ts')
-    return await switchOver({ file, move, credentials, print: (line) => console.log(line) })
+    const { retainedAsSeen = false } = options
+    return await switchOver({ file, move, credentials, retainedAsSeen, print: (line) => console.log(line) })
   }
   const house = await chosenHouse()
   const { scalars } = await readSafeScalars({ ...house, isTerminal: false })
   const target = { cwd: house.cwd, configDir: scalars.configDir }
-  const planned = await planFiles(move, target, file)
-  if (options.json === true) console.log(JSON.stringify(importJson(move), undefined, 2))
-  else console.log(importReport(move, paintFor(process.stdout)).join('\n'))
+  const copies = await readCopies(move.copies)
+  const planned = await planFiles(move, target, file, copies)
+  if (options.json === true) console.log(JSON.stringify(importJson(move, copies.left), undefined, 2))
+  else console.log(importReport(move, paintFor(process.stdout), copies.left).join('\n'))
   if (options.dryRun === true) {
     if (options.json !== true)
       console.log(['', ...planned.map(wouldWrite), 'Nothing was written: --dry-run.'].join('\n'))
@@ -60,7 +71,9 @@ export async function importMosquitto(file: string, options: ImportOptions): Pro
   if (options.retained !== false) await copyRetained(move, credentials, settings.dataDir, say)
   say('')
   say('Sessions are not copied: clients subscribe again when they connect.')
-  say(`Take mosquitto's place with: sudo damselfly import ${file} --switch`)
+  const as = credentials === undefined ? '' : ` --username ${credentials.username} --password …`
+  say(`Take mosquitto's place with: sudo damselfly import ${file}${as} --switch`)
+  say('It writes its settings into /etc/damselfly; what was written just now, damselfly start uses.')
 }
 
 function credentialsOf({ username, password }: ImportOptions): Credentials | undefined {
@@ -89,13 +102,19 @@ async function copyRetained(
       credentials,
       store,
       queueMessagesMax: move.queueMessagesMax,
+      countWaitMs: countWaitMsOf(move),
     })
     await copy.close()
     for (const line of copyReport(copy, credentials)) say(line)
   } catch (error) {
     if (!(error instanceof DamselflyError)) throw error
     say(`No retained messages were copied. ${error.message}`)
-    say('When mosquitto runs, the same command copies them; the settings are there already.')
+    const isRefused = error.code === 'CONNECTION_REFUSED' || error.code === 'SUBSCRIPTION_REFUSED'
+    say(
+      isRefused
+        ? 'Give --username and --password of a user who may read everything; the settings are there already.'
+        : 'When mosquitto runs, the same command copies them; the settings are there already.',
+    )
     process.exitCode = exitCodes.failed
   } finally {
     await store.close()

@@ -25,7 +25,8 @@ export interface ServiceOptions extends MachineOptions {
 
 const account = 'damselfly'
 const unit = 'damselfly.service'
-const unitPath = `/etc/systemd/system/${unit}`
+/** Where our unit is. */
+export const unitPath = `/etc/systemd/system/${unit}`
 const configDir = '/etc/damselfly'
 
 /**

@@ -1,4 +1,5 @@
 import type { DaemonStatus } from '../control/protocol.ts'
+import type { BridgeState } from '../core/bridge.ts'
 import { DamselflyError } from '../core/errors.ts'
 import { shownLimit } from '../core/limit-keys.ts'
 import { shownPlaces } from '../core/listener.ts'
@@ -70,13 +71,26 @@ function listening({ listeners }: DaemonStatus): string {
   return listeners.flatMap(shownPlaces).join('  ') || 'nowhere'
 }
 
-function broker({ clients, sessions, queuedMessages, retainedMessages }: DaemonStatus): [string, string][] {
+function broker({
+  clients,
+  sessions,
+  queuedMessages,
+  retainedMessages,
+  bridges = [],
+}: DaemonStatus): [string, string][] {
   const rows: [string, string][] = []
   if (clients !== undefined) rows.push(['clients', `${clients} connected`])
   const waiting = queuedMessages === undefined ? '' : `, ${messages(queuedMessages)} waiting in them`
   if (sessions !== undefined) rows.push(['sessions', `${sessions}${waiting}`])
   if (retainedMessages !== undefined) rows.push(['retained', messages(retainedMessages)])
+  for (const [index, bridge] of bridges.entries())
+    rows.push([index === 0 ? 'bridges' : '', bridgeLine(bridge)])
   return rows
+}
+
+function bridgeLine({ name, isConnected, reason, queued }: BridgeState): string {
+  const state = isConnected ? 'connected' : `not connected${reason === undefined ? '' : ` (${reason})`}`
+  return `${name}: ${state}, ${queued} queued`
 }
 
 function messages(count: number): string {

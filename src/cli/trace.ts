@@ -18,7 +18,12 @@ export async function trace(
   const signal = untilInterrupted()
   const lines = new TraceLines({ paint: paintFor(process.stdout), isAll: options.all === true })
   for await (const answer of ask({ watch: 'trace', ...(filter === undefined ? {} : { filter }) }, signal)) {
-    if ('trace' in answer) console.error(`tracing ${filter ?? 'all messages'} at ${answer.name}; Ctrl-C ends`)
+    if ('trace' in answer) {
+      console.error(`tracing ${filter ?? 'all messages'} at ${answer.name}; Ctrl-C ends`)
+      console.error(
+        '(refused messages are not shown: damselfly clients, and the log, say who was refused what)',
+      )
+    }
     if (options.json === true) console.log(JSON.stringify(answer))
     else for (const line of lines.of(answer)) console.log(line)
   }

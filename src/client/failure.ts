@@ -64,7 +64,8 @@ export function noAnswer(broker: BrokerAddress, timeoutMs: number, hasAnswered: 
 
 /** The other side ended the connection before it had answered. */
 export function closedEarly(broker: BrokerAddress): DamselflyError {
-  return unreachable(broker, 'it ended the connection without an answer; is it an MQTT broker?')
+  const question = broker.isSecure ? '' : ', and does it want TLS (--cafile, or mqtts://)'
+  return unreachable(broker, `it ended the connection without an answer; is it an MQTT broker${question}?`)
 }
 
 /** A connection that stood is over; without a cause the other side ended it. */

@@ -7,6 +7,7 @@ import type { ActionCatalogue } from '../core/ports.ts'
 import type { Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { SchemaFacts } from '../core/schema.ts'
+import { warnOfSilenced } from './acl-doubts.ts'
 import { aclPath, readAclFile } from './acl-file.ts'
 import { readBridges } from './bridges.ts'
 import { type DamselflyYaml, type PluginName, readPlugins, readYaml, yamlPath } from './damselfly-yaml.ts'
@@ -76,7 +77,9 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
   const users = await readUsers(cwd, scalars, problems, warnings)
   const aclFile = aclPath(scalars.configDir)
   const acl = await readAclFile(aclFile, shownPath(cwd, aclFile), problems, warnings)
-  const { remote, allowAnonymous } = scalars
+  const { remote, allowAnonymous, credentials } = scalars
+  if (remote === undefined && acl !== undefined && problems.count === 0)
+    warnOfSilenced(acl, { users, ownerName: credentials?.username }, warnings)
   if (remote === undefined && allowAnonymous === 'nobody' && users.length === 0)
     warnOfNobody(variables, warnings)
   const telemetry = isReadable ? readTelemetry(yaml.telemetry?.value, yaml.reader) : undefined

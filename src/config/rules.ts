@@ -8,7 +8,7 @@ import { readAt } from './at-times.ts'
 import { RuleNames } from './rule-names.ts'
 import { type PlacedRule, tellMixedShares, tellSharedKeys } from './shared-rules.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { ruleKeys } from './vocabulary.ts'
+import { ruleKeys } from './vocabulary/rules.ts'
 import { isNothing, offsetInScalar, type Tree, type TreeEntry, type TreeMap, toPlain } from './yaml-tree.ts'
 
 /** Reads one step; tells its mistakes. */

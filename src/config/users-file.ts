@@ -45,7 +45,7 @@ export async function readUsersFile(
         : 'others than its owner can write this file, and so let themselves in',
       suggestion: `chmod 640 ${shown}`,
     })
-  return usersOf(reading.source, problems)
+  return usersIn(reading.source, problems)
 }
 
 /** Why a name cannot stand in a file of users; undefined when it can. */
@@ -90,7 +90,8 @@ export function userLines(text: string): UserLine[] {
   return found
 }
 
-function usersOf(source: SourceText, problems: ProblemList): readonly User[] {
+/** The same of a text that has been read. */
+export function usersIn(source: SourceText, problems: ProblemList): readonly User[] {
   // no frame in any of them: the lines around have hashes, and what lacks its colon may be a password
   const tell = (at: number, message: string, details: { expected?: string; suggestion?: string } = {}) =>
     problems.add({ place: source.place(at), message, ...details })

@@ -211,16 +211,27 @@ async function readCredential(
 
 /** Which of our variables someone meant who wrote this name; undefined when it looks like none of them. */
 function meantVariable(name: string): VariableName | undefined {
-  const names: readonly string[] = variableNames
-  if (names.includes(name)) return undefined
-  const upper = name.toUpperCase().replace(/^(?:MQTT|DAMSELFLY)_(?!USER|PASS)/, '')
-  const near =
-    variableNames.find((known) => upper.length >= 4 && known.startsWith(upper)) ?? nearest(upper, names)
+  if (variableNames.some((known) => known === name)) return undefined
+  const whole = name.toUpperCase()
+  const bare = whole.replace(/^(?:MQTT|DAMSELFLY)_/, '')
+  return meantBy(whole) ?? (bare === whole ? undefined : meantBy(bare))
+}
+
+/** Beginnings of names, of two words or more: `MAX_QUEUED`. */
+const stems = variableNames.flatMap((name) => {
+  const words = name.split('_')
+  return words.slice(2).map((_, index) => words.slice(0, index + 2).join('_'))
+})
+
+function meantBy(upper: string): VariableName | undefined {
+  const beginning = (start: string) => variableNames.find((known) => known.startsWith(start))
+  const started = upper.length >= 4 ? beginning(upper) : undefined
+  if (started !== undefined) return started
+  const near = nearest(upper, [...variableNames, ...stems])
   if (near === undefined) return undefined
   // a file may hold other programs' keys, such as HOST, which is not PORT
   const stepsMax = near.length > 5 ? 2 : 1
-  const isNear = near.startsWith(upper) || distance(upper, near) <= stepsMax
-  return isNear ? (near as VariableName) : undefined
+  return distance(upper, near) <= stepsMax ? beginning(near) : undefined
 }
 
 function wholeOf(file: string): Place {

@@ -1,4 +1,5 @@
 // What is said over the control socket, one JSON object a line; docs/control-socket.md tells it to others.
+import type { BridgeState } from '../core/bridge.ts'
 import type { ClientReport, KickOutcome, RefusalReport, SubscriptionReport } from '../core/broker-view.ts'
 import type { OpenListener } from '../core/listener.ts'
 import type { PinValue } from '../core/pin.ts'
@@ -164,6 +165,8 @@ export interface DaemonStatus {
   /** Messages that wait in them. */
   readonly queuedMessages?: number
   readonly retainedMessages?: number
+  /** Absent where the broker is another one. */
+  readonly bridges?: readonly BridgeState[]
   /** Rules that run, and rules that are there with `enabled: false`. */
   readonly rules: { readonly enabled: number; readonly disabled: number }
   /** How many are read. */

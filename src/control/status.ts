@@ -4,7 +4,10 @@ import { formatPlace, type Problem } from '../core/problems.ts'
 import type { Rule } from '../core/rule.ts'
 import type { DaemonStatus, ReloadOutcome } from './protocol.ts'
 
-export type BrokerAmounts = Pick<DaemonStatus, 'clients' | 'sessions' | 'queuedMessages' | 'retainedMessages'>
+export type BrokerAmounts = Pick<
+  DaemonStatus,
+  'clients' | 'sessions' | 'queuedMessages' | 'retainedMessages' | 'bridges'
+>
 
 /** What the status is made of: the house as its parts tell of it. */
 export interface StatusFacts

@@ -164,6 +164,7 @@ test('each side is told whether the bridge is connected, by a will when it is lo
   assert.deepEqual([near.heard, far.heard], [[`${topic} 1 *`], [`${topic} 1 *`]])
   await mosquitto.stop()
   await until('it is told', () => near.heard.includes(`${topic} 0 *`))
+  assert.deepEqual(here.log.having('client disconnected'), [])
   await mosquitto.start()
   await until('it is back', () => near.heard.length === 3)
   const again = await hearer(t, mosquitto.port, topic)

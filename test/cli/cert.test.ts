@@ -101,6 +101,7 @@ test('init tells what it made, kept and overwrote, and what to write where', asy
     /made an authority: config\/certs\/ca\.crt is for every client; config\/certs\/ca\.key is for nobody/,
     /^ {2}shed\.local, .*Broker\.example\.org, 198\.51\.100\.7, localhost, .*127\.0\.0\.1, ::1$/m,
     / {4}secure:\n {6}port: 8883/,
+    /mosquitto_pub --cafile ca\.crt -u NAME -P PASSWORD -h shed\.local -p 8883/,
     /client\.tls_set\(ca_certs="ca\.crt"\)/,
     /client\.connect\("shed\.local", 8883\)/,
     /tls\.setCACert\(caText\)/,
@@ -120,7 +121,7 @@ test('init tells what it made, kept and overwrote, and what to write where', asy
     tls: { cert: 'certs/server.crt', key: 'certs/server.key' },
   })
   const third = await runCommand(folder, ['cert', 'init', '--listen'])
-  assert.match(third.stdout, /not written, for .*damselfly\.yaml has listeners/)
+  assert.match(third.stdout, /^the listener secure uses it; a running Damselfly takes it by itself$/m)
 })
 
 test('show lists everything, for people and as JSON', { skip: missing('openssl') }, async (t) => {

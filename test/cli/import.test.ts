@@ -11,10 +11,15 @@ import { missing } from '../support/tools.js'
 
 const skip = missing('mosquitto')
 
+const hash = `$7$101$c2FsdHNhbHRzYWx0$${Buffer.alloc(64).toString('base64')}`
+
 /** A folder with a configuration of mosquitto for this port. */
 async function house(context: TestContext, port: number, more = ''): Promise<string> {
   const folder = await tempFolder(context)
-  await writeFile(join(folder, 'mosquitto.conf'), `listener ${port} 127.0.0.1\nallow_anonymous true\n${more}`)
+  await writeFile(
+    join(folder, 'mosquitto.conf'),
+    `listener ${port} 127.0.0.1\nallow_anonymous true\nsys_interval 1\n${more}`,
+  )
   return folder
 }
 
@@ -22,11 +27,11 @@ test('--dry-run says what would become of each line, and writes nothing', async 
   const folder = await house(context, 1, 'max_queued_messages 500\nmount_point a/\nlog_timestamp false\n')
   const { code, stdout } = await runCommand(folder, ['import', 'mosquitto.conf', '--dry-run'])
   assert.equal(code, 0)
-  assert.match(stdout, /3 lines taken over\n {2}listener 1 127\.0\.0\.1 +BIND=127\.0\.0\.1 and PORT=1\n/)
+  assert.match(stdout, /4 lines taken over\n {2}listener 1 127\.0\.0\.1 +BIND=127\.0\.0\.1 and PORT=1\n/)
   assert.match(stdout, /1 line that needs no setting here\n {2}log_timestamp false/)
   assert.match(
     stdout,
-    /1 line to look at[^\n]*\n {2}\S+mosquitto\.conf:4: mount_point a\/\n {4}Topics are the same/,
+    /1 line to look at[^\n]*\n {2}\S+mosquitto\.conf:5: mount_point a\/\n {4}Topics are the same/,
   )
   assert.match(stdout, /would write \S+\.env\n[\s\S]*Nothing was written/)
   assert.deepEqual(
@@ -39,20 +44,20 @@ test('--json says it to a program', async (context) => {
   const folder = await house(context, 1, 'mount_point a/\n')
   const { stdout } = await runCommand(folder, ['import', 'mosquitto.conf', '--dry-run', '--json'])
   const { env, lines } = JSON.parse(stdout)
-  assert.deepEqual(env, { BIND: '127.0.0.1', PORT: '1', ALLOW_ANONYMOUS: 'true' })
+  assert.deepEqual(env, { BIND: '127.0.0.1', PORT: '1', ALLOW_ANONYMOUS: 'true', SYS_INTERVAL: '1' })
   assert.deepEqual(
     lines.map(({ line, option, outcome }: Record<string, unknown>) => [line, option, outcome]),
     [
       [1, 'listener', 'taken'],
       [2, 'allow_anonymous', 'taken'],
-      [3, 'mount_point', 'lost'],
+      [3, 'sys_interval', 'taken'],
+      [4, 'mount_point', 'lost'],
     ],
   )
 })
 
 test('files that are there are put beside the new ones, and a second import changes nothing', async (context) => {
   const folder = await house(context, 1, 'password_file pw\n')
-  const hash = '$7$101$c2FsdHNhbHRzYWx0$aGFzaA=='
   await writeFile(join(folder, 'pw'), `house:${hash}\n`)
   await writeFiles(folder, { '.env': 'NAME=shed\nPORT=1883\n', 'damselfly.yaml': '# mine\n' })
   const run = () => runCommand(folder, ['import', 'mosquitto.conf', '--no-retained'])
@@ -66,10 +71,41 @@ test('files that are there are put beside the new ones, and a second import chan
   assert.doesNotMatch((await run()).stdout, /wrote|changed/)
 })
 
+test('lines of a file of users with a mistake are told, and are comments here', async (context) => {
+  const folder = await house(context, 1, 'password_file pw\n')
+  await writeFile(join(folder, 'pw'), `a:plain\nhouse:${hash}\nb:$7$101$xx\nnobody\n`)
+  const dry = await runCommand(folder, ['import', 'mosquitto.conf', '--dry-run'])
+  assert.match(
+    dry.stdout,
+    /3 lines to look at[^\n]*\n {2}\S+pw:1\n {4}a: the password is not hashed; the line is left out/,
+  )
+  assert.doesNotMatch(dry.stdout, /plain/)
+  const { code, stdout } = await runCommand(folder, ['import', 'mosquitto.conf', '--no-retained'])
+  assert.equal(code, 0)
+  assert.match(stdout, /3 lines to look at/)
+  assert.equal(
+    await readFile(join(folder, 'config/users'), 'utf8'),
+    `# left out: a:plain\nhouse:${hash}\n# left out: b:$7$101$xx\n# left out: nobody\n`,
+  )
+})
+
+test('a mistake in rights is told by --dry-run as well, and nothing is written', async (context) => {
+  const folder = await house(context, 1, 'acl_file rights\n')
+  await writeFile(join(folder, 'rights'), 'topic read a/#b\n')
+  for (const more of ['--dry-run', '--no-retained']) {
+    const { code, stdout, stderr } = await runCommand(folder, ['import', 'mosquitto.conf', more])
+    assert.equal(code, 2)
+    assert.match(stdout + stderr, /this is no filter of topics/)
+    assert.equal(existsSync(join(folder, '.env')), false)
+  }
+})
+
 test('retained messages are copied, more than mosquitto sends of QoS 1, with their QoS and properties', {
   skip,
 }, async (context) => {
-  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous true\nset_tcp_nodelay true' })
+  const mosquitto = await startMosquitto(context, {
+    config: 'allow_anonymous true\nset_tcp_nodelay true\nsys_interval 1',
+  })
   const folder = await house(context, mosquitto.port)
   const publisher = await mqtt.connectAsync(`mqtt://127.0.0.1:${mosquitto.port}`, { protocolVersion: 5 })
   const many = 1_500
@@ -110,7 +146,9 @@ test('retained messages are copied, more than mosquitto sends of QoS 1, with the
 test('of more retained messages than MAX_RETAINED_MESSAGES the rest is left, and told', {
   skip,
 }, async (context) => {
-  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous true\nset_tcp_nodelay true' })
+  const mosquitto = await startMosquitto(context, {
+    config: 'allow_anonymous true\nset_tcp_nodelay true\nsys_interval 1',
+  })
   const folder = await house(context, mosquitto.port)
   await writeFiles(folder, { '.env': 'MAX_RETAINED_MESSAGES=100\n', 'damselfly.yaml': '' })
   const publisher = await mqtt.connectAsync(`mqtt://127.0.0.1:${mosquitto.port}`)
@@ -128,7 +166,7 @@ test('of more retained messages than MAX_RETAINED_MESSAGES the rest is left, and
 test('who may not read everything is told how many messages are missing', { skip }, async (context) => {
   const acl = 'topic read open/#\ntopic read $SYS/#\ntopic write #\n'
   const mosquitto = await startMosquitto(context, {
-    config: 'allow_anonymous true\nacl_file acl\n',
+    config: 'allow_anonymous true\nacl_file acl\nsys_interval 1\n',
     files: { acl },
   })
   const folder = await house(context, mosquitto.port)
@@ -138,8 +176,19 @@ test('who may not read everything is told how many messages are missing', { skip
   await publisher.endAsync()
   const { stdout } = await runCommand(folder, ['import', 'mosquitto.conf'])
   assert.match(stdout, /copied 1 retained message\n/)
-  // the broker counts every ten seconds: it may not know of them yet
-  assert.doesNotMatch(stdout, /seems to have [^2]/)
+  assert.match(stdout, /seems to have 2 more, which who gives no name may not read/)
+})
+
+test('who may not read $SYS is told that nobody knows how many messages there are', {
+  skip,
+}, async (context) => {
+  const mosquitto = await startMosquitto(context, {
+    config: 'allow_anonymous true\nacl_file acl\nsys_interval 1\n',
+    files: { acl: 'topic read open/#\ntopic write #\n' },
+  })
+  const folder = await house(context, mosquitto.port)
+  const { stdout } = await runCommand(folder, ['import', 'mosquitto.conf'])
+  assert.match(stdout, /how many there are is not known: who gives no name may not read \$SYS/)
 })
 
 test('without a mosquitto that answers the settings are written, and the exit code is 1', async (context) => {
@@ -148,6 +197,22 @@ test('without a mosquitto that answers the settings are written, and the exit co
   assert.equal(code, 1)
   assert.match(stdout, /No retained messages were copied\. main \(127\.0\.0\.1:\d+\): connect ECONNREFUSED/)
   assert.ok(existsSync(join(folder, '.env')))
+})
+
+test('where the name is not let in, another is asked for, and the switch is printed with a name', {
+  skip,
+}, async (context) => {
+  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous false' })
+  const folder = await house(context, mosquitto.port)
+  const argv = ['import', 'mosquitto.conf', '--username', 'house', '--password', 'wrong-one']
+  const { code, stdout } = await runCommand(folder, argv)
+  assert.equal(code, 1)
+  assert.match(stdout, /No retained messages were copied[^\n]*\nGive --username and --password of a user who/)
+  assert.doesNotMatch(stdout, /When mosquitto runs|wrong-one/)
+  assert.match(
+    stdout,
+    /import mosquitto\.conf --username house --password … --switch\n[^\n]*damselfly start uses/,
+  )
 })
 
 test('into the data of a Damselfly that runs nothing is copied', { skip }, async (context) => {
@@ -168,4 +233,6 @@ test('a password without a name, and a switch without retained messages, are mis
   assert.equal(both.code, 2)
   const { code } = await runCommand(folder, ['import', 'mosquitto.conf', '--password', 'x'])
   assert.equal(code, 2)
+  const seen = await runCommand(folder, ['import', 'mosquitto.conf', '--retained-as-seen'])
+  assert.equal(seen.code, 2)
 })

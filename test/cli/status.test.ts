@@ -125,6 +125,15 @@ test('what is out of order stands in the status', () => {
     '  sessions   3, 40 messages waiting in them',
     '  retained   1 message',
   ])
+  const cloud = { name: 'cloud', url: 'mqtts://hub', isConnected: true, reason: undefined, queued: 0 }
+  const bridges = [
+    cloud,
+    { ...cloud, name: 'shed', isConnected: false, reason: 'nothing listens there', queued: 7 },
+  ]
+  assert.deepEqual(statusLines({ ...status, bridges }).slice(3, 5), [
+    '  bridges    cloud: connected, 0 queued',
+    '             shed: not connected (nothing listens there), 7 queued',
+  ])
   const link = 'mqtt://hub:1883 (not connected: nothing listens there)'
   assert.deepEqual(statusLines({ ...status, addresses: [], pending: [], link }).slice(1, 3), [
     `  broker     ${link}`,

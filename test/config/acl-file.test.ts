@@ -4,11 +4,13 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { limits } from '#src/core/limits.js'
+import { passwordHashText } from '#src/core/password-hash.js'
 import { readAcl } from '../support/acl.js'
 import { brief, settingsOf } from '../support/config-world.js'
 import { root } from '../support/daemon.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { missing } from '../support/tools.js'
+import { oldHash } from '../support/users.js'
 
 /** `who verb filter` of each line. */
 async function linesOf(context: Parameters<typeof readAcl>[0], text: string): Promise<string[]> {
@@ -226,4 +228,21 @@ test('who may not read the file is named', { skip: missing('root') }, async (con
   })
   assert.match(stderr, /^config\/acl: the user nobody may not read this file$/m)
   assert.equal(status, 2)
+})
+
+test('a user whom no line names is doubted, MQTT_USERNAME among them', async () => {
+  const sha512 = passwordHashText(oldHash('secret'))
+  const users = `joe:${sha512}\nmeter:${sha512}\nann:${sha512}\n`
+  const env = 'MQTT_USERNAME=house\nMQTT_PASSWORD=x'
+  const doubtsOf = async (acl: string) => {
+    const files = { 'config/users': users, 'config/acl': acl }
+    const { warnings } = await settingsOf({ yaml: '', env, files })
+    return warnings.map(({ message }) => message).filter((message) => message.includes('may do nothing'))
+  }
+  assert.deepEqual(await doubtsOf('group meters: meter\ntopic write energy/#\nuser ann\ntopic deny #'), [
+    'house may do nothing: no line of config/acl names it',
+    'joe may do nothing: no line of config/acl names it',
+  ])
+  assert.deepEqual(await doubtsOf('user ann\ntopic a\npattern readwrite homes/%u/#'), [])
+  assert.equal((await doubtsOf('pattern deny secret/#\nuser ann\ntopic a')).length, 3)
 })

@@ -169,6 +169,19 @@ test('names of mosquitto get a warning that says what to write instead, in capit
   assert.deepEqual((await settingsOf({ yaml, env: 'MOSQUITTO=1\nLISTENERS_OF_RADIO=2' })).warnings, [])
 })
 
+test('a misspelled name gets a warning with the one that is meant, with its prefix or without', async () => {
+  for (const [wrong, meant] of [
+    ['MQTT_PASWORD', 'MQTT_PASSWORD'],
+    ['MAX_QEUED', 'MAX_QUEUED_MESSAGES'],
+    ['MQTT_PORT', 'PORT'],
+  ]) {
+    const { warnings } = await settingsOf({ yaml, env: `${wrong}=secret-of-the-house` })
+    assert.deepEqual([wrong, warnings[0]?.suggestion], [wrong, meant])
+    assert.doesNotMatch(JSON.stringify(warnings), /secret-of-the-house/)
+  }
+  assert.deepEqual((await settingsOf({ yaml, env: 'MQTT_HOST=a\nMAX_SPEED=1\nHOST=b' })).warnings, [])
+})
+
 test('every mode of DURABILITY is read', async () => {
   for (const durability of ['power', 'crash', 'memory'] as const) {
     const { settings } = await settingsOf({ yaml, env: `DURABILITY=${durability.toUpperCase()}` })

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { accessSync, existsSync, readFileSync } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { CommandResult } from '#src/cli/service-machine.js'
@@ -48,10 +48,12 @@ end() {
   for _ in $(seq 200); do alive "$1" || break; sleep 0.05; done
   rm -f "$state/$1.pid"
 }
+grep -qsx "$1 $unit" "$state/refused" && exit 1
 case "$1" in
   is-active) alive "$unit" ;;
   start | restart) begin "$unit" ;;
   stop) end "$unit" ;;
+  is-enabled) [ "$(cat "$state/$unit.enablement" 2> /dev/null)" = enable ] ;;
   enable | disable) echo "$1" > "$state/$unit.enablement" ;;
   *) exit 0 ;;
 esac
@@ -89,6 +91,11 @@ export class ServiceWorld {
   get calls(): string {
     const file = join(this.root, 'state/calls')
     return existsSync(file) ? readFileSync(file, 'utf8') : ''
+  }
+
+  /** Lets a command of the service manager fail from now on. */
+  async refuse(verb: string, unit: string): Promise<void> {
+    await appendFile(join(this.root, 'state/refused'), `${verb} ${unit}\n`)
   }
 
   readonly run = (program: string, args: readonly string[]): Promise<CommandResult> =>
