@@ -187,7 +187,7 @@ export class Doorkeeper {
 
   /**
    * About the will of a CONNECT. One that its client has no right to keeps it out in MQTT 5, which can tell it why. An older
-   * one comes in, as with mosquitto, for it would only try again: that is told here, and `mayPublish` is to be asked when
+   * one comes in, and one whose will is to tell of it as of a bridge, as with mosquitto, for it would only try again: that is told here, and `mayPublish` is to be asked when
    * the will is due.
    * @returns why it may not come in; undefined when it may
    */
@@ -199,9 +199,9 @@ export class Doorkeeper {
     const list = refusal === ownTopic || reasonCode !== 0x87 ? undefined : this.#lists.listOf(party.listener)
     const remedy =
       list === undefined ? 'give its will another topic' : `let it write ${topic} in ${list.file}`
-    // a bridge that does not say what it is may come in all the same
+    // a bridge of mosquitto in MQTT 5 does not say what it is
     const isState = refusal === ownTopic && topic === connectionState(party.clientId)
-    const isIn = reasonCode === 0x87 && (level < 5 || isState)
+    const isIn = isState || (level < 5 && reasonCode === 0x87)
     const what = isIn ? 'client connected without its will' : 'client refused'
     this.#refuse(what, party, { topic, reason, remedy })
     return isIn ? undefined : { reasonCode, reason }

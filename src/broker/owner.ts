@@ -1,4 +1,4 @@
-import { networkOf } from './access/network.ts'
+import { networkOf } from '../core/network.ts'
 import type { Party } from './doorkeeper.ts'
 
 /**
