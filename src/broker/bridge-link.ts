@@ -295,6 +295,7 @@ export class BridgeLink {
   #left(session: BridgeSession, failure: LinkFailure, wasOpen: boolean): void {
     const { settings, sessions, house } = this.#parts
     sessions.detachBridge(session)
+    if (wasOpen) session.droppedBefore = session.droppedMessages
     if (wasOpen && failure.isByPeer === true) this.#adapt(session)
     if (settings.isLocalCleanSession) {
       house.loops.remove(session)
