@@ -271,6 +271,7 @@ export class BridgeLink {
   #left(session: BridgeSession, failure: LinkFailure, wasOpen: boolean): void {
     const { settings, sessions, house } = this.#parts
     session.detach()
+    if (wasOpen) session.droppedBefore = session.droppedMessages
     if (settings.isLocalCleanSession) {
       house.loops.remove(session)
       sessions.end(session)

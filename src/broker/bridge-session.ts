@@ -17,6 +17,8 @@ export class BridgeSession extends Session implements BridgeOut {
   readonly echoes: OwnEchoes
   peer: string | undefined
   isStranger = false
+  /** How many of `droppedMessages` had been dropped when its last connection ended, or have been told. */
+  droppedBefore = 0
   topics = new BridgeTopics({ topics: [] })
   /** Whether messages of QoS 0 are sent with QoS 1, so that they wait as well. */
   isQos0Kept = false

@@ -150,10 +150,23 @@ export class Bridge {
   #opened(connection: BridgeConnection): void {
     const { notifications, start, isRoundRobin } = this.settings
     this.#tale.connected(this.#address, this.#link.session?.unfinishedMessages ?? 0)
+    this.#tellDropped()
     this.#tellHere('1')
     if (notifications?.isLocalOnly === false) connection.tell(notifications.topic, '1')
     if (start.kind === 'lazy') this.#endWhenIdle(connection, start.idleMs)
     if (this.#index > 0 && !isRoundRobin) this.#watchFirst(connection)
+  }
+
+  #tellDropped(): void {
+    const { session } = this.#link
+    if (session === undefined) return
+    const lost = session.droppedMessages - session.droppedBefore
+    session.droppedBefore = session.droppedMessages
+    if (lost > 0)
+      this.#parts.log.warn(
+        { bridge: this.settings.name, lost },
+        'bridge: messages that waited for it were lost while it was away',
+      )
   }
 
   /** Resolves when so many messages wait, or when it closes. */

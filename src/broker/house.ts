@@ -20,6 +20,7 @@ import { ownerKey } from './owner.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
+import type { DroppedMessage } from './session-house.ts'
 import type { ProtocolError } from './wire/protocol-error.ts'
 
 /** How long publishers wait for their acknowledgements at most when memory is short: it may stay so. */
@@ -140,7 +141,7 @@ export class House implements ConnectionHouse {
     this.currentTurn() // it ends soon
   }
 
-  dropped(session: Session, bound: LimitName): void {
+  dropped(session: Session, bound: LimitName, which: DroppedMessage = 'the oldest'): void {
     this.counters.add(bound)
     this.counters.add('messages.dropped')
     session.droppedMessages++
@@ -151,6 +152,8 @@ export class House implements ConnectionHouse {
       cut({
         ...(bridge === undefined ? { client: session.clientId } : { bridge }),
         ...limitFields(bound),
+        which,
+        dropped: session.droppedMessages,
         waiting: session.queuedMessages,
         ...repeats,
       }),

@@ -8,6 +8,9 @@ import type { MemoryBudget } from './memory-budget.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Session } from './session.ts'
 
+/** `too large`: the one that came, for no queue has room for it. */
+export type DroppedMessage = 'the oldest' | 'too large'
+
 /** What all sessions share. */
 export interface SessionHouse {
   readonly hub: Pick<Aedes, 'subscribe' | 'unsubscribe'>
@@ -18,8 +21,8 @@ export interface SessionHouse {
   readonly loops: BridgeLoops
   /** What the subscriptions of all sessions take, about. */
   readonly subscriptionBytes: FairShare
-  /** A message that waited for a session was dropped, for this bound was reached. */
-  dropped(session: Session, bound: LimitName): void
+  /** A message that waited for a session, or was to wait, was dropped, for this bound was reached. */
+  dropped(session: Session, bound: LimitName, which?: DroppedMessage): void
   /** Messages that waited for sessions were dropped: those sessions may not read them any more. */
   droppedUnreadable(messages: number, session?: Session): void
   /** A session ends, for its client identifier belongs to a client of another user's now. */

@@ -547,7 +547,7 @@ export class Session implements Receiver {
   #makeRoom({ route, payloadLength }: Publication): boolean {
     const bytes = route.topicLength + payloadLength
     if (bytes > limits.sessionQueueBytesMax) {
-      this.#house.dropped(this, 'sessionQueueBytesMax')
+      this.#house.dropped(this, 'sessionQueueBytesMax', 'too large')
       return false
     }
     const queue = this.#queue

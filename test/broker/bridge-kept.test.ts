@@ -91,12 +91,26 @@ test('as many messages wait for a bridge as may, and beyond that the oldest is d
   await near.client.publishAsync('a', '5', { qos: 1 })
   assert.equal(here.counters.get('sessionQueueMessagesMax'), 1)
   const [line] = here.log.having('messages dropped: too many wait for a bridge')
-  assert.equal(line?.fields['bridge'], 'test')
+  assert.deepEqual(
+    ['bridge', 'which', 'dropped'].map((name) => line?.fields[name]),
+    ['test', 'the oldest', 1],
+  )
+  await near.client.publishAsync('a', '6', { qos: 1 })
   await mosquitto.start()
   const far = await hearer(t, mosquitto.port)
   await here.linked()
   await heardAll(far.heard, 5)
-  assert.deepEqual(far.heard, ['a 1', 'a 2', 'a 3', 'a 4', 'a 5'])
+  assert.deepEqual(far.heard, ['a 2', 'a 3', 'a 4', 'a 5', 'a 6'])
+  const lost = 'bridge: messages that waited for it were lost while it was away'
+  await here.logged(lost)
+  assert.equal(here.log.having(lost)[0]?.fields['lost'], 2)
+  await mosquitto.stop()
+  await until('it is lost', () => here.state()?.isConnected === false)
+  await mosquitto.start()
+  await here.linked()
+  await near.client.publishAsync('a', '7', { qos: 1 })
+  await until('it is there', () => here.state()?.queued === 0)
+  assert.equal(here.log.having(lost).length, 1)
 })
 
 test('with a clean session nothing waits, here or there', async (t) => {

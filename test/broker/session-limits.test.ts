@@ -54,8 +54,8 @@ test('as many messages as allowed wait for a client; each one more costs the old
   assert.equal(counters.get('sessionQueueMessagesMax'), 3)
   const [line, ...more] = log.having(dropped)
   assert.deepEqual(
-    [line?.fields['client'], line?.fields['bound'], line?.fields['setting']],
-    ['shed', 'sessionQueueMessagesMax', 'MAX_QUEUED_MESSAGES'],
+    ['client', 'bound', 'setting', 'which', 'dropped'].map((name) => line?.fields[name]),
+    ['shed', 'sessionQueueMessagesMax', 'MAX_QUEUED_MESSAGES', 'the oldest', 1],
   )
   assert.equal(more.length, 0)
   await broker.hub.publish({ topic: 't/a', payload: 'QoS 0 is not kept for who is away' })

@@ -7,6 +7,11 @@ export function causeOf(error: unknown): string {
   return reasonOf(deepest)
 }
 
+/** Whether the disk, or the share of it that the user may fill, has no room left for what was to be written. */
+export function isNoSpace(error: unknown): boolean {
+  return /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i.test(causeOf(error))
+}
+
 /** Whether a store could not be opened because another process, or this one, has it open. */
 export function isLockedError(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) if (errnoOf(at) === 'LEVEL_LOCKED') return true

@@ -4,13 +4,15 @@ import { ClassicLevel } from 'classic-level'
 import { DamselflyError, errnoOf, reasonOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports.ts'
 import { DiskReserve } from './disk-reserve.ts'
-import { causeOf, isLockedError } from './level-errors.ts'
+import { causeOf, isLockedError, isNoSpace } from './level-errors.ts'
 import { damagedFiles } from './manifest.ts'
 import { type Found, NewerStoreError, Restoring } from './restoring.ts'
-import { clearAway, isHeldElsewhere, rebuildStore } from './salvage.ts'
+import { clearAway, isHeldElsewhere, putBack, rebuildStore } from './salvage.ts'
 
-/** Room that LevelDB needs to open at all. */
-const diskBytesMin = 256 * 1024
+/** Bytes that LevelDB writes to a log before it makes a table of it. */
+const writeBufferBytes = 2 * 1024 * 1024
+/** Room that LevelDB may need to open: it makes tables of one log or two. */
+const diskBytesMin = 2 * writeBufferBytes
 /** Records read at once. */
 const readRecords = 500
 
@@ -45,17 +47,14 @@ export async function openStore(dataDir: string, log: Logger): Promise<OpenStore
     await reserve.keep()
     return store
   } catch (cause) {
-    if ((await isDiskFull(dataDir).catch(() => false)) && (await reserve.giveUp())) {
+    if ((await isDiskFull(dataDir, cause)) && (await reserve.giveUp())) {
       log.error(
         { dataDir },
         'the disk is full: started on the last reserve, nothing more can be kept; make room',
       )
-      return await openAndRead(path, log)
+      return await openAndRead(path, log).catch((error) => salvageUnlessBarred(path, error, log))
     }
-    const obstacle = await obstacleOf(path, cause)
-    if (obstacle !== undefined)
-      throw new DamselflyError('STORE_FAILED', `cannot open ${path}: ${obstacle}`, { cause })
-    return await salvage(path, cause, log)
+    return await salvageUnlessBarred(path, cause, log)
   }
 }
 
@@ -109,7 +108,7 @@ async function newLevel(path: string): Promise<Level> {
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
     cacheSize: 256 * 1024, // it is read once
-    writeBufferSize: 2 * 1024 * 1024,
+    writeBufferSize: writeBufferBytes,
   })
 }
 
@@ -156,6 +155,14 @@ async function droppedBytes(path: string): Promise<number> {
   return bytes
 }
 
+/** @throws DamselflyError `STORE_FAILED` when the store is not at fault */
+async function salvageUnlessBarred(path: string, cause: unknown, log: Logger): Promise<OpenStore> {
+  const obstacle = await obstacleOf(path, cause)
+  if (obstacle !== undefined)
+    throw new DamselflyError('STORE_FAILED', `cannot open ${path}: ${obstacle}`, { cause })
+  return await salvage(path, cause, log)
+}
+
 /** Sets a copy aside, saves what can be saved, and begins anew when that is nothing. */
 async function salvage(path: string, reason: unknown, log: Logger): Promise<OpenStore> {
   const aside = `${path}.damaged-${new Date().toISOString().replaceAll(':', '')}`
@@ -170,6 +177,11 @@ async function salvage(path: string, reason: unknown, log: Logger): Promise<Open
     log.warn({ store: path, ...savedOf(store.found), lostBytes }, 'this much of the damaged store was saved')
     return store
   } catch (error) {
+    if (isNoSpace(error)) {
+      await putBack(path, aside)
+      const words = `it is damaged, and ${await fullWords(dirname(path))}`
+      throw new DamselflyError('STORE_FAILED', `cannot mend ${path}: ${words}`, { cause: error })
+    }
     log.error({ ...fields, reason: causeOf(error) }, 'nothing of the damaged store was saved')
     await clearAway(path, aside)
     return await openAndRead(path, log)
@@ -192,7 +204,7 @@ async function obstacleOf(path: string, error: unknown): Promise<string | undefi
   if (error instanceof NewerStoreError) return error.message
   try {
     for (const folder of [dirname(path), path]) await access(folder, constants.W_OK)
-    if (await isDiskFull(dirname(path))) return 'the disk is full'
+    if (await isDiskFull(dirname(path), error)) return await fullWords(dirname(path))
   } catch (denied) {
     if (errnoOf(denied) === 'ENOENT') return undefined
     return `${reasonOf(denied)}; DATA_DIR must belong to the user who runs Damselfly`
@@ -200,7 +212,21 @@ async function obstacleOf(path: string, error: unknown): Promise<string | undefi
   return undefined
 }
 
-async function isDiskFull(folder: string): Promise<boolean> {
-  const { bavail, bsize } = await statfs(folder)
-  return bavail * bsize < diskBytesMin
+/** Whether there is no room to open a store, or to mend one: what LevelDB says then may look like damage. */
+async function isDiskFull(folder: string, error: unknown): Promise<boolean> {
+  return isNoSpace(error) || (await freeBytesOf(folder)) < diskBytesMin
+}
+
+async function fullWords(folder: string): Promise<string> {
+  const free = `${Math.floor((await freeBytesOf(folder)) / 1024)} KiB`
+  const needed = `${diskBytesMin / 1024 / 1024} MiB`
+  return `the disk is full: ${free} are free in ${folder}, and up to ${needed} are needed to open it; make room on that disk and start again, nothing that was kept is lost`
+}
+
+/** @returns infinity when it cannot be told */
+async function freeBytesOf(folder: string): Promise<number> {
+  return await statfs(folder).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => Number.POSITIVE_INFINITY,
+  )
 }

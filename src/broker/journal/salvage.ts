@@ -33,6 +33,18 @@ export async function clearAway(path: string, aside: string): Promise<void> {
   else await rename(path, aside)
 }
 
+/** Undoes `rebuildStore`, however far it came, so that a later start finds what this one found. */
+export async function putBack(path: string, aside: string): Promise<void> {
+  await rm(`${aside}.part`, { recursive: true, force: true })
+  const isCopied = await access(aside).then(
+    () => true,
+    () => false,
+  )
+  if (!isCopied) return
+  await rm(path, { recursive: true, force: true })
+  await rename(aside, path)
+}
+
 /**
  * Whether another process holds the store, without opening it: LevelDB would begin to work on it.
  * @NOTE it opens an empty store that has the same file LOCK. Where there are no hard links it cannot know, and says no

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { message, openJournal, queueOf, restoredFrom, session } from '../../support/journal.js'
@@ -10,22 +11,39 @@ import { missing } from '../../support/tools.js'
 import { until } from '../../support/until.js'
 
 const skip = missing('root', 'mount')
+const program = join(import.meta.dirname, '../../support/full-disk-program.js')
 const failed = 'the store cannot be written, trying again'
 const works = 'the store is written again'
 
 /** A disk of its own, and what fills it. */
-async function smallDisk(context: TestContext): Promise<{ dataDir: string; ballast: string }> {
+async function smallDisk(context: TestContext, size = '32m'): Promise<{ dataDir: string; ballast: string }> {
   const disk = await mkdtemp(join(tmpdir(), 'damselfly-disk-'))
   context.after(async () => {
     execFileSync('umount', ['-l', disk])
     await rm(disk, { recursive: true })
   })
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk])
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', disk])
   return { dataDir: join(disk, 'data'), ballast: join(disk, 'ballast') }
 }
 
 async function fill(ballast: string): Promise<void> {
   await writeFile(ballast, Buffer.alloc(40 * 1024 * 1024)).catch(() => {})
+}
+
+interface FullDisk {
+  readonly found: number
+  readonly kept: number
+  readonly error: string | undefined
+}
+
+/** Starts a process that fills the disk with what waits for a session, and kills it when a write has failed. */
+async function killedWhenFull(dataDir: string): Promise<FullDisk> {
+  const child = spawn(process.execPath, [program, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const closed = once(child, 'close')
+  const [line] = await once(child.stdout, 'data')
+  child.kill('SIGKILL')
+  await closed
+  return JSON.parse(String(line))
 }
 
 test('a full disk keeps nothing and loses nothing: it is told once, tried again, and told when it works', {
@@ -96,3 +114,52 @@ test('on a full disk it starts on its reserve, with all that was kept; without o
   await restoredFrom(context, dataDir)
   assert.ok((await readdir(dataDir)).includes('reserve'), 'with room there is a reserve again')
 })
+
+test('a disk with too little room to open the store is told as full, not the store as damaged; with room all is there', {
+  skip,
+}, async (context) => {
+  const { dataDir } = await smallDisk(context, '12m')
+  const { kept } = await killedWhenFull(dataDir)
+  for (let start = 0; start < 2; start++)
+    await assert.rejects(openJournal(context, dataDir), {
+      code: 'STORE_FAILED',
+      message: /the disk is full: \d+ KiB are free in .*make room/,
+    })
+  assert.deepEqual(await readdir(dataDir), ['broker'])
+
+  execFileSync('mount', ['-o', 'remount,size=32m', dirname(dataDir)])
+  const { sessions } = await restoredFrom(context, dataDir)
+  assert.ok((sessions[0]?.deliveries.length ?? 0) >= kept)
+})
+
+test('a damaged store for whose mending there is no room stays as it is, and is mended when there is room', {
+  skip,
+}, async (context) => {
+  const { dataDir, ballast } = await smallDisk(context, '48m')
+  const { journal } = await openJournal(context, dataDir)
+  const payload = Buffer.alloc(100_000, 'x')
+  for (let i = 0; i < 150; i++) {
+    journal.putRetained(message(`large/${i}`, { payload }), true)
+    await journal.flush()
+  }
+  await journal.close()
+  const store = join(dataDir, 'broker')
+  for (const file of await readdir(store)) if (file.endsWith('.ldb')) await flipByte(join(store, file))
+  const { bavail, bsize } = await statfs(dataDir)
+  await writeFile(ballast, Buffer.alloc(bavail * bsize - 6 * 1024 * 1024))
+  await assert.rejects(openJournal(context, dataDir), {
+    code: 'STORE_FAILED',
+    message: /it is damaged, and the disk is full/,
+  })
+  assert.deepEqual((await readdir(dataDir)).sort(), ['broker', 'reserve'])
+
+  await rm(ballast)
+  const { retained } = await restoredFrom(context, dataDir)
+  assert.ok(retained.length > 100 && retained.length < 150, `${retained.length} are saved`)
+})
+
+async function flipByte(path: string): Promise<void> {
+  const bytes = await readFile(path)
+  bytes.writeUInt8(bytes.readUInt8(1_000) ^ 1, 1_000)
+  await writeFile(path, bytes)
+}
