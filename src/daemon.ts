@@ -337,6 +337,7 @@ export class Daemon {
     const running = this.#running
     if (running === undefined) return
     let next: Settings
+    await this.#watching?.note() // a file that was saved before SIGHUP came is read once
     try {
       const { settings, warnings } = await reader.read()
       const reloadable = withoutRestart(this.#settings, settings)

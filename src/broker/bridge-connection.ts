@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { QoS } from '../core/message.ts'
-import { type LinkFailure, silent } from './attached/link-failure.ts'
+import { closedByPeer, type LinkFailure, silent } from './attached/link-failure.ts'
 import type { OwnEchoes } from './attached/own-echoes.ts'
 import { notMqtt } from './bridge-failure.ts'
 import type { BridgeOut } from './bridge-loops.ts'
@@ -233,11 +233,8 @@ export class BridgeConnection extends Connection {
     if (this.isClosed) return
     clearInterval(this.#clock)
     super.close(ending)
-    const { reason, reasonCode: code } = ending
-    // without a code nobody here has ended it
-    this.#end(
-      this.#failure ?? { reason: code === undefined ? 'closed by the broker' : reason, isByPeer: true },
-    )
+    const isByPeer = ending.reasonCode === undefined // else it is we who do not like what has come
+    this.#end(this.#failure ?? (isByPeer ? closedByPeer : { reason: ending.reason }))
   }
 
   override toFields(): Record<string, unknown> {

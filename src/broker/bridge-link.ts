@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net'
 import type { BridgeAddress, Bridge as BridgeSettings } from '../core/bridge.ts'
-import { bridgeSessionId } from '../core/bridge.ts'
 import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
@@ -11,7 +10,10 @@ import { BridgeConnection } from './bridge-connection.ts'
 import { itself, mute, refusalOf, socketFailure, stopped, tooLittle } from './bridge-failure.ts'
 import type { BridgeSession } from './bridge-session.ts'
 import { openBridgeSocket } from './bridge-socket.ts'
+import { BridgeSubscriptions } from './bridge-subscriptions.ts'
 import type { BridgeTopics } from './bridge-topics.ts'
+import { BridgeWindow } from './bridge-window.ts'
+import type { Agreement } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { SubscriptionRecord } from './journal/records.ts'
 import { cut } from './log-fields.ts'
@@ -19,18 +21,9 @@ import { bridgeProperty, peerOf } from './peer-names.ts'
 import type { Sessions } from './sessions.ts'
 import type { OutgoingConnect, ServerConnack } from './wire/client-side.ts'
 import type { Properties } from './wire/properties.ts'
-import type { SubscribeRequest } from './wire/subscribe.ts'
 
-/** Filters in one SUBSCRIBE or UNSUBSCRIBE: AWS IoT Core takes no more. */
-const filtersPerPacket = 8
 /** Without a Receive Maximum of the other broker's own [MQTT-3.2.2-21]. */
 const receiveMaximumDefault = 65_535
-/** Before MQTT 5 a broker cannot say what it takes. mosquitto takes so many, and ends the connection at one more. */
-const receiveMaximumOfOld = 20
-/** A connection that ended sooner may have ended for what was sent. */
-const soonMs = 10_000
-/** After one that stood so long more may be sent at a time. */
-const longMs = 60_000
 const never = 0xffff_ffff
 
 export interface BridgeLinkParts {
@@ -44,6 +37,8 @@ export interface BridgeLinkParts {
   readonly connectMs: number
   /** How long it may take to answer our subscriptions. */
   readonly answerMs: number
+  /** What is subscribed to there already, as far as is known. */
+  readonly subscribed?: ReadonlySet<string> | undefined
   /** Messages go over it from now on. */
   readonly onOpen: (connection: BridgeConnection) => void
   /** A message has begun to wait while there is no connection. */
@@ -68,17 +63,15 @@ export class BridgeLink {
   #connection: BridgeConnection | undefined
   /** Whether a broker of MQTT 3.1.1 takes the bit that says that we are a bridge; one that closes at once may not. */
   #bit: 'untried' | 'taken' | 'doubted' | 'refused' = 'untried'
-  /** What a broker before MQTT 5 is believed to take. */
-  #receiveMaximum = receiveMaximumOfOld
+  readonly #window = new BridgeWindow()
+  readonly #subscriptions: BridgeSubscriptions
   #openedAtMs = 0
-  /** What is subscribed to there, as far as this process knows. */
-  #subscribed: ReadonlySet<string> = new Set()
-  /** The message that was first on its way when the other broker ended the connection, and how often in a row. */
-  #suspect: { readonly order: number; readonly ends: number } | undefined
 
   constructor(parts: BridgeLinkParts) {
     this.#parts = parts
     this.#echoes = new OwnEchoes(parts.counters)
+    const { name, mayUnsubscribe } = parts.settings
+    this.#subscriptions = new BridgeSubscriptions({ ...parts, name, mayUnsubscribe }, parts.subscribed)
     if (!parts.settings.isLocalCleanSession) this.#openSession()
   }
 
@@ -91,8 +84,9 @@ export class BridgeLink {
     return this.#connection
   }
 
+  /** At the other broker, as far as is known. */
   get subscribed(): ReadonlySet<string> {
-    return this.#subscribed
+    return this.#subscriptions.held
   }
 
   /** Connects once. Resolves when that has failed, or the connection has ended. Never rejects. */
@@ -116,7 +110,7 @@ export class BridgeLink {
       connect,
       mayRetain: settings.mayRetain,
       echoes: connect.level === 4 && !connect.isBridge ? this.#echoes : undefined,
-      windowMax: () => this.#windowMax(),
+      windowMax: () => this.#window.max(session),
       onConnack: (connack) => {
         hasAnswer = true
         clearTimeout(late)
@@ -195,62 +189,22 @@ export class BridgeLink {
   #answered(
     connection: BridgeConnection,
     session: BridgeSession,
-    { level, isBridge }: OutgoingConnect,
-    { code, isSessionPresent, properties }: ServerConnack,
+    connect: OutgoingConnect,
+    connack: ServerConnack,
     noteOpen: () => void,
   ): void {
-    const { settings, house, sessions, answerMs, onOpen } = this.#parts
-    if (code !== 0) {
-      if (code === 1 && isBridge) this.#bit = 'refused'
-      return connection.fail(
-        code === 1 && isBridge
-          ? { reason: 'it does not know bridges' }
-          : refusalOf(code, properties.reasonString),
-      )
-    }
-    if (isBridge) this.#bit = 'taken'
-    const qosMax = properties.maximumQos ?? 2
-    if (settings.topics.some(({ qos, direction }) => direction !== 'in' && qos > qosMax))
-      return connection.fail(tooLittle(qosMax))
-    const peer = peerOf(properties)
-    if (peer === house.instance) return connection.fail(itself)
-    session.peer = peer
-    session.isStranger = level === 5 && peer === undefined
-    if (!isSessionPresent) {
-      session.forgetReceived()
-      this.#subscribed = new Set()
-    }
-    connection.settle(
-      {
-        guest: {
-          clientId: bridgeSessionId(settings.name),
-          address: connection.address,
-          username: undefined,
-          isLocal: false,
-        },
-        session,
-        level,
-        cleanStart: settings.isLocalCleanSession,
-        isBridge: false,
-        will: undefined,
-        keepAliveSeconds: properties.serverKeepAlive ?? settings.keepAliveSeconds,
-        receiveMaximum: Math.min(
-          level === 5 ? (properties.receiveMaximum ?? receiveMaximumDefault) : this.#receiveMaximum,
-          limits.inflightMessagesMax,
-        ),
-        ourReceiveMaximum: limits.inflightMessagesMax,
-        maximumPacketSize: Math.min(
-          properties.maximumPacketSize ?? Number.POSITIVE_INFINITY,
-          settings.packetBytesMax ?? Number.POSITIVE_INFINITY,
-        ),
-        topicAliasMaximum: properties.topicAliasMaximum ?? 0,
-      },
-      properties,
-    )
+    const { sessions, answerMs, onOpen } = this.#parts
+    const { isSessionPresent, properties } = connack
+    const problem = this.#problemOf(connect, connack)
+    if (problem !== undefined) return connection.fail(problem)
+    session.peer = peerOf(properties)
+    session.isStranger = connect.level === 5 && session.peer === undefined
+    if (!isSessionPresent) session.forgetReceived()
+    connection.settle(this.#agreementOf(connection, session, connect, properties), properties)
     sessions.attachBridge(session, connection)
     const late = setTimeout(() => connection.fail(mute), answerMs).unref()
     void connection.ended.then(() => clearTimeout(late))
-    void this.#subscribe(connection, isSessionPresent).then(() => {
+    void this.#subscriptions.bring(connection, isSessionPresent).then(() => {
       clearTimeout(late)
       if (connection.isClosed) return
       noteOpen()
@@ -261,26 +215,48 @@ export class BridgeLink {
     })
   }
 
-  /** Never resolves when the connection ends before. */
-  async #subscribe(connection: BridgeConnection, isSessionPresent: boolean): Promise<void> {
-    const { settings, topics, counters, log } = this.#parts
-    const wanted = new Set(topics.remote.map(({ filter }) => filter))
-    const surplus = [...this.#subscribed].filter((filter) => !wanted.has(filter))
-    if (isSessionPresent && settings.mayUnsubscribe) surplus.push(...topics.onlyOut)
-    for (const filters of slices([...new Set(surplus)])) await connection.unsubscribe(filters)
-    // a broker before MQTT 5 would send all retained messages once more
-    const isThere = connection.level < 5 && [...wanted].every((filter) => this.#subscribed.has(filter))
-    const refused: string[] = []
-    for (const requests of slices(isThere ? [] : topics.remote)) {
-      const codes = await connection.subscribe(requests.map(requestOf))
-      for (const [index, { filter }] of requests.entries())
-        if ((codes[index] ?? 0x80) >= 0x80) refused.push(filter)
+  /** Why nothing can come of this connection. */
+  #problemOf({ isBridge }: OutgoingConnect, { code, properties }: ServerConnack): LinkFailure | undefined {
+    const { settings, house } = this.#parts
+    if (code === 1 && isBridge) {
+      this.#bit = 'refused'
+      return { reason: 'it does not know bridges' }
     }
-    this.#subscribed = new Set([...wanted].filter((filter) => !refused.includes(filter)))
-    if (refused.length === 0) return
-    counters.add('bridges.refusedSubscriptions', refused.length)
-    const remedy = 'let the user of the bridge read these topics there, or change the topics of the bridge'
-    log.error({ bridge: settings.name, filters: refused, remedy }, 'bridge: a subscription is refused')
+    if (code !== 0) return refusalOf(code, properties.reasonString)
+    if (isBridge) this.#bit = 'taken'
+    const qosMax = properties.maximumQos ?? 2
+    const isTooLittle = settings.topics.some(({ qos, direction }) => direction !== 'in' && qos > qosMax)
+    if (isTooLittle) return tooLittle(qosMax)
+    return peerOf(properties) === house.instance ? itself : undefined
+  }
+
+  #agreementOf(
+    { address }: BridgeConnection,
+    session: BridgeSession,
+    { level }: OutgoingConnect,
+    properties: Properties,
+  ): Agreement {
+    const { settings } = this.#parts
+    const { inflightMessagesMax } = limits
+    const unbounded = Number.POSITIVE_INFINITY
+    const receiveMaximum =
+      level === 5 ? (properties.receiveMaximum ?? receiveMaximumDefault) : this.#window.receiveMaximum
+    return {
+      guest: { clientId: session.clientId, address, username: undefined, isLocal: false },
+      session,
+      level,
+      cleanStart: settings.isLocalCleanSession,
+      isBridge: false,
+      will: undefined,
+      keepAliveSeconds: properties.serverKeepAlive ?? settings.keepAliveSeconds,
+      receiveMaximum: Math.min(receiveMaximum, inflightMessagesMax),
+      ourReceiveMaximum: inflightMessagesMax,
+      maximumPacketSize: Math.min(
+        properties.maximumPacketSize ?? unbounded,
+        settings.packetBytesMax ?? unbounded,
+      ),
+      topicAliasMaximum: properties.topicAliasMaximum ?? 0,
+    }
   }
 
   /** Retained messages: of all topics, if the other broker does not know us; else of those that it has missed. */
@@ -295,46 +271,23 @@ export class BridgeLink {
   #left(session: BridgeSession, failure: LinkFailure, wasOpen: boolean): void {
     const { settings, sessions, house } = this.#parts
     sessions.detachBridge(session)
-    if (wasOpen && failure.isByPeer === true) this.#adapt(session)
     if (settings.isLocalCleanSession) {
       house.loops.remove(session)
       sessions.end(session)
       this.#session = undefined
-    } else if (wasOpen && failure.isByPeer === true) this.#suspectOldest(session)
+    } else if (wasOpen && failure.isByPeer === true) {
+      const givenUp = this.#window.ended(session, performance.now() - this.#openedAtMs)
+      if (givenUp !== undefined) this.#tellGivenUp(givenUp.topic)
+    }
   }
 
-  /** Sends less at a time to a broker that ends connections soon. */
-  #adapt({ unansweredMessages }: BridgeSession): void {
-    const stoodMs = performance.now() - this.#openedAtMs
-    if (stoodMs >= longMs) this.#receiveMaximum = Math.min(this.#receiveMaximum * 2, receiveMaximumOfOld)
-    else if (stoodMs < soonMs && unansweredMessages > 1)
-      this.#receiveMaximum = Math.max(1, Math.floor(Math.min(this.#receiveMaximum, unansweredMessages) / 2))
-  }
-
-  /** Some brokers end the connection when they do not like a message: one that does so each time is given up. */
-  #suspectOldest(session: BridgeSession): void {
-    const order = session.oldestUnanswered
-    // those of QoS 2 that it has, and that are not released, may be why it takes no other
-    if (order === undefined || session.isQos2Behind) return
-    const ends = order === this.#suspect?.order ? this.#suspect.ends + 1 : 1
-    this.#suspect = { order, ends }
-    if (ends < limits.bridgeAttemptsMax) return
-    this.#suspect = undefined
-    const topic = session.giveUpOldest()?.topic
-    this.#parts.counters.add('bridgeAttemptsMax')
-    this.#parts.log.error(
-      cut({ bridge: this.#parts.settings.name, topic }),
+  #tellGivenUp(topic: string): void {
+    const { counters, log, settings } = this.#parts
+    counters.add('bridgeAttemptsMax')
+    log.error(
+      cut({ bridge: settings.name, topic }),
       'bridge: message dropped, for the other broker ends the connection each time when it gets it',
     )
-  }
-
-  /** While a message is suspected it goes alone. */
-  #windowMax(): number {
-    if (this.#suspect === undefined) return Number.POSITIVE_INFINITY
-    const oldest = this.#session?.oldestUnanswered
-    if (oldest === undefined || oldest === this.#suspect.order) return 1
-    this.#suspect = undefined
-    return Number.POSITIVE_INFINITY
   }
 
   #tellRefused(topic: string, reason: string): void {
@@ -344,16 +297,4 @@ export class BridgeLink {
     if (repeats !== undefined)
       log.warn(cut({ bridge: settings.name, topic, reason, ...repeats }), 'bridge: a message is not taken')
   }
-}
-
-/** What it has sent already does not come again, nor what we have sent. */
-function requestOf({ filter, qos }: Pick<SubscribeRequest, 'filter' | 'qos'>): SubscribeRequest {
-  return { filter, qos, noLocal: true, retainAsPublished: true, retainHandling: 1 }
-}
-
-function slices<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
-  const count = Math.ceil(items.length / filtersPerPacket)
-  return Array.from({ length: count }, (_, index) =>
-    items.slice(index * filtersPerPacket, (index + 1) * filtersPerPacket),
-  )
 }

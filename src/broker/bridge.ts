@@ -24,7 +24,8 @@ export interface BridgePace {
   readonly stopMs: number
 }
 
-export interface BridgeParts extends Pick<BridgeLinkParts, 'house' | 'sessions' | 'counters' | 'log'> {
+export interface BridgeParts
+  extends Pick<BridgeLinkParts, 'house' | 'sessions' | 'counters' | 'log' | 'subscribed'> {
   readonly settings: BridgeSettings
   readonly hub: Pick<AedesHub, 'publish' | 'publishSystem'>
   readonly pace: BridgePace
@@ -69,6 +70,11 @@ export class Bridge {
         unreached: 'bridge not connected yet, trying again',
       },
     })
+  }
+
+  /** At the other broker, as far as is known. */
+  get subscribed(): ReadonlySet<string> {
+    return this.#link.subscribed
   }
 
   get state(): BridgeState {

@@ -9,7 +9,7 @@ const usualPace: BridgePace = {
   stopMs: 2_000,
 }
 
-export interface BridgesParts extends Omit<BridgeParts, 'settings' | 'pace'> {
+export interface BridgesParts extends Omit<BridgeParts, 'settings' | 'pace' | 'subscribed'> {
   /** Changed by tests only. */
   readonly pace?: Partial<BridgePace> | undefined
 }
@@ -44,7 +44,7 @@ export class Bridges {
       changed.map(async (settings) => {
         const before = this.#bridges.get(settings.name)
         if (before !== undefined) await this.#end(before, false)
-        const bridge = new Bridge({ ...this.#parts, settings })
+        const bridge = new Bridge({ ...this.#parts, settings, subscribed: before?.subscribed })
         this.#bridges.set(settings.name, bridge)
         bridge.start()
       }),

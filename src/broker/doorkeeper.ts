@@ -45,16 +45,22 @@ export interface Refusal {
 }
 
 /** What was refused, as the log says it. */
-type Refused = 'client refused' | 'publish refused' | 'subscription refused'
+type Refused =
+  | 'client refused'
+  | 'client connected without its will'
+  | 'publish refused'
+  | 'subscription refused'
 
 const counterOf = {
   'client refused': 'clients.refused',
+  'client connected without its will': 'wills.refused',
   'publish refused': 'publishes.refused',
   'subscription refused': 'subscriptions.refused',
 } as const
 
 const kindOf = {
   'client refused': 'client',
+  'client connected without its will': 'publish',
   'publish refused': 'publish',
   'subscription refused': 'subscription',
 } as const
@@ -158,12 +164,29 @@ export class Doorkeeper {
       )
   }
 
-  /** About one PUBLISH, or a will. @returns why not; undefined when it may */
+  /**
+   * About the will of a CONNECT. One that its client has no right to keeps it out in MQTT 5, which can tell it why. An older
+   * one comes in, as with mosquitto, for it would only try again: that is told here, and `mayPublish` is to be asked when
+   * the will is due.
+   * @returns why it may not come in; undefined when it may
+   */
+  mayComeWithWill(party: Party, topic: string, level: number): Refusal | undefined {
+    const refusal = this.#publishRefusal(party, topic)
+    if (refusal === undefined) return undefined
+    const { reasonCode } = refusal
+    const reason = `its will: ${refusal.reason}`
+    const list = refusal === ownTopic || reasonCode !== 0x87 ? undefined : this.#lists.listOf(party.listener)
+    const remedy =
+      list === undefined ? 'give its will another topic' : `let it write ${topic} in ${list.file}`
+    const isIn = level < 5 && reasonCode === 0x87
+    const what = isIn ? 'client connected without its will' : 'client refused'
+    this.#refuse(what, party, { topic, reason, remedy })
+    return isIn ? undefined : { reasonCode, reason }
+  }
+
+  /** About one PUBLISH, or a will that is due. @returns why not; undefined when it may */
   mayPublish(party: Party, topic: string): Refusal | undefined {
-    const refusal =
-      isSystemTopic(topic) && topic !== connectionState(party.clientId)
-        ? ownTopic
-        : (refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax)) ?? this.#writeRefusal(party, topic))
+    const refusal = this.#publishRefusal(party, topic)
     if (refusal !== undefined) this.#refuse('publish refused', party, { topic, reason: refusal.reason })
     return refusal
   }
@@ -199,6 +222,12 @@ export class Doorkeeper {
     // not by client id: a peer may take another one each time
     const repeats = this.#repeats.admit(`${what} ${fields.address} ${fields.reason}`)
     if (repeats !== undefined) this.#log.warn({ ...cut({ ...fields }), ...repeats }, what)
+  }
+
+  #publishRefusal(party: Party, topic: string): Refusal | undefined {
+    if (isSystemTopic(topic) && topic !== connectionState(party.clientId)) return ownTopic
+    const problem = refusalOf(0x90, topicProblem(topic, limits.topicLevelsMax))
+    return problem ?? this.#writeRefusal(party, topic)
   }
 
   #writeRefusal(party: Party, topic: string): Refusal | undefined {

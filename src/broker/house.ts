@@ -11,9 +11,11 @@ import { BridgeLoops } from './bridge-loops.ts'
 import { type Connection, type Ending, pauseReason } from './connection.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Doorkeeper, Party } from './doorkeeper.ts'
+import { FairShare } from './fair-share.ts'
 import type { Ledger } from './journal/ledger.ts'
 import { cut } from './log-fields.ts'
 import { MemoryBudget } from './memory-budget.ts'
+import { ownerKey } from './owner.ts'
 import type { RetainedStore } from './retained-store.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
@@ -52,7 +54,7 @@ export class House implements ConnectionHouse {
   readonly counters: Counters
   readonly budget: MemoryBudget
   readonly loops: BridgeLoops
-  subscriptionBytes = 0
+  readonly subscriptionBytes = new FairShare()
   openListeners: readonly OpenListener[] = []
   #turn = 0
   #isTurnArmed = false
@@ -179,6 +181,17 @@ export class House implements ConnectionHouse {
         cut({ ...fields, messages: queuedMessages, ...repeats }),
         'session ended: another user connected with its client id',
       )
+  }
+
+  endedForRoom({ clientId, owner }: Session): void {
+    const repeats = this.#repeats.admit(`room ${ownerKey(owner)}`)
+    if (repeats === undefined) return
+    const { user, address } = owner ?? {}
+    const fields = { client: clientId, ...(user === undefined ? { address } : { user }) }
+    this.#parts.log.warn(
+      { ...cut(fields), ...limitFields('sessionsMax'), ...repeats },
+      'session ended: too many wait for clients that are away, most of them of one owner',
+    )
   }
 
   expired({ clientId, queuedMessages }: Session): void {

@@ -1,13 +1,14 @@
+import { limitFields } from '../core/limit-keys.ts'
 import { limits } from '../core/limits.ts'
+import { parseShared } from '../core/shared-filter.ts'
 import type { Connection } from './connection.ts'
-import { bytesOf } from './session-subscriptions.ts'
+import type { Guest } from './doorkeeper.ts'
 import { decodeAuth, decodeDisconnect, readAck } from './wire/acknowledgements.ts'
 import { decodeConnect } from './wire/connect.ts'
 import { encodeSuback, encodeUnsuback } from './wire/encode.ts'
 import { mayClientSend, type ProtocolLevel } from './wire/packet-types.ts'
 import { ProtocolError } from './wire/protocol-error.ts'
 import { reasonCode } from './wire/reason-codes.ts'
-import { parseShared } from './wire/shared.ts'
 import { decodeSubscribe, decodeUnsubscribe, type SubscribeRequest } from './wire/subscribe.ts'
 
 /** Every packet but PUBLISH. @throws ProtocolError what ends the connection */
@@ -145,10 +146,17 @@ function refusalOf(connection: Connection, { filter, noLocal }: SubscribeRequest
   if (problem !== undefined) return problem.reasonCode
   if (session.subscriptions.has(filter)) return undefined
   const isTooMany = session.subscriptions.count >= limits.subscriptionsMax
-  const bytes = connection.house.subscriptionBytes + bytesOf(filter)
-  if (!isTooMany && bytes <= limits.subscriptionBytesMax) return undefined
-  counters.add(isTooMany ? 'subscriptionsMax' : 'subscriptionBytesMax')
+  if (isTooMany) counters.add('subscriptionsMax')
+  else if (session.subscriptions.hasRoomFor(filter)) return undefined
+  else noRoomFor(guest, filter, connection)
   return reasonCode.quotaExceeded
+}
+
+function noRoomFor({ clientId: client, address, user }: Guest, filter: string, { house }: Connection): void {
+  house.counters.add('subscriptionBytesMax')
+  const reason = 'its user has as many subscriptions as there is still room for of all others'
+  const fields = { client, address, ...(user !== undefined && { user }), filter, reason }
+  house.doorkeeper.logRefusal({ ...fields, ...limitFields('subscriptionBytesMax') }, 'subscription refused')
 }
 
 function unsubscribe(connection: Connection, bytes: Buffer, at: number, end: number): void {

@@ -116,17 +116,18 @@ export class Reception {
       ...(password && { passwordDigest: digestOf(password) }),
     }
     if (connect.will !== undefined) {
-      const problem = house.doorkeeper.mayPublish(known, connect.will.topic)
-      if (problem !== undefined) {
-        const [{ address }, { topic }] = [guest, connect.will]
-        const reason = `its will: ${problem.reason}`
-        house.doorkeeper.refusals.note('client', { client: clientId, address, topic, reason })
-        return refuse(reasonCode.notAuthorized, reason)
-      }
-      if (!this.#parts.sessions.hasRoomFor(connect.will)) {
+      const problem = house.doorkeeper.mayComeWithWill(known, connect.will.topic, level)
+      if (problem !== undefined) return refuse(reasonCode.notAuthorized, problem.reason)
+      if (!this.#parts.sessions.hasRoomFor(connect.will, known)) {
         house.counters.add('willBytesMax')
-        const reason = 'the wills of all clients take too much memory'
-        house.doorkeeper.logRefusal({ client: clientId, address: guest.address, reason })
+        const reason = 'the wills of its user take as much memory as is left for those of all others'
+        const fields = {
+          client: clientId,
+          address: guest.address,
+          ...(user !== undefined && { user }),
+          reason,
+        }
+        house.doorkeeper.logRefusal({ ...fields, ...limitFields('willBytesMax') })
         return refuse(level === 5 ? reasonCode.quotaExceeded : reasonCode.serverUnavailable, reason)
       }
     }

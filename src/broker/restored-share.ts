@@ -1,6 +1,6 @@
+import { parseShared, type SharedFilter } from '../core/shared-filter.ts'
 import { matchesFilter } from '../core/topics.ts'
 import type { SubscriptionRecord } from './journal/records.ts'
-import { parseShared, type SharedFilter } from './wire/shared.ts'
 
 /**
  * Finds the shared subscription through which a restored message came to its session, for the store does not say. Where the

@@ -4,6 +4,7 @@ import { reasonOf } from '../core/errors.ts'
 import { Fifo } from '../core/fifo.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
+import type { SharedFilter } from '../core/shared-filter.ts'
 import { type Delivery, type Destination, isSubscribed } from './delivery.ts'
 import { FilterTree } from './filter-tree.ts'
 import { publicationOf } from './hub-packet.ts'
@@ -12,7 +13,6 @@ import { keyOf, Route, routeOfKey } from './route.ts'
 import { RouteCache } from './route-cache.ts'
 import { ShareGroup } from './share-group.ts'
 import type { Receiver, Share } from './subscription.ts'
-import type { SharedFilter } from './wire/shared.ts'
 
 export interface RouterParts {
   readonly log: Logger

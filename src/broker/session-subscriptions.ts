@@ -1,8 +1,9 @@
+import { limits } from '../core/limits.ts'
+import { parseShared } from '../core/shared-filter.ts'
 import { deliveryFor, type SubscribedDelivery } from './delivery.ts'
 import type { SubscriptionRecord } from './journal/records.ts'
 import type { SessionHouse } from './session-house.ts'
 import type { Receiver } from './subscription.ts'
-import { parseShared } from './wire/shared.ts'
 
 /** What a subscription takes beside its filter, about: measured with V8 of Node 20, with its place in the tree. */
 const subscriptionBytes = 1_000
@@ -10,7 +11,7 @@ const subscriptionBytes = 1_000
 const none: ReadonlyMap<string, SubscribedDelivery> = new Map()
 
 /** Bytes that a subscription takes, about. */
-export function bytesOf(filter: string): number {
+function bytesOf(filter: string): number {
   return subscriptionBytes + filter.length
 }
 
@@ -19,10 +20,25 @@ export class SessionSubscriptions {
   readonly #session: Receiver & { readonly number: number }
   readonly #house: SessionHouse
   #entries: Map<string, SubscribedDelivery> | undefined
+  #owner = ''
+  #bytes = 0
 
   constructor(session: Receiver & { readonly number: number }, house: SessionHouse) {
     this.#session = session
     this.#house = house
+  }
+
+  /** Who they are counted for from now on, by `ownerKey`. */
+  set owner(owner: string) {
+    if (owner === this.#owner) return
+    this.#house.subscriptionBytes.giveBack(this.#owner, this.#bytes)
+    this.#owner = owner
+    this.#house.subscriptionBytes.take(owner, this.#bytes)
+  }
+
+  /** Whether its owner may have one more. */
+  hasRoomFor(filter: string): boolean {
+    return this.#house.subscriptionBytes.hasRoomFor(this.#owner, bytesOf(filter), limits.subscriptionBytesMax)
   }
 
   get count(): number {
@@ -68,7 +84,7 @@ export class SessionSubscriptions {
     })
     this.#entries ??= new Map()
     this.#entries.set(record.filter, delivery)
-    this.#house.subscriptionBytes += bytesOf(record.filter)
+    this.#count(bytesOf(record.filter))
     this.#house.hub.subscribe(filter, delivery, () => {})
   }
 
@@ -84,11 +100,17 @@ export class SessionSubscriptions {
     for (const filter of this.filters) this.#leave(filter)
   }
 
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    if (bytes > 0) this.#house.subscriptionBytes.take(this.#owner, bytes)
+    else this.#house.subscriptionBytes.giveBack(this.#owner, -bytes)
+  }
+
   #leave(filter: string): boolean {
     const delivery = this.#entries?.get(filter)
     if (delivery === undefined) return false
     this.#entries?.delete(filter)
-    this.#house.subscriptionBytes -= bytesOf(filter)
+    this.#count(-bytesOf(filter))
     this.#house.hub.unsubscribe(delivery.subscription.filter, delivery, () => {})
     return true
   }

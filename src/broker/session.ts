@@ -5,6 +5,7 @@ import type { Party } from './doorkeeper.ts'
 import { Inflight, type Waits, waits } from './inflight.ts'
 import type { DeliveryRecord, SubscriptionRecord } from './journal/records.ts'
 import { entryBytes, Outgoing } from './outgoing.ts'
+import { ownerKey } from './owner.ts'
 import type { Publication } from './publication.ts'
 import { RetainedFeed } from './retained-feed.ts'
 import type { SessionHouse } from './session-house.ts'
@@ -55,8 +56,6 @@ export class Session implements Receiver {
   /** Under which it is stored; 0 when it ends with its connection. */
   readonly number: number
   readonly subscriptions: SessionSubscriptions
-  /** Whose it is: nobody else may take it over. Undefined when the store does not say, as before 0.4. */
-  owner: Party | undefined
   /** Session Expiry Interval, in seconds. */
   expirySeconds = 0
   /** When its connection ended, ms since 1970; 0 while there is one. */
@@ -66,6 +65,7 @@ export class Session implements Receiver {
   bridge: BridgeClient | undefined
   readonly #house: SessionHouse
   readonly #inflight = new Inflight<Outgoing>()
+  #owner: Party | undefined
   #client: SessionClient | undefined
   #queue: Fifo<Outgoing> | undefined
   #queueBytes = 0
@@ -86,6 +86,16 @@ export class Session implements Receiver {
     this.number = number
     this.#house = house
     this.subscriptions = new SessionSubscriptions(this, house)
+  }
+
+  /** Whose it is: nobody else may take it over. Undefined when the store does not say, as before 0.4. */
+  get owner(): Party | undefined {
+    return this.#owner
+  }
+
+  set owner(owner: Party | undefined) {
+    this.#owner = owner
+    this.subscriptions.owner = ownerKey(owner)
   }
 
   get isLive(): boolean {

@@ -3,11 +3,15 @@ import type { Counters } from '../core/counters.ts'
 import { Fifo } from '../core/fifo.ts'
 import { limits } from '../core/limits.ts'
 import { mainListener } from '../core/listener.ts'
+import type { SharedFilter } from '../core/shared-filter.ts'
 import { steadyMs } from '../core/steady-clock.ts'
+import { AwaySessions } from './away-sessions.ts'
 import { BridgeSession } from './bridge-session.ts'
 import type { Connection, Ending } from './connection.ts'
 import type { Party } from './doorkeeper.ts'
+import { FairShare } from './fair-share.ts'
 import type { RestoredSession, SessionRecord, StoredMessage, WillRecord } from './journal/records.ts'
+import { ownerKey } from './owner.ts'
 import { Publication } from './publication.ts'
 import { RestoredShare } from './restored-share.ts'
 import { Session, type SessionClient } from './session.ts'
@@ -16,7 +20,6 @@ import type { Share } from './subscription.ts'
 import type { Will } from './wire/connect.ts'
 import { expiryIn } from './wire/publish-properties.ts'
 import { reasonCode } from './wire/reason-codes.ts'
-import type { SharedFilter } from './wire/shared.ts'
 
 /** A session that never expires says so with this many seconds [MQTT-3.1.2-23]. */
 const never = 0xffff_ffff
@@ -44,6 +47,8 @@ interface DueWill {
 
 interface PendingWill {
   readonly will: WillRecord
+  /** Who it is counted for. */
+  readonly owner: string
   readonly atMs: number
 }
 
@@ -64,12 +69,12 @@ export class Sessions {
   readonly #parts: SessionsParts
   readonly #byId = new Map<string, Session>()
   readonly #connections = new Map<Session, Connection>()
-  /** Those without a connection, the one that has been away longest first. */
-  readonly #away = new Set<Session>()
+  /** Those without a connection. */
+  readonly #away = new AwaySessions()
   /** Those of bridges, which have no connection of a client's and are never over. */
   readonly #bridges = new Set<BridgeSession>()
   readonly #wills = new Map<Session, PendingWill>()
-  #willBytes = 0
+  readonly #willBytes = new FairShare()
   /** Those that are due now, and have to wait for one of the next turns of the event loop. */
   readonly #dueWills = new Fifo<DueWill>()
   #isPublishing = false
@@ -90,9 +95,9 @@ export class Sessions {
     return this.#connections.size
   }
 
-  /** Whether there is room for one more will. */
-  hasRoomFor(will: Will): boolean {
-    return this.#willBytes + bytesOf(will) <= limits.willBytesMax
+  /** Whether a guest may leave one more will. */
+  hasRoomFor(will: Will, guest: Party): boolean {
+    return this.#willBytes.hasRoomFor(ownerKey(guest), bytesOf(will), limits.willBytesMax)
   }
 
   get count(): number {
@@ -205,7 +210,7 @@ export class Sessions {
   /** A client is there; its session is written down. */
   attach(session: Session, connection: Connection, will: Will | undefined): void {
     this.#connections.set(session, connection)
-    if (will !== undefined) this.#willBytes += bytesOf(will)
+    if (will !== undefined) this.#willBytes.take(ownerKey(session.owner), bytesOf(will))
     session.attach(connection)
     this.#record(session, will === undefined ? undefined : recordOf(will, session.clientId))
   }
@@ -221,18 +226,19 @@ export class Sessions {
         ? undefined
         : recordOf(agreement.will, session.clientId)
     this.#connections.delete(session)
-    if (agreement.will !== undefined) this.#willBytes -= bytesOf(agreement.will)
+    if (agreement.will !== undefined)
+      this.#willBytes.giveBack(ownerKey(agreement.guest), bytesOf(agreement.will))
     session.detach()
     session.disconnectedAtMs = now
     if (session.expirySeconds === 0) {
-      if (will !== undefined) this.#putWill(session, { will, atMs: now })
+      if (will !== undefined) this.#putWill(session, will, now)
       this.end(session)
       return
     }
     this.#away.add(session)
     const isLater = will !== undefined && will.delaySeconds > 0
     this.#record(session, isLater ? will : undefined)
-    if (isLater) this.#putWill(session, { will, atMs: now + will.delaySeconds * 1_000 })
+    if (isLater) this.#putWill(session, will, now + will.delaySeconds * 1_000)
     else if (will !== undefined) this.#publishWill(session, will)
     this.#keepWithinBound()
   }
@@ -319,7 +325,7 @@ export class Sessions {
       this.#byId.set(record.clientId, session)
       const { will } = record
       if (will !== undefined)
-        this.#putWill(session, { will, atMs: session.disconnectedAtMs + will.delaySeconds * 1_000 })
+        this.#putWill(session, will, session.disconnectedAtMs + will.delaySeconds * 1_000)
     }
     const byAge = [...this.#byId.values()].sort((a, b) => a.disconnectedAtMs - b.disconnectedAtMs)
     for (const session of byAge)
@@ -396,24 +402,27 @@ export class Sessions {
     return [...this.#bridges].filter(({ isLive }) => !isLive)
   }
 
+  /** Whoever leaves many behind loses his own. */
   #keepWithinBound(): void {
-    for (const oldest of this.#away) {
-      if (this.#away.size <= limits.sessionsMax) return
+    while (this.#away.size > limits.sessionsMax) {
+      const oldest = this.#away.oldestOfMost as Session
       this.#parts.counters.add('sessionsMax')
+      this.#parts.house.endedForRoom(oldest)
       this.end(oldest)
     }
   }
 
-  #putWill(session: Session, pending: PendingWill): void {
-    this.#wills.set(session, pending)
-    this.#willBytes += bytesOf(pending.will.message)
+  #putWill(session: Session, will: WillRecord, atMs: number): void {
+    const owner = ownerKey(session.owner)
+    this.#wills.set(session, { will, atMs, owner })
+    this.#willBytes.take(owner, bytesOf(will.message))
   }
 
   #takeWill(session: Session): PendingWill | undefined {
     const pending = this.#wills.get(session)
     if (pending === undefined) return undefined
     this.#wills.delete(session)
-    this.#willBytes -= bytesOf(pending.will.message)
+    this.#willBytes.giveBack(pending.owner, bytesOf(pending.will.message))
     return pending
   }
 

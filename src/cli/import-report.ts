@@ -66,16 +66,27 @@ export function count(amount: number, what: string): string {
   return `${amount} ${what}${amount === 1 ? '' : 's'}`
 }
 
+/** How many retained messages may be missing; undefined when the broker does not say how many there are. */
+export function missingCount({
+  topics,
+  countOfBroker,
+  beyondBound,
+}: Pick<CopiedMessages, 'topics' | 'countOfBroker' | 'beyondBound'>): number | undefined {
+  return countOfBroker === undefined ? undefined : Math.max(0, countOfBroker - topics.size - beyondBound)
+}
+
 /** What was copied, and what seems to be missing. */
 export function copyReport(copy: CopiedMessages, credentials: Credentials | undefined): string[] {
-  const { topics, countOfBroker, isFollowing, beyondBound } = copy
+  const { topics, isFollowing, beyondBound } = copy
+  const who = credentials?.username ?? 'who gives no name'
   const lines = [`copied ${count(topics.size, 'retained message')}`]
-  const missing = (countOfBroker ?? 0) - topics.size - beyondBound
+  const missing = missingCount(copy)
   if (beyondBound > 0)
     lines.push(`${beyondBound} more than MAX_RETAINED_MESSAGES were left: set it in .env, and import again`)
-  if (missing > 0)
+  if (missing === undefined) lines.push(`how many there are is not known: ${who} may not read $SYS`)
+  else if (missing > 0)
     lines.push(
-      `mosquitto seems to have ${missing} more, which ${credentials?.username ?? 'who gives no name'} may not read: give --username and --password of somebody who may`,
+      `mosquitto seems to have ${missing} more, which ${who} may not read: give --username and --password of somebody who may`,
     )
   if (!isFollowing)
     lines.push('this broker speaks no MQTT 5: what changed while it was copied may be missing')

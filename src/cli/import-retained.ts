@@ -12,6 +12,8 @@ export interface CopyOptions {
   readonly store: ImportStore
   /** `max_queued_messages` of the broker; 0 for no bound, and 1,000 unless told. */
   readonly queueMessagesMax?: number | undefined
+  /** How long to wait for a count of the broker's that agrees with what was read; not at all unless told. */
+  readonly countWaitMs?: number
 }
 
 /** On their way into the store at one time: our own broker allows a hundred to a client. */
@@ -32,12 +34,14 @@ export class RetainedCopy {
   readonly topics = new Set<string>()
   /** Whether what changes meanwhile is seen: MQTT 5 tells what is published to be retained, MQTT 3.1.1 does not. */
   readonly isFollowing: boolean
-  /** Retained messages that the broker says it has, its own below `$SYS` left out; undefined when it does not say. */
-  countOfBroker: number | undefined
   /** Retained messages that were left because there are `retainedMessagesMax` already. */
   beyondBound = 0
   readonly #options: CopyOptions
   readonly #live: MqttClient
+  /** What the broker says, its own below `$SYS` and all. */
+  #counted: number | undefined
+  /** Topics below `$SYS` that have a retained message. */
+  readonly #system = new Set<string>()
   /** Topics that have changed since: what is read of them is old. */
   readonly #changed = new Set<string>()
   #onTheWay = 0
@@ -68,6 +72,11 @@ export class RetainedCopy {
       const message = `${shownDoor(options.door)}: the connection ended while retained messages were read: ${reasonOf(cause)}`
       throw new DamselflyError('BROKER_UNREACHABLE', message, { cause })
     }
+  }
+
+  /** Retained messages that the broker says it has, its own below `$SYS` left out; undefined when it does not say. */
+  get countOfBroker(): number | undefined {
+    return this.#counted === undefined ? undefined : Math.max(0, this.#counted - this.#system.size)
   }
 
   /** Waits until the broker has ended the connection, as it does when it stops, and until all is in the store. */
@@ -106,24 +115,21 @@ export class RetainedCopy {
   async #readAll(): Promise<void> {
     const { client } = await connectAny(this.#options)
     try {
-      let system = 0
       const put = (packet: IPublishPacket): Promise<void> | undefined =>
         this.#changed.has(packet.topic) ? undefined : this.#put(packet)
       let take = put
       client.handleMessage = (packet, done) => {
-        if (!packet.retain) return done()
         if (packet.topic.startsWith('$')) {
-          system++
-          if (packet.topic === '$SYS/broker/retained messages/count')
-            this.countOfBroker = Number(packet.payload)
+          this.#system.add(packet.topic) // also without RETAIN: mosquitto keeps all of them
+          if (packet.topic === '$SYS/broker/retained messages/count') this.#counted = Number(packet.payload)
           return done()
         }
+        if (!packet.retain) return done()
         void Promise.resolve(take(packet)).then(() => done())
       }
       await subscribe(client, ['#'], { qos: 0 })
       await client.unsubscribeAsync('#') // its answer comes after what was retained
-      await this.#readSystem(client)
-      if (this.countOfBroker !== undefined) this.countOfBroker = Math.max(0, this.countOfBroker - system)
+      await this.#askForSystem(client)
       let seen = new Set<string>()
       take = (packet) => {
         seen.add(packet.topic)
@@ -137,16 +143,25 @@ export class RetainedCopy {
         await subscribe(client, some, { qos: 2 })
         await untilQuiet(() => seen.size, some.length)
       }
+      await this.#awaitCount()
     } finally {
       client.end(true)
     }
   }
 
+  /** @NOTE mosquitto counts once in `sys_interval`, and first before it has published all of its own topics. */
+  async #awaitCount(): Promise<void> {
+    const untilMs = performance.now() + (this.#options.countWaitMs ?? 0)
+    const agrees = (): boolean =>
+      this.#counted !== undefined && this.#counted - this.#system.size === this.topics.size + this.beyondBound
+    while (!agrees() && performance.now() < untilMs) await sleep(50)
+  }
+
   /** Who may not read below `$SYS` is not told how many there are. */
-  async #readSystem(client: MqttClient): Promise<void> {
+  async #askForSystem(client: MqttClient): Promise<void> {
     try {
       await subscribe(client, ['$SYS/#'], { qos: 0 })
-      await client.unsubscribeAsync('$SYS/#')
+      await client.unsubscribeAsync('x') // its answer comes after what was retained
     } catch (error) {
       if (!(error instanceof DamselflyError)) throw error
     }

@@ -8,6 +8,7 @@ import { settingsReader } from '../daemon/settings-reader.ts'
 import type { Move } from '../moving/move.ts'
 import { type Answer, askAll, type Credentials, sourceDoor } from './import-doors.ts'
 import { planFiles, writeFiles as putFiles } from './import-files.ts'
+import { countWaitMsOf, refuseIfMissing } from './import-missing.ts'
 import { letIn } from './import-reading.ts'
 import { copyReport, importReport } from './import-report.ts'
 import { RetainedCopy } from './import-retained.ts'
@@ -22,6 +23,8 @@ export interface SwitchRequest extends MachineOptions {
   readonly file: string
   readonly move: Move
   readonly credentials: Credentials | undefined
+  /** Leaves retained messages behind that this user cannot see, instead of stopping for them. */
+  readonly retainedAsSeen?: boolean
   /** Where this package is; its own place unless told. */
   readonly packageDir?: string
   /** A folder whose `.env` and `config/` the service begins with, if it has none yet; the working directory unless told. */
@@ -181,19 +184,23 @@ class Switch {
   }
 
   async #copy(): Promise<{ readonly store: ImportStore; readonly copy: RetainedCopy }> {
-    const { move, credentials, print } = this.#request
+    const { move, credentials, print, retainedAsSeen = false } = this.#request
     const door = sourceDoor(move.doors)
     const store = await openImportStore(this.#machine.path(dataDir))
+    let copy: RetainedCopy | undefined
     try {
-      const copy = await RetainedCopy.begin({
+      copy = await RetainedCopy.begin({
         door,
         credentials,
         store,
         queueMessagesMax: move.queueMessagesMax,
+        countWaitMs: countWaitMsOf(move),
       })
+      if (!retainedAsSeen) await refuseIfMissing(copy, { move, door, credentials })
       print(`copied ${copy.topics.size} retained messages, and what changes meanwhile`)
       return { store, copy }
     } catch (error) {
+      await copy?.close().catch(() => {}) // the first failure is the one to tell
       await store.close()
       throw error
     }

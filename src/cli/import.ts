@@ -11,6 +11,7 @@ import { chosenHouse } from './chosen-house.ts'
 import { exitCodes } from './exit-codes.ts'
 import { type Credentials, sourceDoor } from './import-doors.ts'
 import { isKept, type PlannedFile, planFiles, writeFiles } from './import-files.ts'
+import { countWaitMsOf } from './import-missing.ts'
 import { copyReport, importJson, importReport } from './import-report.ts'
 import { reportWarnings } from './report.ts'
 import { paintFor } from './terminal.ts'
@@ -21,6 +22,8 @@ export interface ImportOptions {
   readonly dryRun?: boolean
   readonly json?: boolean
   readonly switch?: boolean
+  /** With `switch`: what the user cannot see is left behind. */
+  readonly retainedAsSeen?: boolean
   /** False: leave retained messages where they are. */
   readonly retained?: boolean
 }
@@ -33,12 +36,18 @@ export interface ImportOptions {
  */
 export async function importMosquitto(file: string, options: ImportOptions): Promise<void> {
   const credentials = credentialsOf(options)
+  if (options.retainedAsSeen === true && options.switch !== true)
+    throw new DamselflyError('USAGE', '--retained-as-seen goes with --switch')
   const move = translate(await readMosquittoConf(file), hostname())
   if (options.switch === true && options.dryRun !== true) {
     if (options.retained === false || options.json === true)
-      throw new DamselflyError('USAGE', '--switch goes with --username, --password and --dry-run alone')
+      throw new DamselflyError(
+        'USAGE',
+        '--switch goes with --username, --password, --retained-as-seen and --dry-run alone',
+      )
     const { switchOver } = await import('./import-switch.ts')
-    return await switchOver({ file, move, credentials, print: (line) => console.log(line) })
+    const { retainedAsSeen = false } = options
+    return await switchOver({ file, move, credentials, retainedAsSeen, print: (line) => console.log(line) })
   }
   const house = await chosenHouse()
   const { scalars } = await readSafeScalars({ ...house, isTerminal: false })
@@ -89,6 +98,7 @@ async function copyRetained(
       credentials,
       store,
       queueMessagesMax: move.queueMessagesMax,
+      countWaitMs: countWaitMsOf(move),
     })
     await copy.close()
     for (const line of copyReport(copy, credentials)) say(line)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { systemAuthorities } from '../core/broker-socket.ts'
+import { pemTexts } from '../core/der.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { MqttArguments } from './mqtt-arguments.ts'
 
@@ -172,7 +173,7 @@ async function textsIn(folder: string): Promise<string[]> {
     throw new DamselflyError('USAGE', `--capath: ${folder} cannot be read: ${reasonOf(cause)}`, { cause })
   })
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8').catch(() => '')))
-  const authorities = texts.filter((text) => text.includes('-----BEGIN CERTIFICATE-----'))
+  const authorities = texts.filter((text) => pemTexts(text, 'CERTIFICATE').length > 0)
   if (authorities.length === 0) throw usage(`--capath: there is no certificate in ${folder}`)
   return authorities
 }

@@ -1,7 +1,8 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { ActionDefinition } from '../core/action.ts'
 import { reasonOf } from '../core/errors.ts'
 import { type SchemaFacts, schemaTools } from '../core/schema.ts'
+import { zod } from '../core/zod.ts'
 
 /** An action's options schema, made ready to check a step. */
 export interface ActionSchema {
@@ -21,9 +22,9 @@ export function schemaOf(action: ActionDefinition, facts?: SchemaFacts): ActionS
   } catch (error) {
     return `the action "${action.name}" is broken: its options() failed: ${reasonOf(error)}`
   }
-  if (!(schema instanceof z.ZodType))
+  if (!(schema instanceof zod.ZodType))
     return `the action "${action.name}" is broken: its options() must return z.object({ … })`
-  if (!(schema instanceof z.ZodObject)) return { schema, takesTimeout: false }
+  if (!(schema instanceof zod.ZodObject)) return { schema, takesTimeout: false }
   if (!Object.hasOwn(schema.shape, action.name))
     return `the action "${action.name}" is broken: its options() have no key "${action.name}"`
   const isPlain = schema.def.catchall === undefined

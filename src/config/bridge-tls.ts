@@ -1,9 +1,10 @@
 import type { BridgeAddress, BridgeTls } from '../core/bridge.ts'
-import type { BridgeFiles } from './bridge-files.ts'
+import type { NamedFiles } from './named-files.ts'
+import { PemFiles } from './pem-files.ts'
 import { fieldsIn } from './pin-fields.ts'
 import type { ProblemList } from './problem-list.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { bridgeTlsKeys } from './vocabulary.ts'
+import { bridgeTlsKeys } from './vocabulary/bridges.ts'
 import type { TreeEntry, TreeMap } from './yaml-tree.ts'
 
 /** Reads `tls:` of one bridge; `whose` is `of the bridge "cloud"`. */
@@ -11,7 +12,7 @@ export async function readBridgeTls(
   entry: TreeEntry,
   whose: string,
   addresses: readonly BridgeAddress[],
-  files: BridgeFiles,
+  files: NamedFiles,
   { reader, warnings }: { readonly reader: TreeReader; readonly warnings: ProblemList },
 ): Promise<BridgeTls | undefined> {
   const what = `"tls" ${whose}`
@@ -26,19 +27,24 @@ export async function readBridgeTls(
       found: null,
       expected: 'certificate: and key:',
     })
-  const ca = map.entries.get('ca')
-  const certificate = map.entries.get('certificate')
-  const key = map.entries.get('key')
-  const authorities = ca && (await files.certificates(ca.value, `"ca" of ${what}`))
-  const ours = certificate && (await files.certificates(certificate.value, `"certificate" of ${what}`))
-  const secret = key && (await files.key(key.value, `"key" of ${what}`))
+  const ca = map.entries.get('ca')?.value
+  const certificate = map.entries.get('certificate')?.value
+  const key = map.entries.get('key')?.value
+  const pem = new PemFiles(files, reader)
+  const authorities = ca && (await pem.certificates(ca, `"ca" of ${what}`))
+  const ours = certificate && (await pem.certificates(certificate, `"certificate" of ${what}`))
+  const secret = key && (await pem.key(key, `"key" of ${what}`))
+  if (ca !== undefined && authorities !== undefined) pem.warnOfAuthorities(ca, `"ca" of ${what}`, authorities)
+  if (certificate !== undefined && ours !== undefined)
+    pem.warnOfOwn(certificate, `the certificate of ${what}`, ours, 'the other broker refuses')
   const field = fieldsIn(map, `of ${what}`)
   const protocol = field('alpn', (tree, name) => reader.text(tree, name, 'a protocol such as mqtt'))
   const isAnyHost = field('insecure_any_host', (tree, name) => reader.boolean(tree, name)) ?? false
   if (isAnyHost) warnOfAnyHost(map, what, reader, warnings)
   return {
-    authorities,
-    identity: ours === undefined || secret === undefined ? undefined : { certificate: ours, key: secret },
+    authorities: authorities?.text,
+    identity:
+      ours === undefined || secret === undefined ? undefined : { certificate: ours.text, key: secret.text },
     protocol,
     isHostChecked: !isAnyHost,
   }

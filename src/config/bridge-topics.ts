@@ -4,7 +4,7 @@ import { filterProblem } from '../core/topics.ts'
 import { readNumber } from './numbers.ts'
 import { fieldsIn, readTopic } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { bridgeTopicKeys } from './vocabulary.ts'
+import { bridgeTopicKeys } from './vocabulary/bridges.ts'
 import type { Tree, TreeMap } from './yaml-tree.ts'
 
 const expected = 'a filter such as sensors/#, or { topic: sensors/#, direction: both, qos: 1 }'

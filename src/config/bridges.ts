@@ -1,17 +1,18 @@
 import type { Bridge, BridgeAddress, BridgeStart } from '../core/bridge.ts'
 import { limits } from '../core/limits.ts'
+import { Secret } from '../core/secret.ts'
 import { parseBytes } from '../core/units.ts'
 import { readBridgeAddress } from './bridge-address.ts'
-import { BridgeFiles, type BridgeFilesParts } from './bridge-files.ts'
 import { readBridgeTls } from './bridge-tls.ts'
 import { readBridgeTopics } from './bridge-topics.ts'
+import { NamedFiles, type NamedFilesParts } from './named-files.ts'
 import { readNumber } from './numbers.ts'
 import { fieldsIn, readTopic, tellName } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { bridgeKeys } from './vocabulary.ts'
+import { bridgeKeys } from './vocabulary/bridges.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
 
-export interface BridgesRequest extends BridgeFilesParts {
+export interface BridgesRequest extends NamedFilesParts {
   /** `NAME`, of which client ids are made. */
   readonly name: string
 }
@@ -26,7 +27,7 @@ export interface BridgesReading {
 export async function readBridges(tree: Tree | undefined, request: BridgesRequest): Promise<BridgesReading> {
   if (tree === undefined || isNothing(tree)) return { bridges: [], files: [] }
   const { reader } = request
-  const files = new BridgeFiles(request)
+  const files = new NamedFiles(request)
   const map = reader.map(tree, 'bridges', `a map of name: ${example}`)
   const entries = [...(map?.entries.values() ?? [])]
   const tooMany = entries[limits.bridgesMax]
@@ -62,10 +63,10 @@ class BridgeReader {
   readonly #entry: TreeEntry
   readonly #request: BridgesRequest
   readonly #reader: TreeReader
-  readonly #files: BridgeFiles
+  readonly #files: NamedFiles
   readonly #whose: string
 
-  constructor(entry: TreeEntry, request: BridgesRequest, files: BridgeFiles) {
+  constructor(entry: TreeEntry, request: BridgesRequest, files: NamedFiles) {
     this.#entry = entry
     this.#request = request
     this.#reader = request.reader
@@ -175,14 +176,20 @@ class BridgeReader {
       this.#reader.text(tree, what, 'a user name'),
     )
     const password =
-      file === undefined
-        ? undefined
-        : await this.#files.password(file.value, `"password_file" ${this.#whose}`)
+      file === undefined ? undefined : await this.#password(file.value, `"password_file" ${this.#whose}`)
     if (file !== undefined && !map.entries.has('username'))
       this.#reader.mistake(file, `the bridge "${this.#entry.key}" has a password, and no username`, {
         found: null,
       })
     return username === undefined ? undefined : { username, password }
+  }
+
+  /** What the file says but for the end of its line. */
+  async #password(tree: Tree, what: string): Promise<Secret | undefined> {
+    const text = await this.#files.text(tree, what, limits.dotenvBytesMax, { isSecret: true })
+    const password = text?.replace(/\n$/, '')
+    if (password !== '') return password === undefined ? undefined : new Secret(password)
+    return this.#reader.mistake(tree, `${what} is empty`, { expected: 'one line, the password' })
   }
 
   #notifications(map: TreeMap, clientId: string): Bridge['notifications'] {

@@ -1,25 +1,22 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { pemBlocks, pemTexts } from '../core/der.ts'
-import { errnoOf, reasonOf } from '../core/errors.ts'
+import type { X509Certificate } from 'node:crypto'
+import { pemTexts } from '../core/der.ts'
+import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { ListenerTls } from '../core/listener.ts'
 import { isListOf, type RevocationList, readRevocations } from '../core/revocations.ts'
-import { Secret } from '../core/secret.ts'
-import type { ListenerFiles } from './listener-files.ts'
+import type { NamedFiles } from './named-files.ts'
+import { dayOf, PemFiles } from './pem-files.ts'
 import { fieldsIn } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { tlsKeys } from './vocabulary.ts'
+import { tlsKeys } from './vocabulary/listeners.ts'
 import type { Tree, TreeMap } from './yaml-tree.ts'
-
-/** From then on a certificate that is about to expire is told. */
-const soonMs = 14 * 24 * 3_600_000
 
 /** Reads `tls:` of a listener with the files that it names, and checks that they fit. */
 export async function readTls(
   tree: Tree,
   what: string,
   reader: TreeReader,
-  files: ListenerFiles,
+  files: NamedFiles,
 ): Promise<ListenerTls | undefined> {
   const before = reader.problems.count
   const map = reader.map(tree, what, '{ cert: certs/server.crt, key: certs/server.key }')
@@ -32,8 +29,9 @@ export async function readTls(
         expected: 'cert: and key:, two files in PEM',
         suggestion: 'damselfly cert init makes them, in certs/ of the configuration folder',
       })
-  const own = await readOwn(map, what, reader, files)
-  const clients = await readClients(map, what, reader, files)
+  const pem = new PemFiles(files, reader)
+  const own = await readOwn(map, what, reader, pem)
+  const clients = await readClients(map, what, reader, pem)
   const minVersion = fieldsIn(map, `of ${what}`)('min_version', (value, name) => {
     const word = value.kind === 'scalar' ? String(value.value).replace(/^TLSv/i, '') : ''
     if (word === '1.2') return 'TLSv1.2' as const
@@ -54,32 +52,26 @@ async function readOwn(
   map: TreeMap,
   what: string,
   reader: TreeReader,
-  files: ListenerFiles,
+  pem: PemFiles,
 ): Promise<OwnPart | undefined> {
   const [certTree, keyTree] = [map.entries.get('cert')?.value, map.entries.get('key')?.value]
   if (certTree === undefined || keyTree === undefined) return undefined
-  const certText = await files.text(certTree, `"cert" of ${what}`, limits.certificateFileBytesMax)
-  const keyText = await files.text(keyTree, `"key" of ${what}`, limits.certificateFileBytesMax, {
-    isSecret: true,
-  })
-  const [certificate] =
-    certText === undefined ? [] : certificatesIn(certText, certTree, `"cert" of ${what}`, reader)
-  const key = keyText === undefined ? undefined : privateKeyIn(keyText, keyTree, `"key" of ${what}`, reader)
-  if (certText === undefined || keyText === undefined || certificate === undefined || key === undefined)
-    return undefined
-  if (!certificate.checkPrivateKey(key))
+  const certificates = await pem.certificates(certTree, `"cert" of ${what}`)
+  const key = await pem.key(keyTree, `"key" of ${what}`)
+  if (certificates === undefined || key === undefined) return undefined
+  if (!certificates.all[0]?.checkPrivateKey(key.key))
     return reader.mistake(keyTree, `"key" of ${what} does not belong to its certificate`, {
       expected: 'the key that the certificate was made with; its first certificate counts',
     })
-  files.warnOfTimes(certTree, `the certificate of ${what}`, certificate, soonMs)
-  return { certificate: certText, key: new Secret(keyText) }
+  pem.warnOfOwn(certTree, `the certificate of ${what}`, certificates, 'clients refuse')
+  return { certificate: certificates.text, key: key.text }
 }
 
 async function readClients(
   map: TreeMap,
   what: string,
   reader: TreeReader,
-  files: ListenerFiles,
+  pem: PemFiles,
 ): Promise<ClientsPart | undefined> {
   const field = fieldsIn(map, `of ${what}`)
   const wanted = field('client_certificates', (tree, name) =>
@@ -99,49 +91,18 @@ async function readClients(
         expected: 'client_ca: and the certificate of the authority that signs those of clients',
       })
   }
-  const caText =
-    caTree && (await files.text(caTree, `"client_ca" of ${what}`, limits.certificateFileBytesMax))
-  const crlText = crlTree && (await files.text(crlTree, `"crl" of ${what}`, limits.certificateFileBytesMax))
-  const authorities =
-    caTree === undefined || caText === undefined
-      ? []
-      : certificatesIn(caText, caTree, `"client_ca" of ${what}`, reader)
-  for (const authority of authorities)
-    files.warnOfTimes(caTree as Tree, `an authority in "client_ca" of ${what}`, authority, 0)
+  const authorities = caTree && (await pem.certificates(caTree, `"client_ca" of ${what}`))
+  const crlText =
+    crlTree && (await pem.files.text(crlTree, `"crl" of ${what}`, limits.certificateFileBytesMax))
+  if (caTree !== undefined && authorities !== undefined)
+    pem.warnOfAuthorities(caTree, `"client_ca" of ${what}`, authorities)
   if (crlTree !== undefined && crlText !== undefined)
-    checkRevocations(crlText, crlTree, `"crl" of ${what}`, authorities, reader, files)
+    checkRevocations(crlText, crlTree, `"crl" of ${what}`, authorities?.all ?? [], reader, pem.files)
   return {
-    clientAuthorities: caText,
+    clientAuthorities: authorities?.text,
     revocations: crlText,
     clientCertificates: wanted ?? (caTree === undefined ? 'off' : 'required'),
     userFrom: from ?? 'nothing',
-  }
-}
-
-function certificatesIn(text: string, tree: Tree, what: string, reader: TreeReader): X509Certificate[] {
-  const blocks = pemBlocks(text, 'CERTIFICATE')
-  if (blocks.length === 0)
-    reader.mistake(tree, `${what} has no certificate in it`, {
-      expected: 'PEM, which begins with -----BEGIN CERTIFICATE-----',
-      suggestion: 'openssl x509 -inform DER -in FILE -out FILE.pem, if it is a .der or a .cer',
-    })
-  try {
-    return blocks.map((block) => new X509Certificate(block))
-  } catch (error) {
-    reader.mistake(tree, `${what} has a certificate that cannot be read: ${reasonOf(error)}`)
-    return []
-  }
-}
-
-function privateKeyIn(text: string, tree: Tree, what: string, reader: TreeReader): KeyObject | undefined {
-  try {
-    return createPrivateKey(text)
-  } catch (error) {
-    const isLocked = /ENCRYPTED/.test(text) || errnoOf(error) === 'ERR_MISSING_PASSPHRASE'
-    return reader.mistake(tree, isLocked ? `${what} has a passphrase` : `${what} has no private key in it`, {
-      expected: 'a private key in PEM, without a passphrase',
-      ...(isLocked ? { suggestion: 'openssl pkey -in FILE -out FILE.open; chmod 640 FILE.open' } : {}),
-    })
   }
 }
 
@@ -151,7 +112,7 @@ function checkRevocations(
   what: string,
   authorities: readonly X509Certificate[],
   reader: TreeReader,
-  files: ListenerFiles,
+  files: NamedFiles,
 ): void {
   let lists: readonly RevocationList[] = []
   try {
@@ -196,8 +157,4 @@ async function whyUnusable(tls: ListenerTls): Promise<string | undefined> {
 
 function nameOf({ subject }: X509Certificate): string {
   return subject.replaceAll('\n', ', ')
-}
-
-function dayOf(date: Date): string {
-  return date.toISOString().slice(0, 10)
 }

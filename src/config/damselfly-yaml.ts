@@ -4,7 +4,7 @@ import type { Place } from '../core/problems.ts'
 import type { ProblemList } from './problem-list.ts'
 import { readText, shownPath } from './read-file.ts'
 import { TreeReader } from './tree-reader.ts'
-import { topKeys } from './vocabulary.ts'
+import { topKeys } from './vocabulary/top.ts'
 import { parseYaml } from './yaml-file.ts'
 import { isNothing, type Tree, type TreeEntry } from './yaml-tree.ts'
 

@@ -9,7 +9,7 @@ import { isOutput, type Pin } from '../core/pin.ts'
 import { topicProblem } from '../core/topics.ts'
 import { fieldsIn } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { entityKeys, homeAssistantKeys } from './vocabulary.ts'
+import { entityKeys, homeAssistantKeys } from './vocabulary/house.ts'
 import { isNothing, type Tree, type TreeEntry } from './yaml-tree.ts'
 
 /** What may be named below `homeassistant:`. */

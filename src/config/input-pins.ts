@@ -3,7 +3,7 @@ import type { InputPin, Press, PressKind, PulseCount } from '../core/pin.ts'
 import { readNumber } from './numbers.ts'
 import { type CommonPinKeys, fieldsIn, fieldsOf, readTopic } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { countKeys, inputPinKeys, pressKeys } from './vocabulary.ts'
+import { countKeys, inputPinKeys, pressKeys } from './vocabulary/pins.ts'
 import type { Tree, TreeMap } from './yaml-tree.ts'
 
 /** Unless told. A button bounces for some milliseconds, and each bounce would be a press. */

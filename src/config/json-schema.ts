@@ -1,27 +1,15 @@
-import { z } from 'zod'
 import type { ActionDefinition } from '../core/action.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { ActionCatalogue } from '../core/ports.ts'
+import { zod } from '../core/zod.ts'
 import { schemaOf } from './action-schemas.ts'
-import {
-  bothPinKeys,
-  bridgeKeys,
-  bridgeTlsKeys,
-  bridgeTopicKeys,
-  definitions,
-  entityKeys,
-  homeAssistantKeys,
-  inputPinKeys,
-  listenerKeys,
-  outputPinKeys,
-  pwmPinKeys,
-  ruleKeys,
-  sensorKeys,
-  servoPinKeys,
-  stepKeys,
-  telemetryKeys,
-  topKeys,
-} from './vocabulary.ts'
+import { bridgeKeys, bridgeTlsKeys, bridgeTopicKeys } from './vocabulary/bridges.ts'
+import { definitions } from './vocabulary/definitions.ts'
+import { entityKeys, homeAssistantKeys, sensorKeys, telemetryKeys } from './vocabulary/house.ts'
+import { listenerKeys } from './vocabulary/listeners.ts'
+import { bothPinKeys, inputPinKeys, outputPinKeys, pwmPinKeys, servoPinKeys } from './vocabulary/pins.ts'
+import { ruleKeys, stepKeys } from './vocabulary/rules.ts'
+import { topKeys } from './vocabulary/top.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -125,7 +113,7 @@ function stepName(action: string): string {
 function stepDefinitions(definition: ActionDefinition): Record<string, unknown> {
   const known = schemaOf(definition)
   if (typeof known === 'string') throw new DamselflyError('ACTION_INVALID', known)
-  const schema = z.toJSONSchema(known.schema, { target: 'draft-7', io: 'input', unrepresentable: 'any' })
+  const schema = zod.toJSONSchema(known.schema, { target: 'draft-7', io: 'input', unrepresentable: 'any' })
   const { $schema: _, definitions: shared = {}, ...root } = schema as Json & { definitions?: Json }
   const own = stepName(definition.name)
   // what zod shares within one schema becomes shared within the whole

@@ -13,13 +13,13 @@ import { pathProblem } from '../core/socket-file.ts'
 import { readAclFile } from './acl-file.ts'
 import { readBind } from './bind-list.ts'
 import { readTls } from './certificate-files.ts'
-import { ListenerFiles } from './listener-files.ts'
+import { NamedFiles } from './named-files.ts'
 import { readNumber } from './numbers.ts'
 import { fieldsIn } from './pin-fields.ts'
 import type { ProblemList } from './problem-list.ts'
 import type { TreeReader } from './tree-reader.ts'
 import { readUsersFile } from './users-file.ts'
-import { listenerKeys, webSocketKeys } from './vocabulary.ts'
+import { listenerKeys, webSocketKeys } from './vocabulary/listeners.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
 
 export interface ListenersRequest {
@@ -58,7 +58,7 @@ export async function readListeners(
       found: null,
       expected: `at most ${limits.listenersMax}`,
     })
-  const files = new ListenerFiles(request.cwd, request.configDir, reader, warnings)
+  const files = new NamedFiles({ ...request, reader, warnings })
   if (request.isAttached && entries.length > 0)
     files.warn(
       tree,
@@ -78,14 +78,14 @@ class ListenerReader {
   readonly #what: string
   readonly #reader: TreeReader
   readonly #request: ListenersRequest
-  readonly #files: ListenerFiles
+  readonly #files: NamedFiles
   readonly #warnings: ProblemList
 
   constructor(
     entry: TreeEntry,
     reader: TreeReader,
     request: ListenersRequest,
-    files: ListenerFiles,
+    files: NamedFiles,
     warnings: ProblemList,
   ) {
     this.#entry = entry
@@ -294,9 +294,7 @@ class ListenerReader {
     if (file === undefined) return undefined
     const content = await read(file.path, file.shown, this.#reader.problems, this.#warnings)
     if (content !== undefined) return content
-    return this.#reader.mistake(tree, `${what}: there is no file ${file.shown}`, {
-      expected: `a path from ${this.#request.configDir}, or a whole one`,
-    })
+    return this.#files.tellAbsent(tree, what, file.shown)
   }
 
   #tellTaken(map: TreeMap, where: ListenerPlace, places: Map<string, string>): void {

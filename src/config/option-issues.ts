@@ -1,5 +1,6 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { nearest } from '../core/nearest.ts'
+import { zod } from '../core/zod.ts'
 import { alternatives } from './alternatives.ts'
 import { expectedOf, type Issue, unspoken } from './issue-words.ts'
 
@@ -162,27 +163,27 @@ function isWrongType(issue: Issue): boolean {
 
 function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
   const at = schemaAt(schema, path)
-  return at instanceof z.ZodObject ? Object.keys(at.shape) : []
+  return at instanceof zod.ZodObject ? Object.keys(at.shape) : []
 }
 
 /** The schema of the value that a path leads to, as far as that is plain to see. */
 function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
   let at: unknown = unwrapped(schema)
   for (const key of path) {
-    if (at instanceof z.ZodObject) at = unwrapped((at.shape as Record<PropertyKey, unknown>)[key])
-    else if (at instanceof z.ZodArray) at = unwrapped(at.element)
+    if (at instanceof zod.ZodObject) at = unwrapped((at.shape as Record<PropertyKey, unknown>)[key])
+    else if (at instanceof zod.ZodArray) at = unwrapped(at.element)
     else return undefined
   }
-  return at instanceof z.ZodType ? at : undefined
+  return at instanceof zod.ZodType ? at : undefined
 }
 
 function unwrapped(schema: unknown): unknown {
   if (
-    schema instanceof z.ZodOptional ||
-    schema instanceof z.ZodNullable ||
-    schema instanceof z.ZodDefault ||
-    schema instanceof z.ZodPrefault
+    schema instanceof zod.ZodOptional ||
+    schema instanceof zod.ZodNullable ||
+    schema instanceof zod.ZodDefault ||
+    schema instanceof zod.ZodPrefault
   )
     return unwrapped(schema.unwrap())
-  return schema instanceof z.ZodPipe ? unwrapped(schema.in) : schema
+  return schema instanceof zod.ZodPipe ? unwrapped(schema.in) : schema
 }

@@ -5,7 +5,7 @@ import { readOutput } from './output-pins.ts'
 import { type CommonPinKeys, fieldsOf, tellName } from './pin-fields.ts'
 import { readPwm, readServo } from './pwm-pins.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { bothPinKeys, inputPinKeys, outputPinKeys, pwmPinKeys, servoPinKeys } from './vocabulary.ts'
+import { bothPinKeys, inputPinKeys, outputPinKeys, pwmPinKeys, servoPinKeys } from './vocabulary/pins.ts'
 import { isNothing, type Tree, type TreeEntry, type TreeMap } from './yaml-tree.ts'
 
 /** What a pin is, by the key that says so with `true`. */

@@ -71,7 +71,7 @@ export async function readSettings(request: SettingsRequest): Promise<SettingsRe
     : { pins: [], outputs: new Set<string>() }
   const compiler = request.compiler.withPins(namedPins(yaml?.pins?.value, pins))
   const facts = { outputs, commandProblem: commandCheck(pins) }
-  const rules = isReadable ? await readAllRules(yaml, facts, scalars.configDir, { ...request, compiler }) : []
+  const rules = isReadable ? await readAllRules(yaml, facts, scalars, { ...request, compiler }) : []
   const sensors = isReadable ? readSensors(yaml.sensors?.value, yaml.reader) : []
   const users = await readUsers(cwd, scalars, problems, warnings)
   const aclFile = aclPath(scalars.configDir)
@@ -165,9 +165,10 @@ function namesIn(tree: Tree | undefined): readonly string[] {
 async function readAllRules(
   yaml: DamselflyYaml,
   facts: SchemaFacts,
-  configDir: string,
+  { configDir, remote, name }: Scalars,
   request: SettingsRequest,
 ): Promise<readonly Rule[]> {
+  const attachedAs = remote === undefined ? undefined : name
   const { reader } = yaml
   const plugins = readPlugins(yaml.plugins?.value, reader)
   const { catalogue, problems } = await request.loadActions({ configDir, plugins })
@@ -175,7 +176,8 @@ async function readAllRules(
   if (yaml.rules === undefined) return []
   const { Steps } = await import('./steps.ts') // brings zod, which a broker without rules does not need
   const steps = new Steps(reader, request.compiler, catalogue, facts)
-  return await readRules(yaml.rules.value, reader, request.compiler, (tree) => steps.read(tree))
+  const readStep = (tree: Tree) => steps.read(tree)
+  return await readRules(yaml.rules.value, reader, request.compiler, readStep, attachedAs)
 }
 
 function commandCheck(pins: readonly Pin[]): NonNullable<SchemaFacts['commandProblem']> {

@@ -2,41 +2,48 @@ import type { ExpressionCompiler } from '../core/expression.ts'
 import { ExpressionError } from '../core/expression.ts'
 import { limits } from '../core/limits.ts'
 import type { Condition, Rule, Step, Trigger } from '../core/rule.ts'
+import { isShared, parseShared, plainFilter } from '../core/shared-filter.ts'
 import { filterProblem } from '../core/topics.ts'
 import { readAt } from './at-times.ts'
 import { RuleNames } from './rule-names.ts'
+import { type PlacedRule, tellMixedShares, tellSharedKeys } from './shared-rules.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { ruleKeys } from './vocabulary.ts'
+import { ruleKeys } from './vocabulary/rules.ts'
 import { isNothing, offsetInScalar, type Tree, type TreeEntry, type TreeMap, toPlain } from './yaml-tree.ts'
 
 /** Reads one step; tells its mistakes. */
 export type StepReader = (tree: Tree) => Step | undefined
 
-/** Reads `rules:`. A rule with a mistake is left out, and its mistakes are told. */
+/**
+ * Reads `rules:`. A rule with a mistake is left out, and its mistakes are told.
+ * @param attachedAs our `NAME` where the broker is elsewhere: only there rules can share subscriptions with others
+ */
 export async function readRules(
   tree: Tree | undefined,
   reader: TreeReader,
   compiler: ExpressionCompiler,
   readStep: StepReader,
+  attachedAs?: string,
 ): Promise<readonly Rule[]> {
   if (tree === undefined || isNothing(tree)) return []
   const list = reader.list(tree, 'rules', 'a list: each rule begins with "- "')
   if (list === undefined) return []
   const names = new RuleNames(reader)
   for (const item of list.items) if (item.kind === 'map') names.claim(item)
-  const rules: Rule[] = []
+  const rules: PlacedRule[] = []
   const lastTopics = new Set<string>()
   for (const item of list.items) {
-    const rule = await new RuleReader(reader, compiler, readStep, names).read(item)
+    const rule = await new RuleReader(reader, compiler, readStep, names, attachedAs !== undefined).read(item)
     if (rule === undefined) continue
-    rules.push(rule)
+    rules.push({ rule, at: item })
     for (const topic of lastTopicsOf(rule)) lastTopics.add(topic)
     if (lastTopics.size > limits.lastTopicsMax) {
       reader.mistake(item, `last(…) asks for more than ${limits.lastTopicsMax} topics, all rules together`)
       break
     }
   }
-  return rules
+  if (attachedAs !== undefined) tellMixedShares(rules, [`damselfly/${attachedAs}/#`], reader)
+  return rules.map(({ rule }) => rule)
 }
 
 function lastTopicsOf({ condition, until, steps, elseSteps = [] }: Rule): readonly string[] {
@@ -50,12 +57,20 @@ class RuleReader {
   readonly #compiler: ExpressionCompiler
   readonly #readStep: StepReader
   readonly #names: RuleNames
+  readonly #mayShare: boolean
 
-  constructor(reader: TreeReader, compiler: ExpressionCompiler, readStep: StepReader, names: RuleNames) {
+  constructor(
+    reader: TreeReader,
+    compiler: ExpressionCompiler,
+    readStep: StepReader,
+    names: RuleNames,
+    mayShare: boolean,
+  ) {
     this.#reader = reader
     this.#compiler = compiler
     this.#readStep = readStep
     this.#names = names
+    this.#mayShare = mayShare
   }
 
   async read(tree: Tree): Promise<Rule | undefined> {
@@ -68,6 +83,7 @@ class RuleReader {
     )
     const trigger = await this.#trigger(map, meant)
     if (trigger !== undefined && trigger.kind !== 'message') this.#tellMessageKeys(map, trigger.kind)
+    if (trigger?.kind === 'message' && trigger.subscriptions !== undefined) tellSharedKeys(map, this.#reader)
     this.#tellCompanions(map, meant)
     const condition = this.#field(map, 'when', (value, what) => this.#condition(value, what))
     const until = this.#field(map, 'until', (value, what) => this.#condition(value, what))
@@ -144,7 +160,9 @@ class RuleReader {
       return this.#reader.mistake(tree, '"on" of this rule is an empty list', { expected })
     const filters = items.map((item) => this.#filter(item, expected))
     if (!filters.every((filter) => filter !== undefined)) return undefined
-    return { kind: 'message', filters: [...new Set(filters)] }
+    const plain = [...new Set(filters.map(plainFilter))]
+    if (!filters.some(isShared)) return { kind: 'message', filters: plain }
+    return { kind: 'message', filters: plain, subscriptions: [...new Set(filters)] }
   }
 
   #filter(tree: Tree, expected: string): string | undefined {
@@ -155,10 +173,32 @@ class RuleReader {
       })
     const filter = this.#reader.text(tree, '"on" of this rule', expected)
     if (filter === undefined) return undefined
+    if (isShared(filter)) return this.#shared(tree, filter)
     const problem = filterProblem(filter)
     return problem === undefined
       ? filter
       : this.#reader.mistake(tree, `"${filter}" is not a topic filter: ${problem}`, { expected })
+  }
+
+  #shared(tree: Tree, filter: string): string | undefined {
+    const parts = parseShared(filter)
+    const problem =
+      parts === undefined || parts === 'invalid'
+        ? 'it is not of the form $share/GROUP/FILTER'
+        : filterProblem(parts.filter)
+    if (problem !== undefined)
+      return this.#reader.mistake(tree, `"${filter}" is no shared subscription: ${problem}`, {
+        expected: 'such as $share/pis/sensors/#',
+      })
+    if (this.#mayShare) return filter
+    return this.#reader.mistake(
+      tree,
+      `"${filter}" shares messages with others, and only this process has rules here`,
+      {
+        expected: 'BROKER_URL in .env, for several Damselflies at one broker',
+        suggestion: plainFilter(filter),
+      },
+    )
   }
 
   #tellMessageKeys(map: TreeMap, kind: 'every' | 'at'): void {

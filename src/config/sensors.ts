@@ -4,7 +4,7 @@ import type { Sensor, SensorSource } from '../core/pin.ts'
 import { readNumber } from './numbers.ts'
 import { fieldsIn, readTopic, tellName } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { sensorKeys } from './vocabulary.ts'
+import { sensorKeys } from './vocabulary/house.ts'
 import { isNothing, type Tree, type TreeEntry } from './yaml-tree.ts'
 
 /** Reads `sensors:`. One with a mistake is left out, and its mistakes are told. */

@@ -3,7 +3,7 @@ import { type TelemetryKind, type TelemetrySettings, telemetryKinds } from '../c
 import { alternatives } from './alternatives.ts'
 import { fieldsIn, readTopic } from './pin-fields.ts'
 import type { TreeReader } from './tree-reader.ts'
-import { telemetryKeys } from './vocabulary.ts'
+import { telemetryKeys } from './vocabulary/house.ts'
 import { isNothing, type Tree } from './yaml-tree.ts'
 
 const everyMsDefault = 60_000

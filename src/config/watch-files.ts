@@ -11,6 +11,8 @@ export interface WatchOptions {
 }
 
 export interface FileWatch extends AsyncDisposable {
+  /** The files are about to be read as they are now: that they are so is no change to tell any more. */
+  note(): Promise<void>
   /** Resolves when `onChange` is called no more. A second call does nothing. */
   close(): Promise<void>
 }
@@ -53,6 +55,10 @@ class FilesWatcher implements FileWatch {
 
   async start(): Promise<void> {
     this.#watchFolders()
+    this.#seen = await this.#fingerprint()
+  }
+
+  async note(): Promise<void> {
     this.#seen = await this.#fingerprint()
   }
 

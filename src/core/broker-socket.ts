@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { BrokerPlace, BrokerSearch, SearchLimits } from './broker-search.ts'
+import { pemTexts } from './der.ts'
 
 /** What `update-ca-certificates` keeps: the usual authorities and those of the house. */
 export const systemAuthorities = '/etc/ssl/certs/ca-certificates.crt'
@@ -73,6 +74,5 @@ export async function brokerSocket(
 async function trustAlso(secureContext: SecureContext, file: string): Promise<void> {
   const text = await readFile(file, 'utf8').catch(() => '')
   const { context } = secureContext as { readonly context: { addCACert(certificate: string): void } }
-  for (const [certificate] of text.matchAll(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g))
-    context.addCACert(certificate)
+  for (const certificate of pemTexts(text, 'CERTIFICATE')) context.addCACert(certificate)
 }

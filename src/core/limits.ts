@@ -29,11 +29,11 @@ export const limitDefaults = {
   topicAliasesMax: 32,
   /** Subscriptions of one session; one more is refused. */
   subscriptionsMax: 20_000,
-  /** Bytes that the subscriptions of all sessions take, about; one that does not fit is refused. */
+  /** Bytes that the subscriptions of all sessions take, about, half of it those of one owner; one that does not fit is refused. */
   subscriptionBytesMax: 64 * 1024 * 1024,
-  /** Bytes of the wills that are not published yet; a client whose will does not fit is refused. */
+  /** Bytes of the wills that are not published yet, half of it of one owner; a client whose will does not fit is refused. */
   willBytesMax: 16 * 1024 * 1024,
-  /** Sessions that outlive their connection; beyond it the one that has been away longest is ended. */
+  /** Sessions that outlive their connection; beyond it the one of the owner with most that has been away longest is ended. */
   sessionsMax: 10_000,
   /** The longest session expiry interval, in seconds; a longer one is cut [MQTT-3.2.2-22]. 4,294,967,295 is never. */
   sessionExpirySecondsMax: 0xffff_ffff,

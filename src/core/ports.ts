@@ -37,6 +37,8 @@ export interface Hub {
   /**
    * Calls `onMessage` for each message published from now on whose topic matches, once also when several of the
    * filters match, in the order of their acceptance. The handler must not throw and should return at once.
+   * Where the broker is elsewhere, `$share/GROUP/FILTER` gives each message to one member of the group; no other filter
+   * may match the same topics, for the broker does not say by which one a message comes.
    * @returns ends the subscription; a second call does nothing
    */
   subscribe(filters: string | readonly string[], onMessage: (message: Message) => void): () => void

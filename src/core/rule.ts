@@ -5,7 +5,12 @@ import type { Place } from './problems.ts'
 
 /** What sets a rule off. */
 export type Trigger =
-  | { readonly kind: 'message'; readonly filters: readonly string[] }
+  | {
+      readonly kind: 'message'
+      readonly filters: readonly string[]
+      /** What to subscribe to for them, where a share is asked for: `$share/GROUP/FILTER`. */
+      readonly subscriptions?: readonly string[]
+    }
   | { readonly kind: 'every'; readonly everyMs: number }
   /** A cron pattern of five or six fields, in local time. */
   | { readonly kind: 'at'; readonly cron: string }

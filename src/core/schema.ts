@@ -1,9 +1,10 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { reasonOf } from './errors.ts'
 import { nearest } from './nearest.ts'
 import { type PinCommand, parsePinCommand } from './pin.ts'
 import { filterProblem, topicProblem } from './topics.ts'
 import { parseDuration } from './units.ts'
+import { zod } from './zod.ts'
 
 /** What the schemas need to know of the house, so that a wrong name is found before the first message. */
 export interface SchemaFacts {
@@ -39,7 +40,7 @@ export type DurationSchema = z.ZodPipe<z.ZodString, z.ZodTransform<number, strin
 
 /** The schema tools for a house with these pins. */
 export function schemaTools(facts: SchemaFacts = {}): SchemaTools {
-  return Object.assign(Object.create(z) as typeof z, {
+  return Object.assign(Object.create(zod) as typeof z, {
     duration,
     pin: () => pin(facts.outputs),
     pinCommand,
@@ -50,7 +51,7 @@ export function schemaTools(facts: SchemaFacts = {}): SchemaTools {
 }
 
 function duration(): DurationSchema {
-  const schema = z
+  const schema = zod
     .string('a duration such as 200ms, 30s, 10m or 1h30m')
     .meta({
       pattern: '^(\\s*\\d+(\\.\\d+)?\\s*(ms|s|m|h|d))+\\s*$',
@@ -61,17 +62,17 @@ function duration(): DurationSchema {
         return parseDuration(text)
       } catch (error) {
         context.addIssue({ code: 'custom', message: reasonOf(error) })
-        return z.NEVER
+        return zod.NEVER
       }
     })
   // zod's own default() of a pipe would be given in milliseconds; people write "200ms"
   return Object.assign(schema, {
-    default: (text: string) => z.prefault(schema, text),
+    default: (text: string) => zod.prefault(schema, text),
   }) as unknown as DurationSchema
 }
 
 function pin(outputs: ReadonlySet<string> | undefined): z.ZodString {
-  const schema = z.string('the name of an output pin')
+  const schema = zod.string('the name of an output pin')
   if (outputs === undefined) return schema
   return schema.superRefine((name, context) => {
     if (outputs.has(name)) return
@@ -90,8 +91,11 @@ const commandWords = ['on', 'off', 'toggle', 'blink'] as const
 
 // What devices send for on and off is as good as the words: true, 1, "ON", "1".
 function pinCommand(): z.ZodType<PinCommand> {
-  return z
-    .union([z.enum(commandWords), z.boolean(), z.number(), z.string()], 'on, off, toggle, blink or a number')
+  return zod
+    .union(
+      [zod.enum(commandWords), zod.boolean(), zod.number(), zod.string()],
+      'on, off, toggle, blink or a number',
+    )
     .transform((value, context): PinCommand => {
       const command = typeof value === 'number' ? value : parsePinCommand(String(value))
       if (command !== undefined) return command
@@ -102,7 +106,7 @@ function pinCommand(): z.ZodType<PinCommand> {
         message: `"${word}" is not on, off, toggle, blink or a number`,
         params: near === undefined ? {} : { suggestion: near },
       })
-      return z.NEVER
+      return zod.NEVER
     })
 }
 
@@ -111,7 +115,7 @@ function checkedText(
   what: string,
   example: string,
 ): z.ZodString {
-  return z.string(`${what} such as ${example}`).superRefine((text, context) => {
+  return zod.string(`${what} such as ${example}`).superRefine((text, context) => {
     const found = problem(text)
     if (found !== undefined)
       context.addIssue({ code: 'custom', message: `"${text}" is not ${what}: ${found}` })

@@ -68,8 +68,8 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     apply: async (next) => {
       broker.setAccess(accessOf(next))
       broker.setSystemInterval(next.systemIntervalMs ?? 0)
+      await doors.apply(next.listeners) // first: who was revoked does not wait for a bridge that takes its leave
       await broker.setBridges(next.bridges)
-      await doors.apply(next.listeners)
     },
     settle: async () => await doors[Symbol.asyncDispose](),
     close: () => broker.close(),

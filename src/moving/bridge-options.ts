@@ -88,7 +88,7 @@ export const bridgeOptions: readonly Option[] = [
     name: 'bridge_insecure',
     scope: 'bridge',
     value: 'word',
-    fate: { kind: 'taken', here: '`tls: { insecure_any_host: true }`' },
+    fate: { kind: 'taken', here: '`tls: { insecure_any_host: true }`, where the bridge has TLS' },
     sample: 'true',
   },
   {

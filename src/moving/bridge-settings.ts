@@ -1,5 +1,7 @@
+import { limits } from '../core/limits.ts'
 import { Secret } from '../core/secret.ts'
-import { numberOf } from './amounts.ts'
+import { filterProblem } from '../core/topics.ts'
+import { fitted, numberOf } from './amounts.ts'
 import { isTrue, lastIn, type Section, type Statement, wordsOf } from './mosquitto-conf.ts'
 import type { Draft, YamlValue } from './move.ts'
 
@@ -48,10 +50,15 @@ export function translateBridge(draft: Draft, section: Section): void {
   }
   takeNotifications(bridge)
   takeTls(bridge, conf.resolve)
-  bridge.settings['topics'] = section.statements
+  const topics = section.statements
     .filter(({ option }) => option?.name === 'topic')
     .map((statement) => topicOf(bridge, statement))
     .filter((topic) => topic !== undefined)
+  if (topics.length === 0) {
+    draft.notes.push(`The bridge ${name} is left out: none of its topics can be taken`)
+    return
+  }
+  bridge.settings['topics'] = topics
   draft.bridges.set(name, bridge.settings)
 }
 
@@ -65,16 +72,19 @@ function text(key: string): Taker {
   return (bridge, statement) => set(bridge, statement, key, statement.value)
 }
 
-function seconds(key: string, least: number): Taker {
-  return (bridge, statement) => set(bridge, statement, key, `${Math.max(least, numberOf(statement))}s`)
+function seconds(key: string, least: number, most: number): Taker {
+  return (bridge, statement) =>
+    set(bridge, statement, key, `${Math.min(most, Math.max(least, numberOf(statement)))}s`)
 }
+
+const daySeconds = 86_400
 
 /** Options that are one key each. */
 const takers: Readonly<Record<string, Taker>> = {
   round_robin: flag('round_robin'),
   cleansession: flag('clean_session'),
   local_cleansession: flag('local_clean_session'),
-  keepalive_interval: seconds('keep_alive', 5),
+  keepalive_interval: seconds('keep_alive', 5, 65_535),
   bridge_bind_address: text('bind_address'),
   bridge_attempt_unsubscribe: flag('attempt_unsubscribe'),
   bridge_outgoing_retain: flag('outgoing_retain'),
@@ -114,11 +124,17 @@ const takers: Readonly<Record<string, Taker>> = {
     if (statement.value === 'lazy') bridge.settings['local_clean_session'] = false
   },
   threshold: (bridge, statement) => {
-    if (isLazy(bridge)) set(bridge, statement, 'threshold', Math.max(1, numberOf(statement)))
+    if (isLazy(bridge))
+      set(
+        bridge,
+        statement,
+        'threshold',
+        fitted(numberOf(statement), { min: 1, max: limits.sessionQueueMessagesMax }).value ?? 1,
+      )
     else bridge.draft.outcomes.same(statement, 'it says something with start_type lazy alone')
   },
   idle_timeout: (bridge, statement) => {
-    if (isLazy(bridge)) seconds('idle_timeout', 1)(bridge, statement)
+    if (isLazy(bridge)) seconds('idle_timeout', 1, daySeconds)(bridge, statement)
     else bridge.draft.outcomes.same(statement, 'it says something with start_type lazy alone')
   },
 }
@@ -210,18 +226,27 @@ function takeTls(bridge: BridgeDraft, resolve: (path: string) => string): void {
   ] as const) {
     const statement = lastIn(section, option)
     if (statement === undefined) continue
+    const other = option === 'bridge_certfile' ? 'bridge_keyfile' : 'bridge_certfile'
+    if (key !== 'ca' && lastIn(section, other) === undefined) {
+      outcomes.lost(statement, `${option} needs ${other} beside it; it is left out`)
+      continue
+    }
     const path = resolve(statement.value)
     tls[key] = path
     references.push({ path, what: option, statement })
     outcomes.taken(statement, `${here} tls: ${key}: ${path}`)
   }
   const alpn = lastIn(section, 'bridge_alpn')
-  if (alpn !== undefined) {
+  const insecure = lastIn(section, 'bridge_insecure')
+  if (!isSecure(section)) {
+    for (const statement of [alpn, insecure])
+      if (statement !== undefined) outcomes.same(statement, 'this bridge has no TLS')
+  }
+  if (alpn !== undefined && isSecure(section)) {
     tls['alpn'] = alpn.value
     outcomes.taken(alpn, `${here} tls: alpn: ${alpn.value}`)
   }
-  const insecure = lastIn(section, 'bridge_insecure')
-  if (insecure !== undefined && isTrue(insecure.value)) {
+  if (insecure !== undefined && isTrue(insecure.value) && isSecure(section)) {
     tls['insecure_any_host'] = true
     outcomes.taken(insecure, `${here} tls: insecure_any_host: true`)
   } else if (insecure !== undefined) outcomes.same(insecure, 'the host name is checked')
@@ -244,6 +269,11 @@ function topicOf({ draft, here }: BridgeDraft, statement: Statement): YamlValue 
     )
     return undefined
   }
+  const problem = topicMistake(pattern, local, remote)
+  if (problem !== undefined) {
+    outcomes.lost(statement, `this topic is left out: ${problem}`)
+    return undefined
+  }
   outcomes.taken(statement, `${here} topics:`)
   const common = { direction: direction.toLowerCase(), qos: Number(qos) }
   if (pattern === '') return { local, remote, ...common }
@@ -253,6 +283,14 @@ function topicOf({ draft, here }: BridgeDraft, statement: Statement): YamlValue 
     ...(local === '' ? {} : { local_prefix: local }),
     ...(remote === '' ? {} : { remote_prefix: remote }),
   }
+}
+
+function topicMistake(pattern: string, local: string, remote: string): string | undefined {
+  if (pattern === '' && (local === '' || remote === ''))
+    return 'without a pattern both prefixes are topics, and one is missing'
+  const prefix = [local, remote].find((text) => /[+#]/.test(text))
+  if (prefix !== undefined) return `${prefix} has a wildcard in it, which a prefix cannot have`
+  return filterProblem(local + pattern) ?? filterProblem(remote + pattern)
 }
 
 function bare(word: string): string {

@@ -83,8 +83,10 @@ function takeExpiration({ env, outcomes }: Draft, statement: Statement): void {
   outcomes.taken(statement, `PERSISTENT_CLIENT_EXPIRATION=${keeping}`)
 }
 
+const sysIntervalMax = 86_400
+
 function takeSysInterval({ env, outcomes }: Draft, statement: Statement): void {
-  const seconds = Math.max(0, numberOf(statement))
+  const seconds = Math.min(Math.max(0, numberOf(statement)), sysIntervalMax)
   env.set('SYS_INTERVAL', String(seconds))
   outcomes.taken(statement, `SYS_INTERVAL=${seconds}`)
 }

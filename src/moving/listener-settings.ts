@@ -104,14 +104,16 @@ function wayOf(draft: Draft, section: Section): Way | undefined {
       outcomes.lost(said, `"${said.value}" is no port, and mosquitto refuses that; mend it`)
     return undefined
   }
-  const left =
-    lastIn(section, 'psk_hint') ??
-    (lastIn(section, 'protocol')?.value === 'http_api' ? lastIn(section, 'protocol') : undefined)
+  const left = leftFor(section, head !== undefined && number === 0)
   if (left !== undefined) {
-    if (left.option?.fate.kind === 'taken') outcomes.lost(left, left.option.fate.here)
+    if (left.why !== undefined) outcomes.lost(left.statement, `${left.why}; this listener is left out`)
+    if (head !== undefined) outcomes.lost(head, `this listener is left out, for its ${left.statement.name}`)
     for (const statement of section.statements)
-      if (statement !== left)
-        outcomes.lost(statement, `this listener is left out, for its ${left.name} ${left.value}`)
+      if (statement !== left.statement)
+        outcomes.lost(
+          statement,
+          `this listener is left out, for its ${left.statement.name} ${left.statement.value}`,
+        )
     return undefined
   }
   const address = head === undefined ? lastIn(section, 'bind_address')?.value : place
@@ -129,6 +131,29 @@ function wayOf(draft: Draft, section: Section): Way | undefined {
     wantsCertificate: isTrue(lastIn(section, 'require_certificate')?.value ?? ''),
     isMounted: lastIn(section, 'mount_point') !== undefined,
   }
+}
+
+/** What a listener cannot be here for; without `why` the table says it. */
+function leftFor(
+  section: Section,
+  isUnix: boolean,
+): { readonly statement: Statement; readonly why?: string } | undefined {
+  const hint = lastIn(section, 'psk_hint')
+  if (hint !== undefined) return { statement: hint }
+  const protocol = lastIn(section, 'protocol')
+  if (protocol?.value === 'http_api')
+    return { statement: protocol, why: 'there is no http_api: damselfly status --json tells more' }
+  const certificate = lastIn(section, 'certfile')
+  const wrapping = certificate ?? (protocol?.value === 'websockets' ? protocol : undefined)
+  if (isUnix && wrapping !== undefined)
+    return { statement: wrapping, why: 'a Unix socket carries plain MQTT here' }
+  if (certificate === undefined) return undefined
+  if (lastIn(section, 'keyfile') === undefined)
+    return { statement: certificate, why: 'certfile needs keyfile beside it' }
+  const required = lastIn(section, 'require_certificate')
+  if (required !== undefined && isTrue(required.value) && lastIn(section, 'cafile') === undefined)
+    return { statement: required, why: 'require_certificate needs cafile, one file with the authorities' }
+  return undefined
 }
 
 /** What `BIND` says for a listener's address. */
@@ -183,8 +208,9 @@ function takeLimit({ env, outcomes }: Draft, statement: Statement, listeners: nu
       statement,
       'MAX_CONNECTIONS bounds all listeners together; set it if this one needs a bound',
     )
-  env.set('MAX_CONNECTIONS', String(Math.max(1, most)))
-  outcomes.taken(statement, `MAX_CONNECTIONS=${Math.max(1, most)}`)
+  const bound = Math.min(Math.max(1, most), 100_000)
+  env.set('MAX_CONNECTIONS', String(bound))
+  outcomes.taken(statement, `MAX_CONNECTIONS=${bound}`)
 }
 
 /** No listener of mosquitto's is one of `BIND` and `PORT`: ours listens on this machine alone, on a port that is free. */

@@ -19,7 +19,9 @@ export function lastTopicsOf(rules: readonly Rule[]): ReadonlySet<string> {
 
 /** Every filter whose messages these rules want: those that set them off, and the topics of `last(…)`. */
 export function wantedFilters(rules: readonly Rule[]): ReadonlySet<string> {
-  const filters = rules.flatMap(({ trigger }) => (trigger.kind === 'message' ? trigger.filters : []))
+  const filters = rules.flatMap(({ trigger }) =>
+    trigger.kind === 'message' ? (trigger.subscriptions ?? trigger.filters) : [],
+  )
   return new Set([...filters, ...lastTopicsOf(rules)])
 }
 

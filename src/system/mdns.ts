@@ -2,6 +2,7 @@ import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import type { Listener } from '../core/listener.ts'
 import type { Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
 import { resolveBind } from './bind.ts'
 import type { Lan, LanState } from './lan.ts'
 import { isVirtual } from './lan-choice.ts'
@@ -38,6 +39,7 @@ export class Mdns implements AsyncDisposable {
     string,
     { readonly address: string; ad: string; readonly responder: Responder }
   >()
+  readonly #repeats = new Repeats()
   #sent: SentPackets | undefined
   #settings: MdnsSettings | undefined
   #toldFailure: string | undefined
@@ -102,8 +104,14 @@ export class Mdns implements AsyncDisposable {
       sent: this.#sent,
       isOwnAddress: (address) =>
         lan.state.addresses.some((own) => own.address.split('%')[0] === address.split('%')[0]),
-      onRenamed: ({ wanted, taken }) =>
-        log.warn({ interface: name, wanted, taken }, 'another machine has our name on the network'),
+      onRenamed: ({ wanted, taken }) => {
+        const repeats = this.#repeats.admit(`renamed ${name}`) // there may be a machine that takes every name
+        if (repeats !== undefined)
+          log.warn(
+            { interface: name, wanted, taken, ...repeats },
+            'another machine has our name on the network',
+          )
+      },
       onError: (error) => this.#tellFailure(error, name),
     })
     try {

@@ -184,7 +184,36 @@ test('nobody publishes below $SYS, whatever the list allows; who reads there nee
   assert.deepEqual(payloads(eve), [])
 })
 
-test('a will outside the list ends the CONNECT', async (context) => {
+test('a will outside the list keeps no client of MQTT 3.1.1 out, and is not published', async (context) => {
+  const world = await worldOf(context)
+  const bob = await enter(world, 'bob')
+  bob.subscribe('#', 0)
+  for (const [topic, refused] of [
+    ['garden/x', 1],
+    ['$SYS/x', 2],
+    ['home/lamp', 2],
+  ] as const) {
+    const line = world.connect({ certificateUser: 'eve' })
+    line.say(connectBytes({ clientId: 'eve', level: 4, will: { topic } }))
+    await turns()
+    assert.deepEqual([line.packets[0]?.type, line.packets[0]?.body[1], line.isClosed], [2, 0, false])
+    assert.equal(world.counters.get('wills.refused'), refused)
+    line.destroy()
+    await turns()
+  }
+  assert.equal(payloads(bob).length, 1)
+  const [told, ...more] = world.log.having('client connected without its will')
+  assert.deepEqual(told?.fields, {
+    client: 'eve',
+    address: told?.fields['address'],
+    topic: 'garden/x',
+    reason: 'its will: config/acl does not allow it',
+    remedy: 'let it write garden/x in config/acl',
+  })
+  assert.equal(more.length, 1) // that of $SYS
+})
+
+test('a will outside the list ends the CONNECT of MQTT 5, and the log says what to do', async (context) => {
   const world = await worldOf(context)
   for (const [topic, code] of [
     ['garden/x', 0x87],
@@ -198,6 +227,8 @@ test('a will outside the list ends the CONNECT', async (context) => {
     assert.deepEqual([line.packets[0]?.type, line.packets[0]?.body[1]], [2, code])
     assert.equal(line.isClosed, code !== 0)
   }
+  const told = world.log.having('client refused').map(({ fields }) => [fields['reason'], fields['remedy']])
+  assert.deepEqual(told[0], ['its will: config/acl does not allow it', 'let it write garden/x in config/acl'])
 })
 
 test('a topic alias is asked about as its topic is, also when the list has changed since', async (context) => {

@@ -105,8 +105,8 @@ test('as many subscriptions as allowed are granted; one more is refused, a known
   await peer.subscribe('d', 1)
 })
 
-test('subscriptions of all sessions take as much memory as allowed; one more is refused, and there is room again', async (context) => {
-  setLimits({ subscriptionBytesMax: 3 * 1_001 })
+test('subscriptions of all sessions of one owner take half of the memory that is allowed; one more is refused, and there is room again', async (context) => {
+  setLimits({ subscriptionBytesMax: 6 * 1_001 })
   const world = await brokerWorld(context)
   const one = await peerAt(context, world)
   const other = await peerAt(context, world)
@@ -124,8 +124,8 @@ test('subscriptions of all sessions take as much memory as allowed; one more is 
   await other.subscribe('d', 1)
 })
 
-test('wills take as much memory as allowed; a client whose will does not fit is refused, and there is room again', async (context) => {
-  setLimits({ willBytesMax: 2 * 1_301 })
+test('wills of one owner take half of the memory that is allowed; a client whose will does not fit is refused, and there is room again', async (context) => {
+  setLimits({ willBytesMax: 4 * 1_301 })
   const world = await brokerWorld(context)
   const will = { topic: 'w', payload: Buffer.alloc(1_000) }
   const first = await peerAt(context, world, { will })

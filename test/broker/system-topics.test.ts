@@ -137,7 +137,9 @@ test('nobody but the broker publishes below $SYS: not a client, not its will, no
     client.publishAsync('$SYS/broker/uptime', 'x', { qos: 1, retain: true }),
     /Not authorized/,
   )
-  await assert.rejects(connect({ will: { topic: '$SYS/broker/uptime', payload: Buffer.from('x') } }))
+  await assert.rejects(
+    connect({ protocolVersion: 5, will: { topic: '$SYS/broker/uptime', payload: Buffer.from('x') } }),
+  )
   await assert.rejects(broker.hub.publish({ topic: '$SYS/broker/uptime', payload: 'x' }), {
     code: 'TOPIC_INVALID',
     message: 'cannot publish to "$SYS/broker/uptime": topics below $SYS are the broker’s own',

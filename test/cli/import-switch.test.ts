@@ -16,13 +16,21 @@ const skip = noServiceWorld || missing('mosquitto', 'mosquitto_passwd')
 const credentials = { username: 'house', password: new Secret('secret') }
 
 /** A mosquitto on a port of its own that wants a name, with retained messages. */
-async function makeWorld(context: TestContext, port: number, retained: number): Promise<ServiceWorld> {
+async function makeWorld(
+  context: TestContext,
+  port: number,
+  retained: number,
+  acl?: string,
+): Promise<ServiceWorld> {
   const folder = await tempFolder(context)
   execFileSync('mosquitto_passwd', ['-b', '-c', join(folder, 'pw'), 'house', 'secret'])
   const world = await startServiceWorld(
     context,
-    `user root\nlistener ${port} 127.0.0.1\npassword_file pw\nmax_inflight_messages 50\n`,
-    { pw: execFileSync('cat', [join(folder, 'pw')], { encoding: 'utf8' }) },
+    `user root\nlistener ${port} 127.0.0.1\npassword_file pw\nmax_inflight_messages 50\nsys_interval 1\n${acl === undefined ? '' : 'acl_file acl\n'}`,
+    {
+      pw: execFileSync('cat', [join(folder, 'pw')], { encoding: 'utf8' }),
+      ...(acl === undefined ? {} : { acl }),
+    },
   )
   const client = await connect(context, port)
   for (let index = 0; index < retained; index++)
@@ -44,7 +52,12 @@ async function connect(context: TestContext, port: number): Promise<MqttClient> 
   return client
 }
 
-async function moveIn(context: TestContext, world: ServiceWorld, signal?: AbortSignal): Promise<void> {
+async function moveIn(
+  context: TestContext,
+  world: ServiceWorld,
+  signal?: AbortSignal,
+  retainedAsSeen = false,
+): Promise<void> {
   const file = join(world.root, 'etc/mosquitto/mosquitto.conf')
   const move = translate(await readMosquittoConf(file), 'pi')
   const workingDir = await tempFolder(context)
@@ -59,6 +72,7 @@ async function moveIn(context: TestContext, world: ServiceWorld, signal?: AbortS
     file,
     move,
     credentials,
+    retainedAsSeen,
     ...(signal === undefined ? {} : { signal }),
   })
 }
@@ -93,6 +107,37 @@ test('a Damselfly that does not start gives the place back to mosquitto', { skip
   assert.equal((await world.unit('damselfly')).runs, false)
   assert.match(world.said, /Going back to mosquitto: Damselfly did not start[\s\S]*mosquitto runs again/)
   await connect(context, port)
+})
+
+const narrow = 'user house\ntopic write home/#\ntopic read other/#\n'
+
+test('retained messages that the user may not read stop it before mosquitto stops, unless they are to be left', {
+  skip,
+}, async (context) => {
+  const port = await freePort()
+  const world = await makeWorld(context, port, 30, narrow)
+  await assert.rejects(moveIn(context, world), {
+    code: 'SERVICE_REFUSED',
+    message:
+      /house sees 0 retained messages; how many mosquitto has is not known[\s\S]*house may not read everything: \S+acl names no "topic read #"[\s\S]*--retained-as-seen/,
+  })
+  assert.doesNotMatch(world.calls, /^(stop|disable)/m)
+  assert.deepEqual(await world.unit('mosquitto'), { runs: true, enablement: 'enable' })
+  await moveIn(context, world, undefined, true)
+  assert.equal((await world.unit('damselfly')).runs, true)
+  assert.match(
+    world.said,
+    /copied 0 retained messages\nhow many there are is not known: house may not read \$SYS/,
+  )
+})
+
+test('of a count that is known the missing ones are told, and mosquitto goes on', {
+  skip,
+}, async (context) => {
+  const port = await freePort()
+  const world = await makeWorld(context, port, 3, `${narrow}topic read home/0\ntopic read $SYS/#\n`)
+  await assert.rejects(moveIn(context, world), /has 2 retained messages more than the 1 that were copied/)
+  assert.equal((await world.unit('mosquitto')).runs, true)
 })
 
 test('a mistake in the settings is told before anything stops', { skip }, async (context) => {

@@ -14,7 +14,10 @@ const skip = missing('mosquitto')
 /** A folder with a configuration of mosquitto for this port. */
 async function house(context: TestContext, port: number, more = ''): Promise<string> {
   const folder = await tempFolder(context)
-  await writeFile(join(folder, 'mosquitto.conf'), `listener ${port} 127.0.0.1\nallow_anonymous true\n${more}`)
+  await writeFile(
+    join(folder, 'mosquitto.conf'),
+    `listener ${port} 127.0.0.1\nallow_anonymous true\nsys_interval 1\n${more}`,
+  )
   return folder
 }
 
@@ -22,11 +25,11 @@ test('--dry-run says what would become of each line, and writes nothing', async 
   const folder = await house(context, 1, 'max_queued_messages 500\nmount_point a/\nlog_timestamp false\n')
   const { code, stdout } = await runCommand(folder, ['import', 'mosquitto.conf', '--dry-run'])
   assert.equal(code, 0)
-  assert.match(stdout, /3 lines taken over\n {2}listener 1 127\.0\.0\.1 +BIND=127\.0\.0\.1 and PORT=1\n/)
+  assert.match(stdout, /4 lines taken over\n {2}listener 1 127\.0\.0\.1 +BIND=127\.0\.0\.1 and PORT=1\n/)
   assert.match(stdout, /1 line that needs no setting here\n {2}log_timestamp false/)
   assert.match(
     stdout,
-    /1 line to look at[^\n]*\n {2}\S+mosquitto\.conf:4: mount_point a\/\n {4}Topics are the same/,
+    /1 line to look at[^\n]*\n {2}\S+mosquitto\.conf:5: mount_point a\/\n {4}Topics are the same/,
   )
   assert.match(stdout, /would write \S+\.env\n[\s\S]*Nothing was written/)
   assert.deepEqual(
@@ -39,13 +42,14 @@ test('--json says it to a program', async (context) => {
   const folder = await house(context, 1, 'mount_point a/\n')
   const { stdout } = await runCommand(folder, ['import', 'mosquitto.conf', '--dry-run', '--json'])
   const { env, lines } = JSON.parse(stdout)
-  assert.deepEqual(env, { BIND: '127.0.0.1', PORT: '1', ALLOW_ANONYMOUS: 'true' })
+  assert.deepEqual(env, { BIND: '127.0.0.1', PORT: '1', ALLOW_ANONYMOUS: 'true', SYS_INTERVAL: '1' })
   assert.deepEqual(
     lines.map(({ line, option, outcome }: Record<string, unknown>) => [line, option, outcome]),
     [
       [1, 'listener', 'taken'],
       [2, 'allow_anonymous', 'taken'],
-      [3, 'mount_point', 'lost'],
+      [3, 'sys_interval', 'taken'],
+      [4, 'mount_point', 'lost'],
     ],
   )
 })
@@ -69,7 +73,9 @@ test('files that are there are put beside the new ones, and a second import chan
 test('retained messages are copied, more than mosquitto sends of QoS 1, with their QoS and properties', {
   skip,
 }, async (context) => {
-  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous true\nset_tcp_nodelay true' })
+  const mosquitto = await startMosquitto(context, {
+    config: 'allow_anonymous true\nset_tcp_nodelay true\nsys_interval 1',
+  })
   const folder = await house(context, mosquitto.port)
   const publisher = await mqtt.connectAsync(`mqtt://127.0.0.1:${mosquitto.port}`, { protocolVersion: 5 })
   const many = 1_500
@@ -110,7 +116,9 @@ test('retained messages are copied, more than mosquitto sends of QoS 1, with the
 test('of more retained messages than MAX_RETAINED_MESSAGES the rest is left, and told', {
   skip,
 }, async (context) => {
-  const mosquitto = await startMosquitto(context, { config: 'allow_anonymous true\nset_tcp_nodelay true' })
+  const mosquitto = await startMosquitto(context, {
+    config: 'allow_anonymous true\nset_tcp_nodelay true\nsys_interval 1',
+  })
   const folder = await house(context, mosquitto.port)
   await writeFiles(folder, { '.env': 'MAX_RETAINED_MESSAGES=100\n', 'damselfly.yaml': '' })
   const publisher = await mqtt.connectAsync(`mqtt://127.0.0.1:${mosquitto.port}`)
@@ -128,7 +136,7 @@ test('of more retained messages than MAX_RETAINED_MESSAGES the rest is left, and
 test('who may not read everything is told how many messages are missing', { skip }, async (context) => {
   const acl = 'topic read open/#\ntopic read $SYS/#\ntopic write #\n'
   const mosquitto = await startMosquitto(context, {
-    config: 'allow_anonymous true\nacl_file acl\n',
+    config: 'allow_anonymous true\nacl_file acl\nsys_interval 1\n',
     files: { acl },
   })
   const folder = await house(context, mosquitto.port)
@@ -138,8 +146,19 @@ test('who may not read everything is told how many messages are missing', { skip
   await publisher.endAsync()
   const { stdout } = await runCommand(folder, ['import', 'mosquitto.conf'])
   assert.match(stdout, /copied 1 retained message\n/)
-  // the broker counts every ten seconds: it may not know of them yet
-  assert.doesNotMatch(stdout, /seems to have [^2]/)
+  assert.match(stdout, /seems to have 2 more, which who gives no name may not read/)
+})
+
+test('who may not read $SYS is told that nobody knows how many messages there are', {
+  skip,
+}, async (context) => {
+  const mosquitto = await startMosquitto(context, {
+    config: 'allow_anonymous true\nacl_file acl\nsys_interval 1\n',
+    files: { acl: 'topic read open/#\ntopic write #\n' },
+  })
+  const folder = await house(context, mosquitto.port)
+  const { stdout } = await runCommand(folder, ['import', 'mosquitto.conf'])
+  assert.match(stdout, /how many there are is not known: who gives no name may not read \$SYS/)
 })
 
 test('without a mosquitto that answers the settings are written, and the exit code is 1', async (context) => {
@@ -168,4 +187,6 @@ test('a password without a name, and a switch without retained messages, are mis
   assert.equal(both.code, 2)
   const { code } = await runCommand(folder, ['import', 'mosquitto.conf', '--password', 'x'])
   assert.equal(code, 2)
+  const seen = await runCommand(folder, ['import', 'mosquitto.conf', '--retained-as-seen'])
+  assert.equal(seen.code, 2)
 })

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { before, type TestContext, test } from 'node:test'
 import { readSettings, type SettingsReading } from '#src/config/read-settings.js'
 import { type Bridge, isSameBridge } from '#src/core/bridge.js'
 import { limits } from '#src/core/limits.js'
 import { ProblemsError } from '#src/core/problems.js'
+import { Authority, type Identity } from '../support/certificates.js'
 import { brief, catalogueOf, folderOf, printed, standInCompiler } from '../support/config-world.js'
+import { missing } from '../support/tools.js'
 
 type Files = Readonly<Record<string, string>>
 
@@ -43,8 +45,16 @@ async function read(yaml: string, files: Files = {}, env = 'NAME=house\n', open:
 }
 
 const least = '{ address: mqtt://far.example, topics: [ a/# ] }'
-const certificate = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
-const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'
+
+const skip = missing('openssl')
+let ca: Authority
+let client: Identity
+
+before(async () => {
+  if (skip !== false) return
+  ca = await Authority.make({} as TestContext)
+  client = await ca.issue('client')
+})
 
 const plain: Bridge = {
   name: 'cloud',
@@ -76,12 +86,14 @@ test('a bridge needs an address and topics; the rest has its usual values', asyn
   assert.deepEqual((await read('')).bridges, [])
 })
 
-test('all that a bridge may have is read, passwords and certificates from files of their own', async () => {
+test('all that a bridge may have is read, passwords and certificates from files of their own', {
+  skip,
+}, async () => {
   const files = {
     'cloud.password': 'pass word \n',
-    'ca.crt': certificate,
-    'own.crt': certificate,
-    'own.key': key,
+    'ca.crt': await ca.cert,
+    'own.crt': client.cert,
+    'own.key': client.key,
   }
   const {
     bridges,
@@ -132,7 +144,7 @@ test('all that a bridge may have is read, passwords and certificates from files 
       tls?.protocol,
       tls?.isHostChecked,
     ],
-    [certificate, certificate, key, 'mqtt', false],
+    [await ca.cert, client.cert, client.key, 'mqtt', false],
   )
   assert.deepEqual(rest, {
     name: 'cloud',
@@ -261,7 +273,7 @@ const mistakes: readonly [bridge: string, expected: string][] = [
   [withMore('password_file: p'), '2:42 the bridge "x" has a password, and no username'],
   [
     withMore('username: u, password_file: nowhere'),
-    '2:70 "password_file" of the bridge "x": there is no file config/nowhere | found nowhere | expected a file that holds the password, such as cloud.password',
+    '2:70 "password_file" of the bridge "x": there is no file config/nowhere | found nowhere | expected a path from config, or a whole one',
   ],
   [withMore('tls: { ca: p }'), '2:42 "tls" of the bridge "x" does nothing: no address begins with mqtts://'],
   [withMore('threshold: 5'), '2:42 "threshold" of the bridge "x" needs start: lazy'],
@@ -311,23 +323,46 @@ test('a password in the configuration is refused, and not shown', async () => {
   }
 })
 
-test('a file with a secret that everybody can read is told, and a file that is none', async () => {
+test('a file with a secret that everybody can read is told, and a file that is none', { skip }, async () => {
   const bridge =
     '{ address: mqtts://b, topics: [ a ], username: u, password_file: p, tls: { certificate: c, key: k } }'
-  const files = { p: 'secret', c: certificate, k: key }
+  const files = { p: 'secret', c: client.cert, k: client.key }
   const { warnings } = await read(`  x: ${bridge}\n`, files, undefined, ['p', 'c', 'k'])
-  const warning = '0:0 everybody on this machine can read this file, and it is secret'
-  assert.deepEqual(warnings, [
-    `${warning} | try chmod o-rwx config/k`,
-    `${warning} | try chmod o-rwx config/p`,
-  ])
+  assert.equal(warnings.length, 2)
+  const [first = '', second = ''] = warnings
+  assert.match(
+    first,
+    /^2:71 "password_file" .*: everybody on this machine can use config\/p \| try chmod o-rwx /,
+  )
+  assert.match(second, /^2:102 "key" .*: everybody on this machine can use config\/k \| try chmod o-rwx /)
   const { mistakes: told, text } = await read(`  x: ${bridge}\n`, { p: '\n', c: 'secret!', k: 'secret!' })
   assert.deepEqual(told, [
     '2:71 "password_file" of the bridge "x" is empty | found p | expected one line, the password',
-    '2:94 "certificate" of "tls" of the bridge "x" holds no certificate | found c | expected PEM: a text with -----BEGIN CERTIFICATE-----',
-    '2:102 "key" of "tls" of the bridge "x" holds no key that can be used | found k | expected PEM: a text with -----BEGIN PRIVATE KEY-----, which no passphrase protects',
+    '2:94 "certificate" of "tls" of the bridge "x" has no certificate in it | found c | expected PEM, which begins with -----BEGIN CERTIFICATE----- | try openssl x509 -inform DER -in FILE -out FILE.pem, if it is a .der or a .cer',
+    '2:102 "key" of "tls" of the bridge "x" has no private key in it | found k | expected a private key in PEM, without a passphrase',
   ])
   assert.doesNotMatch(text, /secret!/)
+})
+
+test('a certificate that expires is told, and a key with a passphrase or a path from ~ is refused', {
+  skip,
+}, async () => {
+  const bridge = '{ address: mqtts://b, topics: [ a ], tls: { ca: a, certificate: c, key: k } }'
+  const tell = async (days: number) => {
+    const { cert, key } = await ca.issue('client', { days })
+    return (await read(`  x: ${bridge}\n`, { a: await ca.cert, c: cert, k: key })).warnings.join('\n')
+  }
+  assert.match(
+    await tell(-1),
+    /^2:\d+ the certificate of "tls" of the bridge "x" has expired on \d{4}-\S+: the other broker refuses it$/,
+  )
+  assert.match(await tell(5), /^2:\d+ the certificate of "tls" of the bridge "x" expires on \d{4}-/)
+  assert.equal(await tell(60), '')
+  const files = { a: await ca.cert, c: client.cert, k: '-----BEGIN ENCRYPTED PRIVATE KEY-----\nx' }
+  const locked = await read(`  x: ${bridge}\n`, files)
+  assert.match(locked.mistakes.join('\n'), /^2:\d+ "key" .* has a passphrase .*openssl pkey/)
+  const home = await read(`  x: ${bridge.replace('ca: a', 'ca: ~/a')}\n`, { ...files, k: client.key })
+  assert.match(home.mistakes.join('\n'), /^2:\d+ "ca" .*: only a shell knows what ~ means/)
 })
 
 test('two bridges that a broker would take for one are refused, others are not', async () => {

@@ -320,7 +320,7 @@ test('what expires, and a key for everybody, are warnings', { skip }, async (con
   const files = { 's.crt': server.cert, 's.key': server.key }
   assert.match(
     await mistakesIn(context, `{ ${own} }`, files, { 's.key': 0o644 }),
-    /everybody on this machine can use .*chmod 640/,
+    /everybody on this machine can use .*chmod o-rwx/,
   )
 })
 

@@ -101,3 +101,16 @@ test('after close nothing is told any more', { timeout: 10_000 }, async () => {
   await sleep(120)
   assert.equal(files.count(), 0)
 })
+
+test('a change that was noted is told no more, the next one is', { timeout: 10_000 }, async () => {
+  await using folder = await folderOf({ a: '1' })
+  await using files = await watched(folder.path, ['a'])
+  const a = join(folder.path, 'a')
+  await writeFile(a, 'two')
+  await files.watch.note()
+  await sleep(100)
+  assert.equal(files.count(), 0)
+  await writeFile(a, 'three')
+  await files.next(0)
+  assert.equal(files.count(), 1)
+})

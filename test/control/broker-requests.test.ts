@@ -121,7 +121,7 @@ test('what was refused to a client stands with it; who was not let in stands by 
     ],
   )
   const will = { topic: '$SYS/x', payload: Buffer.from('') }
-  await assert.rejects(connect({ clientId: 'dying', will }))
+  await assert.rejects(connect({ clientId: 'dying', protocolVersion: 5, will }))
   const { client: dying, reason: why } = broker.view.refusalsAtTheDoor().at(-1) ?? {}
   assert.deepEqual([dying, why], ['dying', 'its will: topics below $SYS are the broker’s own'])
   const [bold] = await clients(talker)

@@ -53,6 +53,7 @@ async function makeHouse(context: TestContext): Promise<House> {
     context,
     `user root
 set_tcp_nodelay true
+sys_interval 1
 password_file pw
 acl_file acl
 listener ${ports.plain}

@@ -37,9 +37,15 @@ function surroundings({ name, scope }: Option): { readonly before: string; reado
   if (name === 'plugin_use') return { before: `plugin_load dynsec /x.so\n${listener}` }
   if (name === 'certfile') return { before: `${listener}keyfile server.key\n` }
   if (name === 'keyfile') return { before: `${listener}certfile server.crt\n` }
-  if (['cafile', 'crlfile', 'use_identity_as_username', 'use_subject_as_username'].includes(name))
-    return { before: `${listener}${tls}require_certificate true\n` }
-  if (name === 'require_certificate' || name === 'tls_version') return { before: `${listener}${tls}` }
+  if (name === 'cafile') return { before: `${listener}${tls}require_certificate true\n` }
+  if (['crlfile', 'use_identity_as_username', 'use_subject_as_username'].includes(name))
+    return { before: `${listener}${tls}cafile ca.crt\nrequire_certificate true\n` }
+  if (name === 'require_certificate') return { before: `${listener}${tls}cafile ca.crt\n` }
+  if (name === 'bridge_alpn' || name === 'bridge_insecure')
+    return { before: `${bridge}bridge_cafile ca.crt\n` }
+  if (name === 'bridge_certfile') return { before: `${bridge}bridge_keyfile bridge.key\n` }
+  if (name === 'bridge_keyfile') return { before: `${bridge}bridge_certfile bridge.crt\n` }
+  if (name === 'tls_version') return { before: `${listener}${tls}` }
   if (name === 'threshold' || name === 'idle_timeout') return { before: `${bridge}start_type lazy\n` }
   if (scope === 'listener') return { before: listener }
   if (scope === 'bridge') return { before: bridge }

@@ -107,6 +107,7 @@ async function respond(
   context: TestContext,
   ad: Advertisement,
   own: (address: string) => boolean = () => true,
+  restMs = 60_000,
 ): Promise<{ responder: Responder; renamed: string[]; errors: Error[] }> {
   const renamed: string[] = []
   const errors: Error[] = []
@@ -117,6 +118,7 @@ async function respond(
     isOwnAddress: own,
     onRenamed: ({ taken }) => renamed.push(taken),
     onError: (error) => errors.push(error),
+    restMs,
   })
   await responder.start()
   context.after(() => responder.stop())
@@ -140,6 +142,31 @@ const answered = (heard: readonly DnsMessage[], name: string): DnsRecord[] =>
     .filter(({ isResponse }) => isResponse)
     .flatMap(({ answers }) => answers)
     .filter((record) => JSON.stringify(record).includes(name))
+
+test('who takes every name of ours silences us for a while, and not for good', async (context) => {
+  const name = unique('robbed')
+  const { heard, socket } = await listen(context)
+  let isRobbing = true
+  const rob = setInterval(() => {
+    const wanted = heard.splice(0).flatMap(({ authorities }) => authorities)
+    const taken = wanted.filter(({ type, name: of }) => isRobbing && type === 'SRV' && of.startsWith(name))
+    for (const record of taken)
+      void socket.send(
+        encodeMessage({
+          isResponse: true,
+          answers: [{ ...record, data: { ...(record.data as object), port: 1 } } as DnsRecord],
+        }),
+      )
+  }, 5)
+  context.after(() => clearInterval(rob))
+  const { renamed, errors } = await respond(context, adOf(name), () => true, 300)
+  await until('it gives up', () => errors.length === 1)
+  assert.ok(renamed.length > 5, `${renamed.length} names`)
+  isRobbing = false
+  const { heard: later } = await listen(context)
+  await until('it is told by its first name', () => answered(later, name).length > 0)
+  assert.ok(answered(later, name).every((record) => !JSON.stringify(record).includes(`${name}-2`)))
+})
 
 test('it is told after three questions that nobody answers, and taken back at the end', async (context) => {
   const name = unique('told')

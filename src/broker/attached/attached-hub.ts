@@ -4,6 +4,7 @@ import { limits } from '../../core/limits.ts'
 import { type Message, type OutgoingMessage, ownClientId } from '../../core/message.ts'
 import type { Hub, Logger, RemoteHub } from '../../core/ports.ts'
 import { Repeats } from '../../core/repeats.ts'
+import { plainFilter } from '../../core/shared-filter.ts'
 import { FilterIndex, topicProblem } from '../../core/topics.ts'
 import type { Link, LinkMessage } from './link.ts'
 import { unacknowledged } from './link-failure.ts'
@@ -214,7 +215,7 @@ export class AttachedHub implements Hub {
   #makeIndex(): FilterIndex<Subscriber> {
     const index = new FilterIndex<Subscriber>()
     for (const subscriber of this.#subscribers)
-      for (const filter of subscriber.filters) index.add(filter, subscriber)
+      for (const filter of subscriber.filters) index.add(plainFilter(filter), subscriber)
     return index
   }
 }

@@ -1,4 +1,5 @@
 import { filterCover, overlap } from '../../core/filter-cover.ts'
+import { isShared } from '../../core/shared-filter.ts'
 import type { Link } from './link.ts'
 
 export interface RemoteSubscriptionsParts {
@@ -82,7 +83,10 @@ export class RemoteSubscriptions {
   }
 
   #covering(): readonly string[] {
-    this.#cover ??= filterCover(this.#wanted.keys())
+    if (this.#cover !== undefined) return this.#cover
+    const all = [...this.#wanted.keys()]
+    // a wider share would take messages from others who share it, for nothing
+    this.#cover = [...filterCover(all.filter((filter) => !isShared(filter))), ...all.filter(isShared)]
     return this.#cover
   }
 

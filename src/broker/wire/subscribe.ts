@@ -1,8 +1,8 @@
 import type { QoS } from '../../core/message.ts'
+import { isShared } from '../../core/shared-filter.ts'
 import { type Properties, readProperties } from './properties.ts'
 import { Reader } from './reader.ts'
 import { reasonCode } from './reason-codes.ts'
-import { isShared } from './shared.ts'
 
 export interface Subscribe {
   readonly packetId: number

@@ -27,13 +27,17 @@ export interface ResponderOptions {
   /** Told once for each other name that is taken because somebody on the network has ours. */
   readonly onRenamed: (names: { readonly wanted: string; readonly taken: string }) => void
   readonly onError: (error: Error) => void
+  /** How long it is silent after somebody has taken every name; a minute unless told. */
+  readonly restMs?: number
 }
 
 const probes = 3
 const probeMs = 250
 /** After a conflict, so that of two that want a name at the same moment one is first. */
 const conflictPauseMsMax = 2_000
-const attemptsMax = 20
+/** After so many in a row somebody takes names as fast as we ask for them (RFC 6762 §8.1). */
+const attemptsMax = 15
+const usualRestMs = 60_000
 /** RFC 6762 §6: others that share a record may answer as well. */
 const answerMsMin = 20
 const answerMsMax = 120
@@ -173,18 +177,25 @@ export class Responder {
     const wasTold = this.#state === 'telling'
     if (!wasTold) {
       const wanted = this.#nameOf(what)
-      if (this.#attempts[what] >= attemptsMax) return this.#giveUp(wanted)
+      if (this.#attempts[what] >= attemptsMax) return this.#rest(wanted)
       this.#attempts[what]++
       this.#rebuild()
       this.#options.onRenamed({ wanted, taken: this.#nameOf(what) })
     }
-    this.#probe(wasTold ? Math.random() * conflictPauseMsMax : 0)
+    this.#probe(Math.random() * (wasTold ? conflictPauseMsMax : probeMs))
   }
 
-  #giveUp(name: string): void {
+  /** Somebody takes each name, by mistake or to silence us: it begins anew, with the first name, when that is over. */
+  #rest(name: string): void {
     clearTimeout(this.#timer)
     this.#state = 'silent'
-    this.#options.onError(new Error(`somebody on the network takes each name, last ${name}`))
+    const { onError, restMs = usualRestMs } = this.#options
+    onError(new Error(`somebody on the network takes each name, last ${name}: trying again later`))
+    this.#timer = setTimeout(() => {
+      this.#attempts = { instance: 1, host: 1 }
+      this.#rebuild()
+      this.#probe(0)
+    }, restMs).unref()
   }
 
   #nameOf(what: 'instance' | 'host'): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mayClientSend } from '#src/broker/wire/packet-types.js'
 import { reasonCode, reasonName } from '#src/broker/wire/reason-codes.js'
-import { parseShared } from '#src/broker/wire/shared.js'
+import { parseShared } from '#src/core/shared-filter.js'
 
 test('a reason code has the words of the specification', () => {
   assert.equal(reasonName(reasonCode.success), 'success')

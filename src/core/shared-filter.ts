@@ -18,6 +18,12 @@ export function parseShared(filter: string): SharedFilter | undefined | 'invalid
   return { share, filter: filter.slice(nameEnd + 1) }
 }
 
+/** The filter that topics are to match: of a shared subscription what follows the share's name. */
+export function plainFilter(filter: string): string {
+  const shared = parseShared(filter)
+  return shared === undefined || shared === 'invalid' ? filter : shared.filter
+}
+
 /** Whether a filter asks for a shared subscription, rightly made or not. */
 export function isShared(filter: string): boolean {
   return filter.startsWith(prefix)
