@@ -66,9 +66,10 @@ export function journal(text, since, seconds = 10) {
   return until((line) => line !== '', find, seconds)
 }
 
-/** A drop-in of the unit; systemd is told. */
-export async function dropIn(name, text) {
-  mkdirSync('/etc/systemd/system/damselfly.service.d', { recursive: true })
-  writeFileSync(`/etc/systemd/system/damselfly.service.d/${name}.conf`, `[Service]\n${text}\n`)
+/** A drop-in of a unit; systemd is told. */
+export async function dropIn(name, text, unit = 'damselfly') {
+  const folder = `/etc/systemd/system/${unit}.service.d`
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(`${folder}/${name}.conf`, `[Service]\n${text}\n`)
   await systemctl('daemon-reload')
 }

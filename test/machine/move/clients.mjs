@@ -38,7 +38,10 @@ export async function round(clients, label, seconds = 40) {
     const lacks = () => wanted.filter((line) => !heard.includes(line))
     const missing = await until((lines) => lines.length === 0, lacks, seconds)
     const others = heard.filter((line) => line.endsWith(label) && !wanted.includes(line))
-    wrong.push(...missing.map((line) => `${name} lacks ${line}`), ...others.map((line) => `${name} got ${line}`))
+    wrong.push(
+      ...missing.map((line) => `${name} lacks ${line}`),
+      ...others.map((line) => `${name} got ${line}`),
+    )
   }
   return wrong
 }
@@ -56,7 +59,19 @@ const publish = (user, topic, payload) =>
 
 function subscriber(id, port, more) {
   const topics = filters.flatMap((filter) => ['-t', filter])
-  return linesOf('mosquitto_sub', ['-h', 'localhost', '-p', port, '-i', id, '-q', 1, '-v', ...topics, ...more])
+  return linesOf('mosquitto_sub', [
+    '-h',
+    'localhost',
+    '-p',
+    port,
+    '-i',
+    id,
+    '-q',
+    1,
+    '-v',
+    ...topics,
+    ...more,
+  ])
 }
 
 const paho = (id, user) =>
@@ -73,7 +88,13 @@ function linesOf(program, words) {
 
 function library(clientId, username) {
   const heard = []
-  const options = { clientId, username, password: passwordOf(username), protocolVersion: 5, reconnectPeriod: 500 }
+  const options = {
+    clientId,
+    username,
+    password: passwordOf(username),
+    protocolVersion: 5,
+    reconnectPeriod: 500,
+  }
   const client = mqtt.connect('mqtt://127.0.0.1:1883', options)
   client.on('connect', () => client.subscribe(filters, { qos: 1 }))
   client.on('message', (topic, payload) => heard.push(`${topic} ${payload}`))
@@ -84,10 +105,14 @@ function library(clientId, username) {
 /** CONNECT, SUBSCRIBE and PINGREQ as bytes; it connects again a second after the connection ends. */
 function device(id, user) {
   const heard = []
-  const text = (word) => Buffer.concat([Buffer.from([word.length >> 8, word.length & 0xff]), Buffer.from(word)])
+  const text = (word) =>
+    Buffer.concat([Buffer.from([word.length >> 8, word.length & 0xff]), Buffer.from(word)])
   const packet = (first, body) => Buffer.concat([Buffer.from([first, body.length]), body])
   const flags = Buffer.from([4, 0xc2, 0, 20]) // MQTT 3.1.1; name, password, clean session; keep alive 20 s
-  const hello = packet(0x10, Buffer.concat([text('MQTT'), flags, text(id), text(user), text(passwordOf(user))]))
+  const hello = packet(
+    0x10,
+    Buffer.concat([text('MQTT'), flags, text(id), text(user), text(passwordOf(user))]),
+  )
   const topics = filters.map((filter) => Buffer.concat([text(filter), Buffer.from([0])]))
   const open = () => {
     const socket = connectSocket(1883, '127.0.0.1', () => socket.write(hello))

@@ -34,7 +34,10 @@ export async function retainedFound() {
 
 /** Whether a message gets over the bridge, there and back. */
 export async function bridgeWorks(label) {
-  const [here, there] = [['-u', 'owner', '-P', passwordOf('owner')], ['-p', '1884']]
+  const [here, there] = [
+    ['-u', 'owner', '-P', passwordOf('owner')],
+    ['-p', '1884'],
+  ]
   const over = async (from, to, topic) => {
     const heard = sh('mosquitto_sub', ...to, '-t', topic, '-C', '1', '-W', '30')
     const sending = setInterval(() => sh('mosquitto_pub', ...from, '-t', topic, '-m', label), 1_000)

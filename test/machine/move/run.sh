@@ -14,7 +14,7 @@ if [ ! -e /var/lib/move/part ]; then
   done
   chown mosquitto:mosquitto $etc/passwd $etc/acl && chmod 600 $etc/passwd $etc/acl
   bash job/certificates.sh
-  cp job/etc/far.conf /etc/ && cp job/etc/far.service /etc/systemd/system/
+  cp job/etc/far.conf job/etc/thief.conf /etc/ && cp job/etc/*.service /etc/systemd/system/
   mkdir -p /etc/systemd/system/mosquitto.service.d
   cp job/etc/low-port.conf /etc/systemd/system/mosquitto.service.d/
   useradd --create-home pi

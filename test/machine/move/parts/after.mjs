@@ -6,7 +6,11 @@ import { bridgeWorks, retainedCount, retainedFound, unitState } from '../house.m
 export async function prove() {
   const states = async () => `${await unitState('mosquitto')}, ${await unitState('damselfly')}`
   const booted = await states()
-  promise('after a reboot Damselfly runs, and mosquitto does not', booted === 'inactive disabled, active enabled', booted)
+  promise(
+    'after a reboot Damselfly runs, and mosquitto does not',
+    booted === 'inactive disabled, active enabled',
+    booted,
+  )
   const clients = startClients()
   await works(clients, 'after a reboot')
 
@@ -14,7 +18,11 @@ export async function prove() {
   promise('systemctl restart', restart.code === 0, restart.text)
   await works(clients, 'after a restart')
 
-  const { code } = await sh('sh', '-c', 'systemctl disable --now damselfly && systemctl enable --now mosquitto')
+  const { code } = await sh(
+    'sh',
+    '-c',
+    'systemctl disable --now damselfly && systemctl enable --now mosquitto',
+  )
   const back = await states()
   promise('back by hand', code === 0 && back === 'active enabled, inactive disabled', back)
   await works(clients, 'with mosquitto again')
