@@ -138,7 +138,8 @@ export class Broker {
 
   /** Sessions, of clients that are connected and of those that are away. */
   get sessionCount(): number {
-    return this.#inside.sessions.count
+    const { count, bridgeCount } = this.#inside.sessions
+    return count - bridgeCount
   }
 
   /** Messages that wait in all sessions. */

@@ -9,6 +9,7 @@ import type {
 } from '../core/broker-view.ts'
 import type { Counters } from '../core/counters.ts'
 import { wallMs } from '../core/steady-clock.ts'
+import { BridgeSession } from './bridge-session.ts'
 import type { Agreement, Connection } from './connection.ts'
 import type { House } from './house.ts'
 import type { Session } from './session.ts'
@@ -108,7 +109,7 @@ export class Census implements BrokerView {
     return {
       uptimeSeconds: Math.floor((performance.now() - this.#startedAtMs) / 1_000),
       clientsConnected: connectedCount,
-      clientsDisconnected: sessions.count - connectedCount,
+      clientsDisconnected: sessions.count - sessions.bridgeCount - connectedCount,
       clientsMaximum: this.#clientsMaximum,
       clientsExpired: counters.get('sessions.expired'),
       socketsOpened: this.#sockets,
@@ -134,16 +135,17 @@ export class Census implements BrokerView {
   }
 
   *clients(): Iterable<ClientReport> {
-    for (const session of this.#parts.sessions.all) yield this.#report(session)
+    for (const session of this.#parts.sessions.all)
+      if (!(session instanceof BridgeSession)) yield this.#report(session)
   }
 
   client(id: string): ClientReport | undefined {
-    const session = this.#parts.sessions.sessionOf(id)
+    const session = this.#sessionOf(id)
     return session && this.#report(session)
   }
 
   *subscriptionsOf(id: string): Iterable<SubscriptionReport> {
-    const entries = this.#parts.sessions.sessionOf(id)?.subscriptions.entries ?? []
+    const entries = this.#sessionOf(id)?.subscriptions.entries ?? []
     for (const [filter, { subscription }] of entries) {
       const { qos, noLocal, retainAsPublished, identifier } = subscription
       yield { filter, qos, noLocal, retainAsPublished, identifier }
@@ -160,7 +162,7 @@ export class Census implements BrokerView {
 
   kick(id: string, forget: boolean): KickOutcome {
     const { sessions } = this.#parts
-    const session = sessions.sessionOf(id)
+    const session = this.#sessionOf(id)
     if (session === undefined) return 'unknown'
     const connection = sessions.connectionOf(id)
     const reason = 'the owner has disconnected it'
@@ -170,6 +172,12 @@ export class Census implements BrokerView {
       return 'forgotten'
     }
     return connection === undefined ? 'away' : 'disconnected'
+  }
+
+  /** That of a bridge is none of a client's: it is never away, and nobody ends it but the configuration. */
+  #sessionOf(id: string): Session | undefined {
+    const session = this.#parts.sessions.sessionOf(id)
+    return session instanceof BridgeSession ? undefined : session
   }
 
   #report(session: Session): ClientReport {

@@ -163,6 +163,11 @@ export class Sessions {
     return { session, isPresent: false }
   }
 
+  /** How many of them are of bridges. */
+  get bridgeCount(): number {
+    return this.#bridges.size
+  }
+
   /** The names of the bridges that have one. */
   get bridgeNames(): readonly string[] {
     return [...this.#bridges].map(({ name }) => name)

@@ -261,11 +261,13 @@ class Switch {
   async #start(): Promise<void> {
     const { code } = await this.#machine.run('systemctl', ['start', ours])
     if (code === 0) return
+    throw new DamselflyError('SERVICE_FAILED', `Damselfly did not start; ${await this.#lastLines()}`)
+  }
+
+  /** Of the service's log, which says why. */
+  async #lastLines(): Promise<string> {
     const log = await this.#machine.run('journalctl', ['-u', ours, '-n', '20', '-o', 'cat', '--no-pager'])
-    throw new DamselflyError(
-      'SERVICE_FAILED',
-      `Damselfly did not start; its last lines:\n${log.stdout.trimEnd()}`,
-    )
+    return `its last lines:\n${log.stdout.trimEnd()}`
   }
 
   async #verify(before: ReadonlyMap<string, Answer>, copy: RetainedCopy): Promise<void> {
@@ -276,7 +278,10 @@ class Switch {
       const list = different.map(
         ([door, answer]) => `${door}: mosquitto ${answer}, Damselfly ${now.get(door)}`,
       )
-      throw new DamselflyError('SERVICE_FAILED', `it does not answer as mosquitto did:\n${list.join('\n')}`)
+      throw new DamselflyError(
+        'SERVICE_FAILED',
+        `it does not answer as mosquitto did:\n${list.join('\n')}\n${await this.#lastLines()}`,
+      )
     }
     const missing = await missingOf(copy.topics, sourceDoor(move.doors), credentials)
     if (missing.length === 0) return

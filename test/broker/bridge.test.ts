@@ -247,3 +247,23 @@ test('what the other broker does not let us have is told, and the rest goes on',
   await heardAll(near.heard, 1)
   assert.deepEqual(near.heard, ['b x'])
 })
+
+test('a bridge is none of the clients: it is not shown among them, not counted, and not kicked', async (t) => {
+  const mosquitto = await startMosquitto(t)
+  const { broker, linked, port } = await bridgedBroker(t, [bridgeTo(mosquitto.port)])
+  await linked()
+  const { client } = await hearer(t, port, 'x', { clientId: 'near' })
+  const { view } = broker
+  assert.deepEqual(
+    [...view.clients()].map(({ id }) => id),
+    ['near'],
+  )
+  assert.equal(view.figures().clientsDisconnected, 0)
+  assert.equal(broker.sessionCount, 1)
+  assert.equal(view.client('$bridge/test'), undefined)
+  assert.deepEqual([...view.subscriptionsOf('$bridge/test')], [])
+  assert.equal(view.kick('$bridge/test', true), 'unknown')
+  const far = await hearer(t, mosquitto.port)
+  await client.publishAsync('a', 'goes on', { qos: 1 })
+  await heardAll(far.heard, 1)
+})

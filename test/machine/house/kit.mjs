@@ -1,74 +1,9 @@
-// What the promises are proved with: commands, the unit's properties, the journal, lines of the chip, MQTT clients.
-import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
+// What the promises of the house are proved with beside ../proof.mjs: lines of the chip, MQTT clients.
+import { readFileSync, writeFileSync } from 'node:fs'
 import mqtt from 'mqtt'
+import { sleep, until } from '../proof.mjs'
 
-export { sleep }
-
-let failures = 0
-
-/** One line a promise: whether it holds, and what was measured. */
-export function promise(text, holds, measured = '') {
-  if (!holds) failures++
-  const shown = String(measured).trim().replaceAll('\n', ' | ')
-  console.log(`${holds ? '✔' : '✖'} ${text}${shown === '' ? '' : `: ${shown}`}`)
-}
-
-export function end() {
-  console.log(failures === 0 ? 'every promise holds' : `${failures} promises do not hold`)
-  process.exit(failures === 0 ? 0 : 1)
-}
-
-/** Runs a program. @returns its exit code, and its two outputs as one text */
-export function sh(program, ...args) {
-  return new Promise((resolve) => {
-    execFile(program, args, { cwd: '/', timeout: 90_000 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : (error.code ?? -1), stdout, text: `${stdout}${stderr}`.trim() })
-    })
-  })
-}
-
-export const systemctl = (...args) => sh('systemctl', ...args)
-export const damselfly = (...args) => sh('damselfly', ...args)
-
-export async function property(name) {
-  return (await systemctl('show', 'damselfly', `--property=${name}`, '--value')).text
-}
-
-/** Asks until it is so. @returns what was found last */
-export async function until(isSo, find, seconds = 10) {
-  const stop = Date.now() + seconds * 1_000
-  for (;;) {
-    const found = await find()
-    if (isSo(found) || Date.now() > stop) return found
-    await sleep(50)
-  }
-}
-
-/** The first line of the journal since a time (ms) that has this text, waited for; '' when it does not come. */
-export function journal(text, since, seconds = 10) {
-  const find = async () => {
-    const { stdout } = await sh(
-      'journalctl',
-      '-u',
-      'damselfly',
-      '-o',
-      'cat',
-      '--no-pager',
-      `--since=@${since / 1_000}`,
-    )
-    return stdout.split('\n').find((line) => line.includes(text)) ?? ''
-  }
-  return until((line) => line !== '', find, seconds)
-}
-
-/** A drop-in of the unit; systemd is told. */
-export async function dropIn(name, text) {
-  mkdirSync('/etc/systemd/system/damselfly.service.d', { recursive: true })
-  writeFileSync(`/etc/systemd/system/damselfly.service.d/${name}.conf`, `[Service]\n${text}\n`)
-  await systemctl('daemon-reload')
-}
+export * from '../proof.mjs'
 
 const folder = (line) => `${process.env.PI}/sim_gpio${line}`
 
