@@ -189,7 +189,7 @@ export class ModelClient {
 
   /** An answer to nothing, or of the wrong kind. */
   answerWrongly(kind: keyof typeof idsOf, wrongId: number): void {
-    const id = this.isVague && !this.#inflight.has(wrongId) ? 60_000 + wrongId : wrongId
+    const id = (this.isVague || this.isStuck) && !this.#inflight.has(wrongId) ? 60_000 + wrongId : wrongId
     const message = this.#inflight.get(id)
     // what the broker may take for the right answer is no wrong one
     if (message !== undefined && kind !== 'pubrel' && (message.qos === 1) === (kind === 'puback')) return
