@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSettings } from '#src/config/read-settings.js'
-import { bridgeKeys, bridgeTlsKeys, bridgeTopicKeys } from '#src/config/vocabulary.js'
+import { bridgeKeys, bridgeTlsKeys, bridgeTopicKeys } from '#src/config/vocabulary/bridges.js'
 import { catalogueOf, folderOf, standInCompiler } from '../support/config-world.js'
 import { root } from '../support/daemon.js'
 
