@@ -82,9 +82,10 @@ test('messages over the link that is cut again and again are neither lost nor ou
 
 test('as many messages wait for a bridge as may, and beyond that the oldest is dropped, counted and told', async (t) => {
   const mosquitto = await startMosquitto(t)
-  await mosquitto.stop()
+  const cable = await cableTo(t, mosquitto.port)
+  cable.cut()
   setLimits({ sessionQueueMessagesMax: 5 })
-  const here = await bridgedBroker(t, [bridgeTo(mosquitto.port, { topics: [shared('#')] })])
+  const here = await bridgedBroker(t, [bridgeTo(cable.port, { topics: [shared('#')] })])
   const near = await hearer(t, here.port, 'none')
   for (let index = 0; index < 5; index++) await near.client.publishAsync('a', `${index}`, { qos: 1 })
   assert.equal(here.counters.get('sessionQueueMessagesMax'), 0)
@@ -96,8 +97,8 @@ test('as many messages wait for a bridge as may, and beyond that the oldest is d
     ['test', 'the oldest', 1],
   )
   await near.client.publishAsync('a', '6', { qos: 1 })
-  await mosquitto.start()
   const far = await hearer(t, mosquitto.port)
+  cable.mend()
   await here.linked()
   await heardAll(far.heard, 5)
   assert.deepEqual(far.heard, ['a 2', 'a 3', 'a 4', 'a 5', 'a 6'])

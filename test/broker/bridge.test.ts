@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bridgedBroker, bridgeTo, heardAll, hearer, shared } from '../support/bridge.js'
+import { cableTo } from '../support/cable.js'
 import { startMosquitto } from '../support/mosquitto.js'
 import { until } from '../support/until.js'
 
@@ -187,15 +188,16 @@ test('notifications may stay here', async (t) => {
 
 test('messages of QoS 0 wait for a bridge only when it says so', async (t) => {
   const mosquitto = await startMosquitto(t)
-  await mosquitto.stop()
+  const cable = await cableTo(t, mosquitto.port)
+  cable.cut()
   const here = await bridgedBroker(t, [
-    bridgeTo(mosquitto.port, {
+    bridgeTo(cable.port, {
       name: 'keeps',
       clientId: 'keeps',
       isQos0Kept: true,
       topics: [shared('#', { remotePrefix: 'kept/', direction: 'out' })],
     }),
-    bridgeTo(mosquitto.port, {
+    bridgeTo(cable.port, {
       name: 'drops',
       clientId: 'drops',
       topics: [shared('#', { remotePrefix: 'dropped/', direction: 'out' })],
@@ -204,8 +206,8 @@ test('messages of QoS 0 wait for a bridge only when it says so', async (t) => {
   const near = await hearer(t, here.port, 'none')
   await near.client.publishAsync('a', '0', { qos: 0 })
   await near.client.publishAsync('a', '1', { qos: 1 })
-  await mosquitto.start()
   const far = await hearer(t, mosquitto.port)
+  cable.mend()
   await here.linked('keeps')
   await here.linked('drops')
   await heardAll(far.heard, 3)
