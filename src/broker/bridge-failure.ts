@@ -1,5 +1,10 @@
 import { errnoOf } from '../core/errors.ts'
-import { failureOf, type LinkFailure, notMqtt as notMqttAnswer } from './attached/link-failure.ts'
+import {
+  closedEarly,
+  failureOf,
+  type LinkFailure,
+  notMqtt as notMqttAnswer,
+} from './attached/link-failure.ts'
 import { reasonCode, reasonName } from './wire/reason-codes.ts'
 
 const wrongVersion: LinkFailure = {
@@ -53,6 +58,13 @@ const reasonCodes: ReadonlyMap<number, LinkFailure> = new Map([
     },
   ],
 ])
+
+/** Over TLS it may have said why in an alert, which is lost when the connection is reset behind it. */
+export function closedEarlyBy({ isSecure }: { readonly isSecure: boolean }): LinkFailure {
+  if (!isSecure) return closedEarly
+  const reason = `${closedEarly.reason}: it may not accept our certificate, or want one`
+  return { ...closedEarly, reason }
+}
 
 /**
  * Why CONNACK said no. @param code of MQTT 3.1.1 below 6; some brokers answer MQTT 5 with those, too

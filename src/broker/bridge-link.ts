@@ -4,10 +4,18 @@ import type { Counters } from '../core/counters.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
-import { closedEarly, type LinkFailure, silent } from './attached/link-failure.ts'
+import { type LinkFailure, silent } from './attached/link-failure.ts'
 import { OwnEchoes } from './attached/own-echoes.ts'
 import { BridgeConnection } from './bridge-connection.ts'
-import { itself, mute, refusalOf, socketFailure, stopped, tooLittle } from './bridge-failure.ts'
+import {
+  closedEarlyBy,
+  itself,
+  mute,
+  refusalOf,
+  socketFailure,
+  stopped,
+  tooLittle,
+} from './bridge-failure.ts'
 import type { BridgeSession } from './bridge-session.ts'
 import { openBridgeSocket } from './bridge-socket.ts'
 import { BridgeSubscriptions } from './bridge-subscriptions.ts'
@@ -134,7 +142,7 @@ export class BridgeLink {
     if (isEarly && connect.isBridge && this.#bit === 'untried') this.#bit = 'doubted'
     else if (this.#bit === 'doubted') this.#bit = 'untried'
     this.#left(session, failure, wasOpen)
-    return { failure: isEarly ? closedEarly : failure, wasOpen }
+    return { failure: isEarly ? closedEarlyBy(address) : failure, wasOpen }
   }
 
   /** There will be no more of them. */

@@ -156,7 +156,11 @@ function noRoomFor({ clientId: client, address, user }: Guest, filter: string, {
   house.counters.add('subscriptionBytesMax')
   const reason = 'its user has as many subscriptions as there is still room for of all others'
   const fields = { client, address, ...(user !== undefined && { user }), filter, reason }
-  house.doorkeeper.logRefusal({ ...fields, ...limitFields('subscriptionBytesMax') }, 'subscription refused')
+  house.doorkeeper.logRefusal(
+    { ...fields, ...limitFields('subscriptionBytesMax') },
+    fields.reason,
+    'subscription refused',
+  )
 }
 
 function unsubscribe(connection: Connection, bytes: Buffer, at: number, end: number): void {

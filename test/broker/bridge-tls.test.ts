@@ -70,12 +70,12 @@ const refusals: readonly [
   ],
   [
     'wants a certificate of ours, and there is none',
-    'it does not accept our certificate, or wants one',
+    /not accept our certificate, or wants? one$/,
     ({ authority }) => ({ authorities: authority }),
   ],
   [
     'does not know who has signed ours',
-    'it does not accept our certificate, or wants one',
+    /not accept our certificate, or wants? one$/,
     ({ authority, stranger }) => ({ authorities: authority, identity: identityOf(stranger) }),
   ],
   [

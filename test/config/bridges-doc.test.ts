@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSettings } from '#src/config/read-settings.js'
 import { bridgeKeys, bridgeTlsKeys, bridgeTopicKeys } from '#src/config/vocabulary/bridges.js'
+import { untrusted } from '../support/actions-certificate.js'
 import { catalogueOf, folderOf, standInCompiler } from '../support/config-world.js'
 import { root } from '../support/daemon.js'
 
@@ -17,8 +18,7 @@ for (const yaml of examples) {
   test(`the example with ${title} in docs/bridges.md is read without a mistake or a warning`, async () => {
     const files: Record<string, string> = {}
     for (const [, key, file] of yaml.matchAll(/\b(password_file|ca|certificate|key): ([^\s,}]+)/g)) {
-      const kind = key === 'key' ? 'PRIVATE KEY' : 'CERTIFICATE'
-      files[`config/${file}`] = `-----BEGIN ${kind}-----\nAAAA\n-----END ${kind}-----\n`
+      files[`config/${file}`] = key === 'key' ? untrusted.key : untrusted.cert
     }
     await using folder = await folderOf({ ...files, 'config/damselfly.yaml': yaml })
     const { settings, warnings } = await readSettings({

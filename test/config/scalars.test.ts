@@ -39,6 +39,7 @@ test('without any variable every setting has its default', async () => {
     systemIntervalMs: 10_000,
     http: undefined,
     limits: {},
+    accessFiles: [],
     users: [],
     acl: undefined,
     listeners: [
