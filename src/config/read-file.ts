@@ -55,7 +55,12 @@ async function forbidden(path: string, shown: string): Promise<[string, Partial<
     const suggestion = `let ${user} into ${folder}: sudo chown ${user} ${folder}`
     return [`the user ${user} may not look into the folder of this file`, { suggestion }]
   }
-  const suggestion = `sudo chown ${user} ${shown} && sudo chmod 640 ${shown}`
+  const { mode, gid } = await stat(path)
+  // not chown where a group may: the file belongs to somebody who needs it, as that of the service
+  const suggestion =
+    (mode & 0o040) !== 0 && gid !== 0
+      ? `use sudo, or let ${user} join the group of the file: sudo usermod -aG "$(stat -c %G ${shown})" ${user}`
+      : `sudo chown ${user} ${shown} && sudo chmod 640 ${shown}`
   return [`the user ${user} may not read this file`, { suggestion }]
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, writeFile } from 'node:fs/promises'
+import { chmod, chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, type TestContext, test } from 'node:test'
 import { ProblemList } from '#src/config/problem-list.js'
@@ -194,6 +194,11 @@ test('a file that may not be read says which user could not read it, and what le
   await chmod(folder, 0o755)
   assert.deepEqual(await asNobody(), [
     '0:0 the user nobody may not read this file | try sudo chown nobody config/users && sudo chmod 640 config/users',
+  ])
+  await chmod(path, 0o640)
+  await chown(path, 0, 1)
+  assert.deepEqual(await asNobody(), [
+    '0:0 the user nobody may not read this file | try use sudo, or let nobody join the group of the file: sudo usermod -aG "$(stat -c %G config/users)" nobody',
   ])
   await chmod(folder, 0o700)
   assert.deepEqual(await asNobody(), [
