@@ -18,7 +18,8 @@ export function withUser(text: string, name: string, hash: string): string {
 
 /** A text of users without this one. */
 export function withoutUser(text: string, name: string): string {
-  return joined(linesOf(text).filter((line) => nameIn(line) !== name))
+  const rest = joined(linesOf(text).filter((line) => nameIn(line) !== name))
+  return rest === '' ? '# nobody\n' : rest // an empty file is taken for one that was lost
 }
 
 function linesOf(text: string): string[] {

@@ -22,7 +22,7 @@ export interface UserLine {
 
 /**
  * Reads a file of users in the format of mosquitto_passwd(1): `NAME:HASH`, one a line, blank lines and `#` between them.
- * Undefined when there is no such file. A line with a mistake is left out, and its mistake is told; no message shows a
+ * Undefined when there is no such file, or nothing in it. A line with a mistake is left out, and its mistake is told; no message shows a
  * password or a hash. At most `usersBytesMax` bytes and `usersMax` users.
  *
  * @param shown the path as people should read it
@@ -45,6 +45,8 @@ export async function readUsersFile(
         : 'others than its owner can write this file, and so let themselves in',
       suggestion: `chmod 640 ${shown}`,
     })
+  // a disk that is full, or a copy that was cut off, leaves nothing of it: nobody is to be sent away for that
+  if (reading.source.text.trim() === '') return undefined
   return usersIn(reading.source, problems)
 }
 

@@ -10,8 +10,9 @@ const wordsFor: Readonly<Record<AccessFile, Pick<Problem, 'message' | 'suggestio
       'put it back, or write "topic readwrite #" and "pattern readwrite #" into it; a restart takes its absence for what it is',
   },
   users: {
-    message: 'the file was there and is gone: without it nobody in it could connect',
-    suggestion: 'put it back, or leave it empty; a restart takes its absence for what it is',
+    message: 'the file was there and is gone, or empty: without it nobody in it could connect',
+    suggestion:
+      'put it back, or leave a line that begins with # in it; a restart takes its absence for what it is',
   },
 }
 

@@ -42,8 +42,9 @@ test('all forms of mosquitto are read, with its comments, blank lines and spaces
   )
 })
 
-test('an empty file has no users, and one that is not there is undefined', async (context) => {
-  assert.deepEqual((await read(context, '')).users, [])
+test('a file of comments has no users, and one that is empty or not there is undefined', async (context) => {
+  assert.deepEqual((await read(context, '# nobody\n')).users, [])
+  assert.equal((await read(context, ' \n')).users, undefined)
   const problems = new ProblemList()
   assert.equal(await readUsersFile('/nowhere/users', 'users', problems, problems), undefined)
   assert.equal(problems.count, 0)
