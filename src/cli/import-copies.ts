@@ -64,5 +64,6 @@ function withoutIgnored(source: SourceText, left: LeftLine[]): string {
       lines[index] = `# left out: ${lines[index]}`
     }
   }
-  return lines.join('\n')
+  const text = lines.join('\n')
+  return text.trim() === '' ? '# nobody\n' : text // an empty file would be taken for one that was lost
 }
