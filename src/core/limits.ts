@@ -195,7 +195,7 @@ export const limitDefaults = {
   /** Lines of an access control list that speak of topics; one more is a mistake. */
   aclLinesMax: 10_000,
   /** Bytes of decisions by access control lists that are remembered; those that were there first go. */
-  decisionBytesMax: 4 * 1024 * 1024,
+  decisionBytesMax: 16 * 1024 * 1024,
 
   /** Users in one file; one more is a mistake. */
   usersMax: 10_000,
