@@ -1,24 +1,10 @@
 import type { BridgeAddress } from '../core/bridge.ts'
 import type { TreeReader } from './tree-reader.ts'
+import { meantSchemes, urlSchemes } from './url-schemes.ts'
 import type { Tree } from './yaml-tree.ts'
 
 const expected = 'mqtt://HOST or mqtts://HOST, with :PORT if it is not 1883 or 8883'
 const portMax = 65_535
-
-const usualPorts: ReadonlyMap<string, number> = new Map([
-  ['mqtt:', 1_883],
-  ['mqtts:', 8_883],
-])
-
-/** How other programs call the same. */
-const meant: ReadonlyMap<string, string> = new Map([
-  ['tcp:', 'mqtt://'],
-  ['http:', 'mqtt://'],
-  ['ssl:', 'mqtts://'],
-  ['tls:', 'mqtts://'],
-  ['https:', 'mqtts://'],
-  ['mqtt+ssl:', 'mqtts://'],
-])
 
 /** One address of another broker. A mistake is told, without what may be a password. */
 export function readBridgeAddress(tree: Tree, what: string, reader: TreeReader): BridgeAddress | undefined {
@@ -36,9 +22,9 @@ export function readBridgeAddress(tree: Tree, what: string, reader: TreeReader):
   const [, written, rest = ''] = /^([a-z][a-z0-9+.-]*:)\/\/(.*)$/i.exec(text) ?? []
   if (written === undefined) return no('does not begin with mqtt://', `mqtt://${text}`)
   const scheme = written.toLowerCase()
-  const usualPort = usualPorts.get(scheme)
+  const usualPort = urlSchemes.get(scheme)?.port
   if (usualPort === undefined) {
-    const better = meant.get(scheme)
+    const better = meantSchemes.get(scheme)
     const problem = /^wss?:$/.test(scheme)
       ? 'asks for MQTT over websockets, which bridges do not speak'
       : `begins with ${scheme}//, which is not MQTT`

@@ -2,25 +2,11 @@ import { BrokerSearch, parseSearch } from '../core/broker-search.ts'
 import type { RemoteBroker } from '../core/remote-broker.ts'
 import { Secret } from '../core/secret.ts'
 import type { Settings } from './settings.ts'
+import { meantSchemes, urlSchemes } from './url-schemes.ts'
 import type { Variable } from './variables.ts'
 
 const portMax = 65_535
 const expected = 'mqtt://HOST:PORT, mqtts:// for TLS, auto, or auto:NAME'
-
-const schemes: ReadonlyMap<string, { readonly isSecure: boolean; readonly port: number }> = new Map([
-  ['mqtt:', { isSecure: false, port: 1_883 }],
-  ['mqtts:', { isSecure: true, port: 8_883 }],
-])
-
-/** How other programs call the same. */
-const meant: ReadonlyMap<string, string> = new Map([
-  ['tcp:', 'mqtt://'],
-  ['http:', 'mqtt://'],
-  ['ssl:', 'mqtts://'],
-  ['tls:', 'mqtts://'],
-  ['https:', 'mqtts://'],
-  ['mqtt+ssl:', 'mqtts://'],
-])
 
 /**
  * Reads `BROKER_URL`. A name in it goes before `MQTT_USERNAME`. Tells a mistake and gives undefined when it is none,
@@ -46,9 +32,9 @@ export function readBrokerUrl(
       `mqtt://${variable.value.replace(/^mqtts?:\/*/i, '')}`,
     )
   const scheme = written.toLowerCase()
-  const { isSecure, port: usualPort } = schemes.get(scheme) ?? {}
+  const { isSecure, port: usualPort } = urlSchemes.get(scheme) ?? {}
   if (isSecure === undefined) {
-    const better = meant.get(scheme)
+    const better = meantSchemes.get(scheme)
     return no(
       /^wss?:$/.test(scheme)
         ? 'BROKER_URL asks for MQTT over websockets, which is not spoken here'
