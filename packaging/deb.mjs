@@ -27,12 +27,11 @@ export function finish(tree, date) {
   return kibibytes
 }
 
-const programs = new Set(['usr/bin/damselfly', 'usr/lib/damselfly/dist/main.js'])
 const secrets = new Set(conffiles.map((path) => path.slice(1)).filter((path) => !path.endsWith('.yaml')))
 
 function modeOf(tree, path, stat) {
   const name = relative(tree, path)
-  if (stat.isDirectory() || programs.has(name)) return 0o755
+  if (stat.isDirectory() || name === 'usr/bin/damselfly') return 0o755
   return secrets.has(name) ? 0o640 : 0o644
 }
 

@@ -30,13 +30,14 @@ export function installModules(source, folder, arch) {
 }
 
 /** Folders at the top of a package that hold no code of it. */
-const idleFolders = /^(tests?|__tests__|benchmarks?|bench|examples?|docs?|help|coverage|\.github|\.vscode)$/
+const idleFolders = /^(tests?|__tests__|fixtures?|benchmarks?|bench|examples?|docs?|help|coverage|\..*)$/
 /** Bundles for browsers, and tools to build. */
 const idleParts = [
   'mqtt/dist',
   'bintrees/dist',
   'yaml/browser',
   'koffi/vendor',
+  'koffi/src',
   'classic-level/deps',
   'zod/src',
 ]
@@ -49,13 +50,13 @@ const idleNames =
 export function prune(modules, arch) {
   for (const part of idleParts) rmSync(join(modules, part), { recursive: true, force: true })
   for (const folder of packagesIn(modules)) {
-    const { types, main, exports } = manifestOf(folder)
-    const isOnlyTypes =
-      folder.includes('/@types/') || (main === undefined && exports === undefined && types !== undefined)
+    const manifest = manifestOf(folder)
+    const isOnlyTypes = folder.includes('/@types/') || (manifest.types && !manifest.main && !manifest.exports)
     if (isOnlyTypes && !hasCode(folder)) {
       rmSync(folder, { recursive: true })
       continue
     }
+    for (const file of programsOf(manifest)) rmSync(join(folder, file), { force: true })
     for (const entry of readdirSync(folder, { withFileTypes: true }))
       if (entry.isDirectory() && idleFolders.test(entry.name))
         rmSync(join(folder, entry.name), { recursive: true })
@@ -66,6 +67,12 @@ export function prune(modules, arch) {
     if (isIdle || (extname(name) === '.node' && !isFor(file, arch))) rmSync(file)
   }
   removeEmpty(modules)
+}
+
+/** Its commands, which nobody calls here. */
+function programsOf({ bin = {}, main }) {
+  const files = typeof bin === 'string' ? [bin] : Object.values(bin)
+  return files.filter((file) => join(file) !== join(main ?? 'index.js'))
 }
 
 /** Whether a native module is for glibc on this architecture, as far as its path says. */

@@ -28,6 +28,8 @@ export function layOut(source, tree, { program, copyright, version, date }) {
     cpSync(join(source, part), join(tree, lib, part), { recursive: true })
   for (const file of filesIn(join(tree, lib, 'dist')))
     if (/\.(map|tsbuildinfo|d\.ts)$/.test(file)) rmSync(file)
+  const main = join(tree, lib, 'dist/main.js') // what runs it is /usr/bin/damselfly
+  writeFileSync(main, readFileSync(main, 'utf8').replace(/^#!.*\n/, ''))
   copy('package.json', `${lib}/package.json`)
 
   put('usr/bin/damselfly', readFileSync(join(here, 'files/damselfly')))
