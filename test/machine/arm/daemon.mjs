@@ -8,6 +8,8 @@ import { until } from '../proof.mjs'
 /** Seconds that a start may take: everything is emulated, and runs some ten times as slowly. */
 const startSeconds = 90
 
+const program = '/usr/lib/damselfly/dist/main.js'
+
 /** As the root sees itself: nothing of this system's, and what the emulator needs. */
 const environment = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -24,9 +26,8 @@ export class House {
   #systemd
 
   /** @param root as this system sees it */
-  constructor(root, program, folder = '/srv/house') {
+  constructor(root, folder = '/srv/house') {
     this.root = root
-    this.program = program
     this.folder = folder
     mkdirSync(`${root}${folder}/config`, { recursive: true })
   }
@@ -38,27 +39,31 @@ export class House {
 
   /** Runs a program of that architecture there. @returns its exit code, and its two outputs as one text */
   run(command, args = [], { input = '', seconds = 90, env = {} } = {}) {
-    const { promise, resolve } = Promise.withResolvers?.() ?? withResolvers()
+    const { promise, resolve } = withResolvers()
     const child = execFile(
       'chroot',
       [this.root, 'env', '-C', this.folder, command, ...args],
       { env: { ...environment, ...env }, timeout: seconds * 1_000, maxBuffer: 64 * 1_048_576 },
       (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : (error.code ?? error.signal), stdout, text: `${stdout}${stderr}`.trim() }),
+        resolve({
+          code: error === null ? 0 : (error.code ?? error.signal),
+          stdout,
+          text: `${stdout}${stderr}`.trim(),
+        }),
     )
     child.stdin.on('error', () => {}).end(input)
     return promise
   }
 
   damselfly(args, options) {
-    return this.run('node', [this.program, ...args], options)
+    return this.run('node', [program, ...args], options)
   }
 
   /** Starts the daemon as systemd would, with a socket to notify. @returns whether it said READY=1 there */
   async start() {
     const socket = this.path('notify')
     await this.#listen(socket)
-    const main = ['node', '--max-semi-space-size=1', '--v8-pool-size=1', this.program, 'start']
+    const main = ['node', '--max-semi-space-size=1', '--v8-pool-size=1', program, 'start']
     this.#child = spawn('chroot', [this.root, 'env', '-C', this.folder, ...main], {
       env: { ...environment, NOTIFY_SOCKET: `${this.folder}/notify`, WATCHDOG_USEC: '4000000' },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,21 +1,25 @@
-// emulated.mjs ARCHITECTURE ROOT PROGRAM LIBRARIES: what the package's parts do on another architecture, run by qemu-user.
-// Called by enter.sh, in namespaces of its own. PROGRAM is dist/main.js as ROOT sees it.
+// emulated.mjs ARCHITECTURE ROOT: what the package does on another architecture, whose programs qemu-user runs.
+// Called by enter.sh, in namespaces of its own. In the root file system /srv/damselfly.deb is the package, /srv/tests the tests.
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hash } from '@node-rs/argon2'
 import { connectAsync } from 'mqtt'
 import { failureCount, promise, sleep, until } from '../proof.mjs'
 import { House } from './daemon.mjs'
 
-const [architecture, root, program] = process.argv.slice(2)
+const [architecture, root] = process.argv.slice(2)
 const port = 1_883
 const securePort = 8_883
 /** As `uname -m` says it. */
 const machineNames = { arm64: 'aarch64', armhf: 'armv7l' }
-const house = new House(root, program)
+const house = new House(root)
 
-const node = await house.run('node', ['-p', 'process.version + " " + process.arch + " " + require("os").endianness()'])
+const node = await house.run('node', [
+  '-p',
+  'process.version + " " + process.arch + " " + require("os").endianness()',
+])
 promise(`Debian's Node runs on ${architecture}`, node.code === 0, node.stdout)
+await install()
 await settle()
 try {
   await first()
@@ -24,11 +28,21 @@ try {
 } finally {
   await house.stop('SIGKILL')
 }
+await tests()
 process.exitCode = failureCount() === 0 ? 0 : 1
+
+async function install() {
+  const { code, text } = await house.run('dpkg', ['--install', '/srv/damselfly.deb'])
+  promise('the package installs', code === 0, text.split('\n').at(-1))
+}
 
 /** Settings, users and certificates, made there by the commands that people use. */
 async function settle() {
-  writeFileSync(house.path('.env'), `PORT=${port}\nBIND=loopback\nNAME=shed\nGPIO_CHIP=simulated\nMDNS=off\n`, { mode: 0o600 })
+  writeFileSync(
+    house.path('.env'),
+    `PORT=${port}\nBIND=loopback\nNAME=shed\nGPIO_CHIP=simulated\nMDNS=off\n`,
+    { mode: 0o600 },
+  )
   writeFileSync(house.path('config/damselfly.yaml'), readFileSync(new URL('house.yaml', import.meta.url)))
   const added = await house.damselfly(['user', 'add', 'kitchen'], { input: 'pbkdf2 secret' })
   promise('`user add` keeps a password', added.code === 0, added.text)
@@ -45,7 +59,11 @@ async function settle() {
 async function first() {
   const begin = Date.now()
   const isReady = await house.start()
-  promise('the daemon starts, and says READY=1 on systemd’s socket', isReady, isReady ? `${Date.now() - begin} ms` : house.log.join(' | '))
+  promise(
+    'the daemon starts, and says READY=1 on systemd’s socket',
+    isReady,
+    isReady ? `${Date.now() - begin} ms` : house.log.join(' | '),
+  )
   if (!isReady) return
   const client = await connected()
   const seen = received(client)
@@ -76,7 +94,10 @@ async function first() {
 
 /** For each who comes in, one who does not. */
 async function refusals() {
-  for (const [name, password] of [['kitchen', 'pbkdf2 secret'], ['shed', 'argon2 secret']]) {
+  for (const [name, password] of [
+    ['kitchen', 'pbkdf2 secret'],
+    ['shed', 'argon2 secret'],
+  ]) {
     const kind = password.split(' ')[0]
     const right = await attempt({ username: name, password })
     promise(`a user whose password is kept with ${kind} comes in`, right === 'connected', right)
@@ -110,7 +131,11 @@ function natives() {
     const file = files.find((mapped) => path.test(mapped) && mapped.endsWith('.node'))
     const kind = file === undefined ? '' : execFileSync('file', ['-b', file], { encoding: 'utf8' })
     const expected = architecture === 'arm64' ? /64-bit.*aarch64/ : /32-bit.*ARM/
-    promise(`${name} is loaded, as code for ${architecture}`, expected.test(kind), `${file?.split('node_modules/').at(-1)}: ${kind.split(',').slice(0, 2)}`)
+    promise(
+      `${name} is loaded, as code for ${architecture}`,
+      expected.test(kind),
+      `${file?.split('node_modules/').at(-1)}: ${kind.split(',').slice(0, 2)}`,
+    )
   }
 }
 
@@ -118,7 +143,8 @@ function natives() {
 async function again(signal) {
   if (house.hasEnded) return
   const code = await house.stop(signal)
-  if (signal === 'SIGTERM') promise('SIGTERM ends it in order', code === 0, [code, ...house.log.slice(-6)].join('\n'))
+  if (signal === 'SIGTERM')
+    promise('SIGTERM ends it in order', code === 0, [code, ...house.log.slice(-6)].join('\n'))
   const isReady = await house.start()
   if (!isReady) return promise(`it starts after ${signal}`, false, house.log.join(' | '))
   const client = await connected()
@@ -127,6 +153,30 @@ async function again(signal) {
   const kept = [await seen('kept/one'), await seen('kept/two')]
   promise(`retained messages outlive ${signal}`, kept.join() === 'until later,exactly once', kept.join())
   await client.endAsync(true)
+}
+
+/**
+ * What needs a chip is shown on the whole machine. @NOTE that of opening one cannot be here: qemu-user answers ENOSYS for
+ * an ioctl that it does not know, whatever the file is.
+ */
+async function tests() {
+  const folder = '/srv/tests'
+  const gpio = readdirSync(`${root}${folder}/.build/test/gpio`)
+    .filter((file) => file.endsWith('.test.js') && file !== 'open-chip.test.js')
+    .map((file) => `${folder}/.build/test/gpio/${file}`)
+  for (const [what, files] of [
+    ['the structs of linux/gpio.h are as src/gpio takes them for', [`${folder}/layout.test.mjs`]],
+    ['the tests of src/gpio pass', gpio],
+  ]) {
+    const { stdout } = await house.run('node', ['--test', '--test-timeout=120000', ...files], {
+      seconds: 600,
+    })
+    const [passed, failed] = ['pass', 'fail'].map((word) =>
+      Number(new RegExp(`^# ${word} (\\d+)`, 'm').exec(stdout)?.[1]),
+    )
+    const names = [...stdout.matchAll(/^not ok \d+ - (.*)/gm)].map(([, name]) => name)
+    promise(what, passed > 0 && failed === 0, [`${passed} passed, ${failed} failed`, ...names].join('\n'))
+  }
 }
 
 function connected({ scheme = 'mqtt', ...options } = {}) {
@@ -149,6 +199,12 @@ async function attempt(options) {
 function received(client) {
   const messages = []
   client.on('message', (topic, payload) => messages.push([topic, payload.toString()]))
-  const find = (wanted, payload) => messages.find(([topic, text]) => topic === wanted && (payload ?? text) === text)?.[1]
-  return (topic, payload) => until((found) => found !== undefined, () => find(topic, payload), 20)
+  const find = (wanted, payload) =>
+    messages.find(([topic, text]) => topic === wanted && (payload ?? text) === text)?.[1]
+  return (topic, payload) =>
+    until(
+      (found) => found !== undefined,
+      () => find(topic, payload),
+      20,
+    )
 }

@@ -9,11 +9,15 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 NICE=${NICE:-10}
 . "$HERE/../bed/debian.sh"
 
+case $ARCH in
+  arm64) packages=nodejs,ca-certificates,systemd,systemd-sysv,dbus,udev,kmod,busybox-static ;; # a whole machine, too
+  *) packages=nodejs,ca-certificates,systemd-standalone-sysusers ;;
+esac
 install_missing mmdebstrap debian-archive-keyring arch-test
 "$HERE/binfmt.sh" "$ARCH"
 rm -rf "$OUT/root" "$OUT/root.tmp"
 say "Debian $SUITE for $ARCH"
-nice -n "$NICE" mmdebstrap --quiet --variant=minbase --mode=root --architectures="$ARCH" --include=nodejs,ca-certificates \
+nice -n "$NICE" mmdebstrap --quiet --variant=minbase --mode=root --architectures="$ARCH" --include=$packages \
   --aptopt='Apt::Install-Recommends "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
   "$SUITE" "$OUT/root.tmp" "$(debian_line)"
