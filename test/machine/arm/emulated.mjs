@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hash } from '@node-rs/argon2'
 import { connectAsync } from 'mqtt'
-import { failureCount, promise, sleep, until } from '../proof.mjs'
+import { failureCount, promise, until } from '../proof.mjs'
 import { House } from './daemon.mjs'
 
 const [architecture, root] = process.argv.slice(2)

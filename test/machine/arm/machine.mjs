@@ -57,7 +57,7 @@ export async function playMachine({ stage, folder, packages, logs }) {
 /** @returns the tar file that the machine has as its second disk */
 function layOut(stage, packages) {
   const inside = join(stage, 'inside-arm64')
-  cpSync(join(here, 'inside'), inside, { recursive: true })
+  cpSync(join(here, 'inside'), join(inside, 'arm/inside'), { recursive: true })
   cpSync(join(here, '../proof.mjs'), join(inside, 'proof.mjs'))
   cpSync(join(packages, 'arm64.deb'), join(inside, 'damselfly.deb'))
   cpSync(join(packages, 'armhf.deb'), join(inside, 'damselfly-armhf.deb'))

@@ -1,8 +1,8 @@
 // On the arm64 machine, under systemd: the package, the first message, and a real GPIO chip (the board's PL061, 8 lines).
 // Line 3 is wired to the machine's power button, which the host presses when a line here says so.
 import { spawn } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { damselfly, end, journal, promise, property, sh, sleep, systemctl, until } from './proof.mjs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { damselfly, end, journal, promise, property, sh, systemctl, until } from '../../proof.mjs'
 
 const seconds = 60 // everything is emulated
 const settings = new URL('pins.yaml', import.meta.url)
@@ -43,7 +43,7 @@ async function firstMessage() {
   const answer = listen('hello/answer')
   await answer.subscribed
   const sent = await damselfly('pub', '-t', 'hello', '-m', 'Pi', '-q', '1')
-  const [said] = await answer.lines(1)
+  const [said] = await answer.until('Hello Pi')
   promise('the first message is answered', said === 'Hello Pi', said ?? sent.text)
 }
 
@@ -63,7 +63,7 @@ async function pins(width) {
   const button = listen('home/button')
   await button.subscribed
   console.log('press the button')
-  const edges = await button.lines(2)
+  const edges = await button.until('on', 'off')
   promise(
     `${width}: a press makes two messages, by the kernel’s interrupt`,
     edges.slice(-2).join() === 'on,off',
@@ -160,8 +160,10 @@ function listen(topic) {
       () => heard.some((text) => text.startsWith('Subscribed')),
       seconds,
     ),
-    async lines(count) {
-      const found = await until((texts) => texts.length >= count, messages, seconds)
+    /** Waits until these are the newest messages. @returns all of them */
+    async until(...newest) {
+      const isSo = (texts) => texts.slice(-newest.length).join() === newest.join()
+      const found = await until(isSo, messages, seconds)
       child.kill()
       return found
     },
