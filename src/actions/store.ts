@@ -3,6 +3,7 @@ import { type ActionDefinition, defineAction } from '../core/action.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { limits } from '../core/limits.ts'
+import { assertMachineCode } from '../core/machine-code.ts'
 import type { SchemaTools } from '../core/schema.ts'
 import { isoText, jsonText } from './plain.ts'
 import { type Cell, type Row, StoreFile } from './store-file.ts'
@@ -29,6 +30,7 @@ export function storeAction(): ActionDefinition {
           .describe('Further columns'),
       }),
     async start({ dataDir, log }) {
+      assertMachineCode('libsql')
       const { default: libsql } = await import('libsql')
       writer = new StoreWriter(new StoreFile(dataDir, libsql, log))
     },
