@@ -46,6 +46,8 @@ async function firstMessage() {
 }
 
 async function pin() {
+  const heard = await sh('runuser', '-u', 'nobody', '--', 'damselfly', 'pub', '-t', 'hello', '-m', 'nobody')
+  promise('anybody on the machine may publish, without sudo', heard.code === 0, heard.text)
   const yaml = `${etc}/damselfly.yaml`
   const begun = Date.now()
   // as a person does: the # of the pins and of the rules below go
