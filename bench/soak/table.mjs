@@ -84,5 +84,6 @@ function columns(head, rows) {
 }
 
 function rounded(value) {
-  return typeof value === 'number' && Number.isFinite(value) ? number(value) : (value ?? '')
+  if (typeof value !== 'number' || !Number.isFinite(value)) return value ?? ''
+  return value >= 1_000 ? number(value) : value.toFixed(1)
 }
