@@ -35,6 +35,7 @@ const { values: options } = parseArgs({
 const seconds =
   options.hours === undefined ? 60 * Number(options.minutes ?? 10) : 3_600 * Number(options.hours)
 if (!(seconds > 0)) throw new Error(`${options.hours ?? options.minutes}: how many hours, or minutes?`)
+const idle = Number(options.idle)
 
 /** Beside the crowd: the clients of the load, and vandals. */
 const connectionsBeside = 2_000
@@ -75,7 +76,7 @@ async function build(folder) {
     dataDir: disk.folder,
     hook: await acts.openHook(),
     farPort: far.port,
-    connectionsMax: Number(options.idle) + connectionsBeside,
+    connectionsMax: idle + connectionsBeside,
   })
   const daemon = new Daemon(folder, house.port, ({ number, pid, startMs }) =>
     say(`life ${number}: process ${pid}, up in ${Math.round(startMs)} ms`),
@@ -86,7 +87,7 @@ async function build(folder) {
   await acts.start(house)
   await far.meet(house.port)
   const guests = await startGuests(house, ledger)
-  const crowd = fork(join(import.meta.dirname, 'soak/crowd.mjs'), [`${house.port}`, options.idle])
+  const crowd = fork(join(import.meta.dirname, 'soak/crowd.mjs'), [`${house.port}`, `${idle}`])
   const counts = { vandals: 0, retainedWrong: [], crowd: { held: 0, lost: 0 } }
   crowd.on('message', (message) => {
     counts.crowd = message
@@ -99,13 +100,28 @@ async function build(folder) {
     idle: () => counts.crowd.held,
     heapBytes: () => acts.heapBytes,
   })
-  return { folder, faults, ledger, disk, acts, far, house, daemon, watch, traffic, guests, crowd, counts }
+  return {
+    folder,
+    faults,
+    ledger,
+    disk,
+    acts,
+    far,
+    house,
+    daemon,
+    watch,
+    traffic,
+    guests,
+    crowd,
+    counts,
+    idle,
+  }
 }
 
 async function soak(world) {
   const { faults, ledger, acts, far, watch, traffic, guests, daemon } = world
   const loads = [traffic, acts, far, ...guests]
-  while (world.counts.crowd.held < Number(options.idle)) await sleep(200)
+  while (world.counts.crowd.held < idle) await sleep(200)
   await sleep(quietMs)
   watch.run()
   for (const load of loads) load.run()

@@ -62,7 +62,7 @@ export async function resultOf(world, minutes) {
 }
 
 /** @returns [isGood, sentence] of each promise */
-export function verdicts(result, { guests }) {
+export function verdicts(result, { guests, idle }) {
   const { crashes, messages, lost, strange, memory, silences, life, crowd } = result
   const twice = messages.reduce((sum, row) => sum + row.twice, 0)
   const few = (list) =>
@@ -92,8 +92,8 @@ export function verdicts(result, { guests }) {
       `${strangers} more files and sockets are open at the end than in the middle of the last life, idle connections aside`,
     ],
     [
-      crowd.held > 0 || crowd.lost === 0,
-      `${crowd.held} idle connections are held, ${crowd.lost} were lost with kills`,
+      crowd.held === idle && crowd.lost <= idle * (result.restarts + crashes.length),
+      `${crowd.held} of ${idle} idle connections are held, ${crowd.lost} were lost with ${result.restarts} kills`,
     ],
     [result.stopMs !== undefined, `it stopped when it was asked to`],
   ]

@@ -54,9 +54,7 @@ export function tableOf(result) {
     ),
     `  memory goes by ${rounded(memory.mbPerHour)} MB an hour in the second half; ${whenFlat(memory)}`,
     `  echo of a rule, no fault near: median ${rounded(latency.p50Ms)} ms, p99 ${rounded(latency.p99Ms)} ms, most ${rounded(latency.maxMs)} ms`,
-    `  bounds that were reached: ${Object.entries(life.limits)
-      .map(([name, count]) => `${name} ${count}`)
-      .join(', ')}`,
+    `  bounds that were reached: ${counted(life.limits)}`,
     '',
   ]
   return lines.join('\n')
@@ -70,6 +68,11 @@ export function verdictsOf(verdicts) {
 function whenFlat({ isJudged, isFlat }) {
   if (!isJudged) return `judged from ${flat.judgedMinutes} minutes of a life on`
   return isFlat ? 'flat' : 'not flat'
+}
+
+function counted(limits) {
+  const reached = Object.entries(limits).map(([name, count]) => `${name} ${count}`)
+  return reached.length === 0 ? 'none' : reached.join(', ')
 }
 
 function columns(head, rows) {
