@@ -104,11 +104,13 @@ export class Far {
     this.#child.kill('SIGCONT')
   }
 
-  /** Stopped by its service, or killed: then when it had nothing to do, for what it acknowledges it writes down later. */
+  /** Stopped by its service, or killed: then when it has written down (SIGUSR1) what it acknowledged, which it does later. */
   async leave(ms, isKilled) {
     if (isKilled) {
-      this.#cable.cut()
       this.#isPaused = true
+      this.#cable.cut()
+      await sleep(settleMs)
+      this.#child.kill('SIGUSR1')
       await sleep(settleMs)
     }
     this.#child.kill(isKilled ? 'SIGKILL' : 'SIGTERM')
