@@ -13,7 +13,10 @@ const skip = missing('gcc')
 const begins =
   'the store cannot be written: until it can be, what must be kept is refused, or waits for its answer'
 const ends = 'the store is written again'
-const yaml = `rules:\n  - { on: ask, do: { publish: answer, text: "\${payload}" } }\n`
+const yaml = `rules:
+  - { on: ask, do: { publish: answer, text: "\${payload}" } }
+  - { on: log, do: { store: readings } }
+`
 
 /** Publishes. @returns 0, or the reason code of the refusal */
 async function codeOf(client: MqttClient, topic: string, payload: string, options: IClientPublishOptions) {
@@ -127,6 +130,7 @@ test('a disk that hangs holds up acknowledgements and nothing else; they come wh
   const codes = [1, 2].map((qos) => codeOf(v5, 'kept', `hung ${qos}`, { qos: qos as 1 | 2 }))
   for (const code of codes) void code.then((value) => kept.push(value as number))
   for (let number = 0; number < 10; number++) {
+    v5.publish('log', String(number))
     v5.publish('live', String(number))
     v5.publish('ask', String(number))
     await until('it is heard', () => heard.length === 2 * number + 2)
@@ -142,4 +146,7 @@ test('a disk that hangs holds up acknowledgements and nothing else; they come wh
   assert.equal(await codeOf(v5, 'kept', 'slow', { qos: 1 }), 0)
   assert.ok(performance.now() - began > 900, 'it is on the disk')
   assert.equal(daemon.having(begins).length, 0)
+  const rows = async () =>
+    (await runCommand(folder, ['export', 'readings'])).stdout.trim().split('\n').length - 1
+  await until('the rows are written', async () => (await rows()) === 10)
 })
