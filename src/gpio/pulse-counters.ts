@@ -238,8 +238,7 @@ export class PulseCounters {
         if (this.#isFailing) log.info({ file }, 'totals of counters are kept again')
         this.#isFailing = false
       } catch (error) {
-        if (!this.#isFailing)
-          log.error({ file, reason: reasonOf(error) }, 'totals of counters not kept')
+        if (!this.#isFailing) log.error({ file, reason: reasonOf(error) }, 'totals of counters not kept')
         this.#isFailing = true
         this.#saveSoon()
       }
