@@ -216,7 +216,7 @@ export class Daemon {
     this.#outside = outside
     this.#ends.push(() => outside.close())
     await outside.start()
-    manager.notify({ kind: 'ready', status: statusLine(this.#settings, this.#state()) })
+    manager.notify({ kind: 'ready', status: this.#statusLine() })
     onReady(this.#state())
   }
 
@@ -324,7 +324,7 @@ export class Daemon {
         this.#lastReload = reloadOutcome(reasonOf(error))
       }
       if (this.#running !== undefined)
-        this.#parts.manager.notify({ kind: 'ready', status: statusLine(this.#settings, this.#state()) })
+        this.#parts.manager.notify({ kind: 'ready', status: this.#statusLine() })
     }
   }
 
@@ -385,7 +385,11 @@ export class Daemon {
       if (listeners.length > 0) this.#parts.log.info(fields, 'listening')
       else this.#parts.log.error(fields, 'listening nowhere')
     }
-    this.#parts.manager.notify({ kind: 'status', status: statusLine(this.#settings, this.#state()) })
+    this.#parts.manager.notify({ kind: 'status', status: this.#statusLine() })
+  }
+
+  #statusLine(): string {
+    return statusLine(this.#settings, this.#state(), this.#lastReload)
   }
 
   #state(): DaemonState {

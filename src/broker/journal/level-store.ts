@@ -11,8 +11,8 @@ import { clearAway, isHeldElsewhere, putBack, rebuildStore } from './salvage.ts'
 
 /** Bytes that LevelDB writes to a log before it makes a table of it. */
 const writeBufferBytes = 2 * 1024 * 1024
-/** Room that LevelDB may need to open: it makes tables of one log or two. */
-const diskBytesMin = 2 * writeBufferBytes
+/** Room on the disk that LevelDB may need to open: it makes tables of one log or two. */
+export const diskBytesMin = 2 * writeBufferBytes
 /** Records read at once. */
 const readRecords = 500
 

@@ -12,7 +12,8 @@ import { until } from '../../support/until.js'
 
 const skip = missing('root', 'mount')
 const program = join(import.meta.dirname, '../../support/full-disk-program.js')
-const failed = 'the store cannot be written, trying again'
+const failed =
+  'the store cannot be written: until it can be, what must be kept is refused, or waits for its answer'
 const works = 'the store is written again'
 
 /** A disk of its own, and what fills it. */
@@ -61,16 +62,19 @@ test('a full disk keeps nothing and loses nothing: it is told once, tried again,
   }
   await until('a write fails', () => counters.get('store.failedWrites') > 0)
   const { kept: keptThen, open } = journal
+  assert.equal(journal.isBarred, true)
+  journal.refused()
   await sleep(2_500)
-  assert.ok(counters.get('store.failedWrites') > 1, 'it is tried again')
   assert.equal(journal.kept, keptThen)
+  assert.equal(counters.get('store.failedWrites'), 1, 'without room it is not tried')
   journal.putSession(session(number, { disconnectedAtMs: 7 }))
   assert.equal(log.having(failed).length, 1)
 
   await rm(ballast)
   await until('it is kept', () => journal.kept >= open, 20_000)
   await journal.flush()
-  assert.equal(log.having(works).length, 1)
+  assert.deepEqual([log.having(works).length, log.having(works)[0]?.fields['refused']], [1, 1])
+  assert.deepEqual([journal.isBarred, journal.state], [false, { isWritten: true }])
   assert.ok(journal.kept > kept)
   await journal.close()
   const { retained, sessions } = await restoredFrom(context, dataDir)
