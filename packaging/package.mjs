@@ -18,7 +18,6 @@ const { values } = parseArgs({
   options: {
     arch: { type: 'string', multiple: true, default: Object.keys(npmCpu) },
     out: { type: 'string', default: join(root, 'dist-deb') },
-    'as-version': { type: 'string' }, // another version of the same tree, to try an upgrade
   },
 })
 for (const arch of values.arch)
@@ -29,8 +28,7 @@ const work = mkdtempSync(join(tmpdir(), 'damselfly-package-'))
 try {
   const date = sourceDate(root)
   const source = buildSource(root, join(work, 'source'))
-  const { version: own, engines } = manifest(source)
-  const version = values['as-version'] ?? own
+  const { version, engines } = manifest(source)
   const program = await readCommands(join(source, 'dist'))
   mkdirSync(values.out, { recursive: true })
   for (const arch of values.arch) {

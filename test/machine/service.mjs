@@ -22,7 +22,7 @@ export async function connect(options = {}) {
     for (const event of ['error', 'close']) client.on(event, () => resolve(false))
   })
   if (!isIn) return undefined
-  await client.subscribeAsync('#')
+  await client.subscribeAsync('#', { qos: 1 })
   return {
     seen,
     all,
