@@ -39,7 +39,8 @@ export class Far {
       'allow_anonymous true',
       `user ${userInfo().username}`,
       'max_queued_messages 0',
-      'max_inflight_messages 0',
+      // @NOTE with 0 mosquitto 2.0 publishes again after its restart what it had released before: QoS 2 comes twice
+      'max_inflight_messages 1000',
       'persistence true',
       `persistence_location ${far.#folder}/`,
       'autosave_on_changes true',
