@@ -13,7 +13,6 @@ export async function prove() {
   await firstMessage()
   await pin()
   await commands()
-  await program()
 }
 
 async function files() {
@@ -97,21 +96,4 @@ async function commands() {
     '. /usr/share/bash-completion/completions/damselfly; COMP_WORDS=(damselfly user p); COMP_CWORD=2; _damselfly; echo "${COMPREPLY[*]}"',
   )
   promise('bash completes its commands', completed.text === 'passwd', completed.text)
-}
-
-/** What was pruned must be missed by nobody. */
-async function program() {
-  const script = `import { readdirSync } from 'node:fs'
-    const dist = '/usr/lib/damselfly/dist/'
-    const files = readdirSync(dist, { recursive: true }).filter((name) => name.endsWith('.js') && name !== 'main.js')
-    const { isMainThread } = await import('node:worker_threads')
-    const failed = []
-    for (const file of files) await import(dist + file).catch((error) => failed.push(file + ': ' + error.message))
-    for (const name of ['koffi', 'classic-level', 'libsql', '@node-rs/argon2', 'pino-pretty', 'mqtt', '@peculiar/x509', 'systeminformation', 'prom-client', 'ws']) await import(name).catch((error) => failed.push(name + ': ' + error.message))
-    console.log(files.length + ' files', failed.join('; '))
-    process.exit(failed.length)`
-  writeFileSync('/usr/lib/damselfly/all.mjs', script)
-  const { code, text } = await sh('node', '/usr/lib/damselfly/all.mjs')
-  await sh('rm', '/usr/lib/damselfly/all.mjs')
-  promise('every file of the program finds all that it imports', code === 0, text)
 }
