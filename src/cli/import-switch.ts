@@ -15,7 +15,7 @@ import { copyReport, importReport } from './import-report.ts'
 import { RetainedCopy } from './import-retained.ts'
 import { type ImportStore, openImportStore } from './import-store.ts'
 import { missingOf } from './import-verify.ts'
-import { serviceInstall, unitPath } from './service-install.ts'
+import { isInstalled, serviceInstall } from './service-install.ts'
 import { Machine, type MachineOptions } from './service-machine.ts'
 import { paintFor } from './terminal.ts'
 
@@ -134,7 +134,7 @@ class Switch {
     const machine = this.#machine
     const isEnabled = async (unit: string) =>
       (await machine.run('systemctl', ['is-enabled', '--quiet', unit])).code === 0
-    if (!(await isEnabled(theirs)) || !(await has(machine.path(unitPath)))) return undefined
+    if (!(await isEnabled(theirs)) || !(await isInstalled(machine))) return undefined
     const back = `sudo systemctl stop ${account}; sudo systemctl start mosquitto`
     if (!isOurs)
       return `mosquitto does not run; if a switch was cut off: ${back}, and then this command again`

@@ -22,7 +22,8 @@ export async function runProgram(): Promise<void> {
   }
 }
 
-function commandLine(): Command {
+/** Every command and option but those of `pub`, `sub` and `rr`, which are in `mqtt-letters.ts`. */
+export function commandLine(): Command {
   const program = new Command('damselfly')
     .description('An MQTT broker that acts: it understands every message and moves the pin.')
     .version(version(), '-V, --version', 'print the version')

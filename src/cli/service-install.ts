@@ -1,6 +1,8 @@
-import { chmod, chown, readdir, readFile, realpath, rm, stat } from 'node:fs/promises'
+import { readFile, realpath, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { DamselflyError, errnoOf } from '../core/errors.ts'
+import { userLines } from '../config/users-file.ts'
+import { DamselflyError } from '../core/errors.ts'
+import { account, configDir, configText, makeAccount, makeConfiguration } from './service-files.ts'
 import { Machine, type MachineOptions } from './service-machine.ts'
 import {
   describeStatus,
@@ -13,9 +15,9 @@ import {
 } from './service-plan.ts'
 
 export interface ServiceOptions extends MachineOptions {
-  /** The folder that holds `dist/`, `config/`, `systemd/` and `.env.example`. */
+  /** The folder that holds `dist/`, `config/` and `systemd/`. */
   readonly packageDir: string
-  /** The folder whose `.env` and `config/` the service begins with, if they are there; else the package's own. */
+  /** The folder whose `.env` and `config/` the service begins with, if they are there; else those of `systemd/etc/`. */
   readonly workingDir?: string
   /** This process's node unless told. */
   readonly node?: string
@@ -23,16 +25,16 @@ export interface ServiceOptions extends MachineOptions {
   readonly isIdle?: boolean
 }
 
-const account = 'damselfly'
 const unit = 'damselfly.service'
-/** Where our unit is. */
-export const unitPath = `/etc/systemd/system/${unit}`
-const configDir = '/etc/damselfly'
+const unitPath = `/etc/systemd/system/${unit}`
+/** What the Debian package has in its place. */
+const packaged = { unitPath: `/usr/lib/systemd/system/${unit}`, program: '/usr/lib/damselfly' }
 
 /**
  * Makes Damselfly a service of this machine, enabled and (re)started: the user and the groups, /etc/damselfly
- * with its files, the unit. What is there already stays, configuration above all; a second call updates the
- * unit and restarts the service.
+ * with its files, the unit, which the Debian package has brought already. What is there stays, configuration above
+ * all; a second call updates the unit and restarts the service. While mosquitto holds the port it is neither enabled
+ * nor started: at the next boot they would race for it.
  * @throws DamselflyError `SERVICE_REFUSED` with every reason at once, before anything was changed;
  *   `SERVICE_FAILED` when a step failed or the service did not start
  */
@@ -45,18 +47,26 @@ export async function serviceInstall(options: ServiceOptions): Promise<void> {
   await refuseInstall(machine, places)
   await makeAccount(machine)
   await makeConfiguration(machine, places.package, options.workingDir)
-  const template = await readFile(join(places.package, 'systemd', unit), 'utf8')
-  await machine.write(unitPath, unitFor(template, places), 0o644)
-  machine.print(`wrote ${unitPath}`)
-  await machine.must('systemctl', 'daemon-reload')
+  if (await isPackaged(machine, places.package)) {
+    machine.print(`kept ${packaged.unitPath}, which is of the Debian package`)
+  } else {
+    const template = await readFile(join(places.package, 'systemd', unit), 'utf8')
+    await machine.write(unitPath, unitFor(template, places), 0o644)
+    machine.print(`wrote ${unitPath}`)
+    await machine.must('systemctl', 'daemon-reload')
+  }
   if (options.isIdle === true) return
-  await machine.must('systemctl', 'enable', unit)
-  machine.print(`enabled ${unit}: it starts with the machine`)
   if (await isHeldByMosquitto(machine)) {
-    machine.print('not started: mosquitto is running and holds port 1883. Let Damselfly take over with')
-    machine.print(`  sudo systemctl disable --now mosquitto && sudo systemctl start ${account}`)
+    machine.print(
+      'not started: mosquitto is running and holds port 1883. Let Damselfly take over, with its settings:',
+    )
+    machine.print('  sudo damselfly import --switch')
+    machine.print('or without them:')
+    machine.print(`  sudo systemctl disable --now mosquitto && sudo systemctl enable --now ${account}`)
     return
   }
+  await machine.must('systemctl', 'enable', unit)
+  machine.print(`enabled ${unit}: it starts with the machine`)
   await start(machine)
 }
 
@@ -66,8 +76,14 @@ export async function serviceInstall(options: ServiceOptions): Promise<void> {
  */
 export async function serviceUninstall(options: ServiceOptions): Promise<void> {
   const machine = new Machine(options)
-  refuse([...machine.refusals(), ...(await machine.lacksSystemd())])
-  if (await machine.has(unitPath)) {
+  const reasons = [...machine.refusals(), ...(await machine.lacksSystemd())]
+  const isThere = await machine.has(unitPath)
+  if (!isThere && (await machine.has(packaged.unitPath)))
+    reasons.push(
+      `${unit} is of the Debian package: sudo apt remove ${account} removes both, sudo systemctl disable --now ${account} stops it for good`,
+    )
+  refuse(reasons)
+  if (isThere) {
     await machine.must('systemctl', 'disable', '--now', unit)
     await rm(machine.path(unitPath))
     await machine.must('systemctl', 'daemon-reload')
@@ -92,8 +108,22 @@ export async function serviceStatus(options: MachineOptions): Promise<boolean> {
   return isRunning
 }
 
+/** Whether its unit is anywhere, made by us or by the Debian package. */
+export async function isInstalled(machine: Machine): Promise<boolean> {
+  return (await machine.has(unitPath)) || (await machine.has(packaged.unitPath))
+}
+
+/** Whether this program is the Debian package's. */
+async function isPackaged(machine: Machine, program: string): Promise<boolean> {
+  return program === machine.path(packaged.program) && (await machine.has(packaged.unitPath))
+}
+
 async function refuseInstall(machine: Machine, places: Places): Promise<void> {
   const reasons = [...machine.refusals(), ...(await machine.lacksSystemd())]
+  if ((await machine.has(packaged.unitPath)) && !(await isPackaged(machine, places.package)))
+    reasons.push(
+      `the Debian package is installed, and has a service of its own; if you want this one in its place: sudo apt remove ${account}, which keeps settings and data`,
+    )
   const programs = [
     ['Node', places.node, 'install it for all users, for example: sudo apt install nodejs'],
     [
@@ -124,87 +154,14 @@ async function closedBy(path: string): Promise<string | undefined> {
   }
 }
 
-async function makeAccount(machine: Machine): Promise<void> {
-  for (const group of ['gpio', account]) {
-    if ((await machine.run('getent', ['group', group])).code === 0) continue
-    await machine.must('groupadd', '--system', group)
-    machine.print(`created the group ${group}`)
-  }
-  if ((await machine.run('getent', ['passwd', account])).code === 0) return
-  await machine.must(
-    'useradd',
-    ...['--system', '--gid', account, '--no-create-home', '--home-dir', '/var/lib/damselfly'],
-    ...['--shell', '/usr/sbin/nologin', account],
-  )
-  machine.print(`created the user ${account}`)
-}
-
-async function makeConfiguration(
-  machine: Machine,
-  packageDir: string,
-  workingDir = packageDir,
-): Promise<void> {
-  const actions = `${configDir}/actions`
-  for (const folder of [configDir, actions]) await machine.folder(folder)
-  const env = `${configDir}/.env`
-  const ownEnv = join(workingDir, '.env')
-  await machine.keepOrCopy((await isFile(ownEnv)) ? ownEnv : join(packageDir, '.env.example'), env, 0o640)
-  const group = Number((await machine.must('getent', 'group', account)).split(':')[2])
-  await makeSecret(machine, env, group) // also one that was there
-
-  const ownConfig = join(workingDir, 'config')
-  const config = (await isFile(join(ownConfig, 'damselfly.yaml'))) ? ownConfig : join(packageDir, 'config')
-  const isFirst = await machine.keepOrCopy(
-    join(config, 'damselfly.yaml'),
-    `${configDir}/damselfly.yaml`,
-    0o644,
-  )
-  // the schema belongs to this version, not to the owner
-  const schema = await readFile(join(packageDir, 'config/damselfly.schema.json'), 'utf8')
-  await machine.write(`${configDir}/damselfly.schema.json`, schema, 0o644)
-  if (!isFirst) return // an example action that its owner removed stays away
-  for (const file of ['users', 'acl']) {
-    if (!(await isFile(join(config, file)))) continue
-    await machine.keepOrCopy(join(config, file), `${configDir}/${file}`, 0o640)
-    await makeSecret(machine, `${configDir}/${file}`, group)
-  }
-  for (const file of await filesIn(join(config, 'actions')))
-    await machine.keepOrCopy(join(config, 'actions', file), `${actions}/${file}`, 0o644)
-}
-
-/** It holds passwords, and the service must read it. */
-async function makeSecret(machine: Machine, path: string, group: number): Promise<void> {
-  await chown(machine.path(path), machine.uid, group)
-  await chmod(machine.path(path), 0o640)
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile()
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
-    throw error
-  }
-}
-
-async function filesIn(folder: string): Promise<string[]> {
-  try {
-    const entries = await readdir(folder, { withFileTypes: true })
-    return entries.filter((entry) => entry.isFile()).map(({ name }) => name)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
-}
-
 async function isHeldByMosquitto(machine: Machine): Promise<boolean> {
-  if (portOf(await readFile(machine.path(`${configDir}/.env`), 'utf8')) !== 1883) return false
+  if (portOf(await configText(machine, '.env')) !== 1883) return false
   return (await machine.run('systemctl', ['is-active', '--quiet', 'mosquitto.service'])).code === 0
 }
 
 async function start(machine: Machine): Promise<void> {
-  const env = await readFile(machine.path(`${configDir}/.env`), 'utf8')
-  if (letsNobodyIn(env) && !(await machine.has(`${configDir}/users`)))
+  const hasUsers = userLines(await configText(machine, 'users')).length > 0
+  if (letsNobodyIn(await configText(machine, '.env')) && !hasUsers)
     machine.print('devices on the LAN are refused until there is a user: sudo damselfly user add NAME')
   const { code } = await machine.run('systemctl', ['restart', unit])
   if (code === 0) {

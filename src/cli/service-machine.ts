@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DamselflyError, errnoOf } from '../core/errors.ts'
 
@@ -74,6 +74,12 @@ export class Machine {
   async write(path: string, text: string, mode: number): Promise<void> {
     await writeFile(this.path(path), text, { mode })
     await chmod(this.path(path), mode) // the umask may have taken something away
+  }
+
+  /** Makes a symbolic link, in the place of what is there. */
+  async link(to: string, path: string): Promise<void> {
+    await rm(this.path(path), { force: true })
+    await symlink(to, this.path(path))
   }
 
   /** Copies a file to where there is none. @returns whether there was none */

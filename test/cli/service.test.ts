@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { accessSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { serviceInstall, serviceStatus, serviceUninstall } from '#src/cli/service-install.js'
@@ -27,11 +27,12 @@ async function makeMachine(answers: Record<string, number | string> = {}) {
     'run/systemd/system/x': '',
     'etc/systemd/system/x': '',
     'usr/bin/node': '',
-    'usr/lib/node_modules/damselfly/.env.example': 'PORT=1883\n',
     'usr/lib/node_modules/damselfly/systemd/damselfly.service': template,
-    'usr/lib/node_modules/damselfly/config/damselfly.yaml': 'rules: []\n',
+    'usr/lib/node_modules/damselfly/systemd/etc/env': 'PORT=1883\n',
+    'usr/lib/node_modules/damselfly/systemd/etc/damselfly.yaml': 'rules: []\n',
+    'usr/lib/node_modules/damselfly/systemd/etc/users': '# nobody yet\n',
+    'usr/lib/node_modules/damselfly/systemd/etc/acl': 'pattern readwrite #\n',
     'usr/lib/node_modules/damselfly/config/damselfly.schema.json': '{}',
-    'usr/lib/node_modules/damselfly/config/actions/buzz.js': 'export default {}',
   }
   for (const [path, text] of Object.entries(files)) {
     await mkdir(join(root, path, '..'), { recursive: true })
@@ -79,8 +80,8 @@ test('install makes the account, the configuration and the unit, and starts the 
     'useradd --system --gid damselfly --no-create-home --home-dir /var/lib/damselfly --shell /usr/sbin/nologin damselfly',
     'getent group damselfly',
     'systemctl daemon-reload',
-    'systemctl enable damselfly.service',
     'systemctl is-active --quiet mosquitto.service',
+    'systemctl enable damselfly.service',
     'systemctl restart damselfly.service',
   ])
   assert.deepEqual(machine.lines, [
@@ -88,16 +89,19 @@ test('install makes the account, the configuration and the unit, and starts the 
     'created the user damselfly',
     'created /etc/damselfly',
     'created /etc/damselfly/actions',
-    `created /etc/damselfly/.env from ${machine.packageDir}/.env.example`,
-    `created /etc/damselfly/damselfly.yaml from ${machine.packageDir}/config/damselfly.yaml`,
-    `created /etc/damselfly/actions/buzz.js from ${machine.packageDir}/config/actions/buzz.js`,
+    `created /etc/damselfly/.env from ${machine.packageDir}/systemd/etc/env`,
+    `created /etc/damselfly/damselfly.yaml from ${machine.packageDir}/systemd/etc/damselfly.yaml`,
+    `created /etc/damselfly/users from ${machine.packageDir}/systemd/etc/users`,
+    `created /etc/damselfly/acl from ${machine.packageDir}/systemd/etc/acl`,
     'wrote /etc/systemd/system/damselfly.service',
     'enabled damselfly.service: it starts with the machine',
     'devices on the LAN are refused until there is a user: sudo damselfly user add NAME',
     'started damselfly.service; its log: journalctl -u damselfly -f',
   ])
-  const { mode, uid, gid } = await stat(join(machine.root, 'etc/damselfly/.env'))
-  assert.deepEqual([mode & 0o777, uid, gid], [0o640, 0, 4321])
+  for (const secret of ['.env', 'users', 'acl']) {
+    const { mode, uid, gid } = await stat(join(machine.root, 'etc/damselfly', secret))
+    assert.deepEqual([mode & 0o777, uid, gid], [0o640, 0, 4321], secret)
+  }
   const unit = await machine.text('etc/systemd/system/damselfly.service')
   const main = join(machine.packageDir, 'dist/main.js')
   assert.match(
@@ -119,28 +123,35 @@ test('a second install keeps what its owner wrote, mends the rights of .env, and
   await writeFile(join(etc, '.env'), 'PORT=1884\n')
   await chmod(join(etc, '.env'), 0o644)
   await writeFile(join(etc, 'damselfly.yaml'), 'pins: {}\n')
+  await rm(join(etc, 'damselfly.schema.json'))
   await writeFile(join(etc, 'damselfly.schema.json'), 'old')
-  await rm(join(etc, 'actions/buzz.js'))
+  await rm(join(etc, 'acl'))
   machine.commands.length = 0
   await serviceInstall(machine)
   assert.equal(await machine.text('etc/damselfly/.env'), 'PORT=1884\n')
   assert.equal((await stat(join(etc, '.env'))).mode & 0o777, 0o640)
   assert.equal(await machine.text('etc/damselfly/damselfly.yaml'), 'pins: {}\n')
   assert.equal(await machine.text('etc/damselfly/damselfly.schema.json'), '{}')
-  await assert.rejects(stat(join(etc, 'actions/buzz.js')), { code: 'ENOENT' })
+  await assert.rejects(stat(join(etc, 'acl')), { code: 'ENOENT' }) // without it everybody may do everything: its owner chose
   assert.equal(
     machine.commands.some((command) => /^(useradd|groupadd)/.test(command)),
     false,
   )
 })
 
-test('while mosquitto holds the port, install does not start the service and says how to go on', {
+test('while mosquitto holds the port, install neither enables nor starts the service and says how to go on', {
   skip,
 }, async () => {
   await using machine = await makeMachine()
   await serviceInstall(machine)
-  assert.match(machine.lines.at(-1) ?? '', /disable --now mosquitto && sudo systemctl start damselfly$/)
-  assert.equal(machine.commands.includes('systemctl restart damselfly.service'), false)
+  assert.match(
+    machine.lines.at(-1) ?? '',
+    /disable --now mosquitto && sudo systemctl enable --now damselfly$/,
+  )
+  assert.equal(
+    machine.commands.some((command) => /^systemctl (enable|restart|start)/.test(command)),
+    false,
+  )
   await writeFile(join(machine.root, 'etc/damselfly/.env'), 'PORT=1884\n')
   await serviceInstall(machine)
   assert.equal(machine.commands.at(-1), 'systemctl restart damselfly.service')
@@ -200,6 +211,61 @@ test('uninstall removes the unit, keeps configuration and says so, and may be ca
   await serviceUninstall(machine)
   assert.equal(machine.lines[3], 'damselfly.service is not installed')
   await assert.rejects(serviceUninstall({ ...machine, uid: 1000 }), { code: 'SERVICE_REFUSED' })
+})
+
+/** The same machine with the Debian package on it. @returns where its program is */
+async function withPackage(machine: Awaited<ReturnType<typeof makeMachine>>): Promise<string> {
+  const program = join(machine.root, 'usr/lib/damselfly')
+  await cp(machine.packageDir, program, { recursive: true })
+  await mkdir(join(machine.root, 'usr/lib/systemd/system'), { recursive: true })
+  await writeFile(join(machine.root, 'usr/lib/systemd/system/damselfly.service'), template)
+  return program
+}
+
+test('install by the Debian package’s own program leaves the unit to the package, and starts it', {
+  skip,
+}, async () => {
+  await using machine = await makeMachine(noMosquitto)
+  const packageDir = await withPackage(machine)
+  await serviceInstall({ ...machine, packageDir })
+  await assert.rejects(stat(join(machine.root, 'etc/systemd/system/damselfly.service')), { code: 'ENOENT' })
+  assert.ok(
+    machine.lines.includes('kept /usr/lib/systemd/system/damselfly.service, which is of the Debian package'),
+  )
+  assert.deepEqual(machine.commands.slice(-2), [
+    'systemctl enable damselfly.service',
+    'systemctl restart damselfly.service',
+  ])
+})
+
+test('install by another program beside the Debian package is refused, and uninstall says what removes it', {
+  skip,
+}, async () => {
+  await using machine = await makeMachine(noMosquitto)
+  const packageDir = await withPackage(machine)
+  await assert.rejects(serviceInstall(machine), {
+    code: 'SERVICE_REFUSED',
+    message: /sudo apt remove damselfly/,
+  })
+  for (const program of [packageDir, machine.packageDir])
+    await assert.rejects(serviceUninstall({ ...machine, packageDir: program }), {
+      code: 'SERVICE_REFUSED',
+      message: /sudo apt remove damselfly/,
+    })
+  assert.deepEqual(machine.commands, [])
+})
+
+test('that nobody of the LAN comes in is said as long as the file of users names nobody', {
+  skip,
+}, async () => {
+  await using machine = await makeMachine(noMosquitto)
+  const isTold = () => machine.lines.some((line) => line.includes('are refused until there is a user'))
+  await serviceInstall(machine)
+  assert.ok(isTold())
+  machine.lines.length = 0
+  await writeFile(join(machine.root, 'etc/damselfly/users'), '# one\nada:$7$101$c2FsdA==$aGFzaA==\n')
+  await serviceInstall(machine)
+  assert.ok(!isTold())
 })
 
 test('status tells whether it runs, to everybody', { skip }, async () => {
