@@ -6,6 +6,7 @@ import {
   dropIn,
   end,
   entries,
+  journal,
   play,
   promise,
   property,
@@ -108,12 +109,22 @@ async function environment() {
   const wrong = await connect({ username: 'house', password: 'a-word-of-the-file' })
   client = await connect({ username: 'house', password: 'a-word-of-systemd' })
   promise('the credential counts, and not the word of the file', client !== undefined && wrong === undefined)
+  const env = readFileSync('/etc/damselfly/.env', 'utf8')
+  writeFileSync('/etc/damselfly/.env', env.replace(/MQTT_PASSWORD=.*/, ''))
+  const reload = await systemctl('reload', 'damselfly')
+  const still = await connect({ username: 'house', password: 'a-word-of-systemd' })
+  promise(
+    'also at a reload, without a word in the file',
+    reload.code === 0 && still !== undefined,
+    await journal('configuration reloaded', since),
+  )
+  still?.end()
   const secrets = /a-word-of|CREDENTIALS|NOTIFY_SOCKET/
-  const env = await shell(client, 'env')
+  const seen = await shell(client, 'env')
   promise(
     "a program's environment has no secret",
-    !secrets.test(env) && /MQTT_TOPIC=house\/shell/.test(env),
-    short(env),
+    !secrets.test(seen) && /MQTT_TOPIC=house\/shell/.test(seen),
+    short(seen),
   )
   const own = readFileSync(`/proc/${await property('MainPID')}/environ`, 'latin1').replaceAll('\0', ' ')
   promise("nor has the daemon's", !/a-word-of/.test(own) && /CONFIG_DIR/.test(own), short(own))

@@ -21,12 +21,16 @@ const rules = `
   - { name: mute, on: house/mute, do: { mute: x } }
 `
 
-export async function stopped() {
+/** Gives the service what it hangs of. */
+export async function prepare() {
   for (const [name, text] of Object.entries(actions))
     writeFileSync(`/etc/damselfly/actions/${name}.mjs`, text)
   appendFileSync(yaml, rules)
   await dropIn('watchdog', 'WatchdogSec=5')
   await systemctl('restart', 'damselfly')
+}
+
+export async function stopped() {
   await sleep(8_000)
   promise(
     'a daemon that lives is left alone by a watchdog of 5 s',
@@ -101,7 +105,7 @@ export async function short() {
 
 /** A stop that the daemon cannot hear. */
 export async function stuck() {
-  await dropIn('watchdog', 'TimeoutStopSec=6')
+  await dropIn('watchdog', 'TimeoutStopSec=15') // for safe, too, which is slow here
   await systemctl('restart', 'damselfly')
   const client = await connect()
   await client.publish('home/lamp', 'on')
