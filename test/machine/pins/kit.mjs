@@ -54,18 +54,14 @@ function upToDate() {
 
 /** The log of what happens to lines from now on. */
 export function watch(sinceMs = nowMs()) {
-  const seen = (pin) => upToDate().changes(lines[pin], sinceMs)
   return {
-    sinceMs,
-    /** The levels that the line had one after another, the first at 0 ms: `[{ atMs, level }]`. */
-    seen,
-    /** The same as text: '101'. */
+    /** The levels that the line had one after another: '101'. */
     levels: (pin) =>
-      seen(pin)
+      upToDate()
+        .changes(lines[pin], sinceMs)
         .map(({ level }) => level)
         .join(''),
-    /** When the line first had this level; Infinity if it did not. */
-    at: (pin, wanted) => seen(pin).find(({ level }) => level === wanted)?.atMs ?? Number.POSITIVE_INFINITY,
+    /** Its edges, each with the two looks between which it was: `{ afterMs, byMs, level }`. */
     edges: (pin) => upToDate().edges(lines[pin], sinceMs),
     /** Who took and freed the line: `[{ atMs, what }]`. */
     holders: (pin) => upToDate().holders(lines[pin], sinceMs),

@@ -1,4 +1,4 @@
-import { base, connect, promise, pull, setOf, sleep, until, watch } from '../kit.mjs'
+import { base, connect, nowMs, promise, pull, setOf, sleep, until, watch } from '../kit.mjs'
 
 export async function prove() {
   const client = await connect()
@@ -8,20 +8,21 @@ export async function prove() {
   client.end()
 }
 
-/** As a contact does: to and fro, then where it stays. */
-async function bounce(pin, direction) {
-  for (let count = 0; count < 12; count++) {
-    pull(pin, count % 2 === 0 ? direction : direction === 'up' ? 'down' : 'up')
-    await sleep(count % 3)
+/** As a contact does: to and fro for some milliseconds, then where it stays. */
+function bounce(pin, direction) {
+  const other = direction === 'up' ? 'down' : 'up'
+  for (const next of [direction, other, direction, other, direction, other, direction]) {
+    pull(pin, next)
+    const beginMs = nowMs()
+    while (nowMs() - beginMs < 1.5); // a pause that is asked for may last much longer
   }
-  pull(pin, direction)
 }
 
 async function bounces(client) {
   promise('no edge is told before there is one', !client.all.some((text) => text.startsWith('home/door')))
   const lines = watch()
   for (const direction of ['down', 'up', 'down', 'up']) {
-    await bounce('door', direction)
+    bounce('door', direction)
     await sleep(400)
   }
   const edges = () => client.all.filter((text) => text.startsWith('home/door'))
@@ -45,9 +46,9 @@ async function presses(client) {
   const told = () =>
     client.all.filter((text) => text.startsWith(`${base}/pins/bell/press`)).map((text) => text.split(' ')[1])
   const press = async (ms) => {
-    await bounce('bell', 'down')
+    bounce('bell', 'down')
     await sleep(ms)
-    await bounce('bell', 'up')
+    bounce('bell', 'up')
   }
   const lines = watch()
   await press(150)
