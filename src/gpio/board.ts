@@ -246,9 +246,10 @@ export class PinBoard implements Pins {
     clearTimeout(this.#chipTimer)
     if (!this.#holder.standsIn) return
     this.#chipTimer = setTimeout(() => {
-      if (this.#isClosed) return
-      if (this.#holder.hasChipCome) void this.apply(pins)
-      else this.#awaitChip(pins)
+      if (!this.#holder.hasChipCome) return this.#awaitChip(pins)
+      this.apply(pins).catch((error) => {
+        if (!this.#isClosed) this.#log.error({ err: error }, 'the chip that has come was not taken')
+      })
     }, this.#options.chipEveryMs ?? chipEveryMs)
     this.#chipTimer.unref()
   }

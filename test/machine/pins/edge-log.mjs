@@ -19,11 +19,13 @@ export class EdgeLog {
   #take(what, ...rest) {
     const [first, second, third, fourth] = rest.map(Number)
     if (what === 'begin') this.#beginMs = first
-    else if (what === 'level') this.#levels.push({ afterMs: this.#beginMs, byMs: this.#beginMs, line: first, level: second })
+    else if (what === 'level')
+      this.#levels.push({ afterMs: this.#beginMs, byMs: this.#beginMs, line: first, level: second })
     else if (what === 'edge') this.#levels.push({ afterMs: first, byMs: second, line: third, level: fourth })
     else if (what === 'pause') this.#pauses.push({ afterMs: first, byMs: second })
     else if (what === 'both') this.#both.push(first)
-    else if (['took', 'freed', 'changed'].includes(what)) this.#holders.push({ what, atMs: first, line: second })
+    else if (['took', 'freed', 'changed'].includes(what))
+      this.#holders.push({ what, atMs: first, line: second })
   }
 
   #beginMs = 0
@@ -68,7 +70,9 @@ export class EdgeLog {
       ...this.holders(line, sinceMs, untilMs),
     ].sort((a, b) => a.atMs - b.atMs)
     const shown = events.length > 24 ? [...events.slice(0, 20), { what: '…' }, ...events.slice(-3)] : events
-    const text = shown.map(({ what, atMs }) => (atMs === undefined ? what : `${what} at ${Math.round(atMs)}`)).join(', ')
+    const text = shown
+      .map(({ what, atMs }) => (atMs === undefined ? what : `${what} at ${Math.round(atMs)}`))
+      .join(', ')
     return `    ${pin} GPIO${line}: ${text} ms (looks at most ${Math.round(this.pauseMs(sinceMs, untilMs))} ms apart)`
   }
 }
@@ -79,7 +83,11 @@ export function left(wire, how, lines, promise) {
   const sinceMs = Number(/^leave ([\d.]+)/m.exec(boot)?.[1])
   const log = new EdgeLog()
   log.add(boot)
-  const levels = (pin) => log.changes(lines[pin], sinceMs).map(({ level }) => level).join('')
+  const levels = (pin) =>
+    log
+      .changes(lines[pin], sinceMs)
+      .map(({ level }) => level)
+      .join('')
   promise(`a clean ${how}: on_stop`, /^01/.test(levels('relay')) && /^01/.test(levels('valve')))
   for (const pin of ['relay', 'valve', 'fan', 'lamp']) console.log(log.text(pin, lines[pin], sinceMs))
 }

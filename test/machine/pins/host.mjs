@@ -12,6 +12,10 @@ export async function play({ machine, args }) {
   booted.clear()
   if (!wire.includes(' poweroff')) return code
   left(wire, 'poweroff', lines, promise)
-  console.log(code === 0 && failureCount() === 0 ? 'every promise holds, inside and outside' : 'not every promise holds')
+  console.log(
+    code === 0 && failureCount() === 0
+      ? 'every promise holds, inside and outside'
+      : 'not every promise holds',
+  )
   return failureCount() === 0 ? code : 1
 }

@@ -1,16 +1,27 @@
-// What promises about pins are proved with beside ../proof.mjs: the log of the lines, their pulls, clients.
+// What promises about pins are proved with beside ../service.mjs: the log of the lines, their pulls, what the states must be.
 import { spawn } from 'node:child_process'
 import { openSync, readFileSync, readlinkSync, readSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
-import mqtt from 'mqtt'
-import { dropIn, promise, property, until } from '../proof.mjs'
+import { connect as connectClient, dropIn, promise, property, until } from '../service.mjs'
 import { EdgeLog } from './edge-log.mjs'
 
-export * from '../proof.mjs'
+export * from '../service.mjs'
 
 /** Each pin's line; those that are inputs are driven by `pull`. */
-export const lines = { up: 10, down: 11, valve: 5, lamp: 17, relay: 18, fan: 19, porch: 20, attic: 21, bell: 22, water: 24, door: 27 }
+export const lines = {
+  up: 10,
+  down: 11,
+  valve: 5,
+  lamp: 17,
+  relay: 18,
+  fan: 19,
+  porch: 20,
+  attic: 21,
+  bell: 22,
+  water: 24,
+  door: 27,
+}
 
 const outputs = ['up', 'down', 'valve', 'lamp', 'relay', 'fan', 'porch']
 const isActiveLow = (pin) => ['relay', 'bell', 'water', 'door'].includes(pin)
@@ -43,23 +54,29 @@ function upToDate() {
 
 /** The log of what happens to lines from now on. */
 export function watch(sinceMs = nowMs()) {
-  const seen = (pin) => upToDate().changes(lines[pin], sinceMs)
   return {
-    sinceMs,
-    /** The levels that the line had one after another, the first at 0 ms: `[{ atMs, level }]`. */
-    seen,
-    /** The same as text: '101'. */
-    levels: (pin) => seen(pin).map(({ level }) => level).join(''),
-    /** When the line first had this level; Infinity if it did not. */
-    at: (pin, wanted) => seen(pin).find(({ level }) => level === wanted)?.atMs ?? Number.POSITIVE_INFINITY,
+    /** The levels that the line had one after another: '101'. */
+    levels: (pin) =>
+      upToDate()
+        .changes(lines[pin], sinceMs)
+        .map(({ level }) => level)
+        .join(''),
+    /** Its edges, each with the two looks between which it was: `{ afterMs, byMs, level }`. */
     edges: (pin) => upToDate().edges(lines[pin], sinceMs),
     /** Who took and freed the line: `[{ atMs, what }]`. */
     holders: (pin) => upToDate().holders(lines[pin], sinceMs),
-    taken: (pin) => upToDate().holders(lines[pin], sinceMs).filter(({ what }) => what === 'took').length,
+    taken: (pin) =>
+      upToDate()
+        .holders(lines[pin], sinceMs)
+        .filter(({ what }) => what === 'took').length,
     both: () => upToDate().both(sinceMs),
     /** Waits until the line has had so many levels. */
     async had(pin, count, seconds = 10) {
-      return until((text) => text.length >= count, () => this.levels(pin), seconds)
+      return until(
+        (text) => text.length >= count,
+        () => this.levels(pin),
+        seconds,
+      )
     },
     /** The promise, with the log of these pins below it. */
     promise(text, holds, pins, measured) {
@@ -73,28 +90,13 @@ export function watch(sinceMs = nowMs()) {
 /** Milliseconds since the boot, as in the log. */
 export const nowMs = () => Number(process.hrtime.bigint()) / 1e6
 
-/** A client of the broker that hears everything: `seen` has the last payload of each topic, `all` every message. */
-export async function connect(options = {}) {
-  const client = mqtt.connect({ host: '127.0.0.1', protocolVersion: 4, reconnectPeriod: 0, ...options })
-  const seen = {}
-  const all = []
-  client.on('message', (topic, payload, { retain }) => {
-    seen[topic] = `${payload}`
-    all.push(`${topic} ${payload}${retain ? ' (retained)' : ''}`)
-  })
-  await new Promise((resolve, reject) => {
-    client.once('connect', resolve)
-    client.once('error', reject)
-  })
-  await client.subscribeAsync('#')
+/** A client of the broker, with the pins' topics. */
+export async function connect(options) {
+  const client = await connectClient(options)
   return {
-    seen,
-    all,
-    publish: (topic, payload, more = {}) => client.publishAsync(topic, payload, { qos: 1, ...more }),
-    set: (pin, payload, more = {}) => client.publishAsync(setOf(pin), payload, { qos: 1, ...more }),
-    isConnected: () => client.connected,
-    state: (pin) => seen[`${base}/pins/${pin}`],
-    end: () => client.end(true),
+    ...client,
+    set: (pin, payload, more) => client.publish(setOf(pin), payload, more),
+    state: (pin) => client.seen[`${base}/pins/${pin}`],
   }
 }
 
@@ -105,7 +107,11 @@ export async function statesAgree() {
   const wanted = () => outputs.map((pin) => `${pin} ${truth(pin)}`).join(', ')
   const text = await until((text) => text === wanted(), told, 5)
   client.end()
-  promise('the states on the broker are those of the lines', text === wanted(), text === wanted() ? text : `${text}, but the lines: ${wanted()}`)
+  promise(
+    'the states on the broker are those of the lines',
+    text === wanted(),
+    text === wanted() ? text : `${text}, but the lines: ${wanted()}`,
+  )
 }
 
 export const mainPid = async () => Number(await property('MainPID'))
@@ -129,6 +135,9 @@ export const hold = () => dropIn('hold', `ExecStopPost=\n${unitLine('ExecStopPos
 export async function holdLine(line) {
   const chip = `/dev/${basename(readlinkSync('/run/chip'))}`
   const child = spawn('gpioset', ['-C', 'heating', '-c', chip, `${line}=1`], { stdio: 'ignore' })
-  await until((value) => value === '1', () => readFileSync(`/run/chip/sim_gpio${line}/value`, 'utf8').trim())
+  await until(
+    (value) => value === '1',
+    () => readFileSync(`/run/chip/sim_gpio${line}/value`, 'utf8').trim(),
+  )
   return child
 }

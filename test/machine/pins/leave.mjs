@@ -5,7 +5,10 @@ import { connect, failureCount, nowMs, sh, sleep, systemctl, until } from './kit
 export async function leave(how, remember) {
   const client = await connect()
   await client.set('relay', 'on')
-  await until((state) => state === 'on', () => client.state('relay'))
+  await until(
+    (state) => state === 'on',
+    () => client.state('relay'),
+  )
   client.end()
   remember()
   if (how === 'poweroff') writeFileSync('/run/host/rc', `${failureCount() === 0 ? 0 : 1}\n`)

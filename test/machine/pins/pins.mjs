@@ -24,7 +24,20 @@ function remembered() {
     return JSON.parse(readFileSync(memory, 'utf8'))
   } catch {
     const chosen = process.argv[process.argv.indexOf('--parts') + 1]
-    const all = ['late', 'commands', 'interlock', 'inputs', 'reload', 'busy', 'stop', 'crash', 'hang', 'reboot', 'boot', 'off']
+    const all = [
+      'late',
+      'commands',
+      'interlock',
+      'inputs',
+      'reload',
+      'busy',
+      'stop',
+      'crash',
+      'hang',
+      'reboot',
+      'boot',
+      'off',
+    ]
     return { left: process.argv.includes('--parts') ? chosen.split(',') : all, failures: 0 }
   }
 }

@@ -6,7 +6,7 @@ if [ ! -e /var/lib/pins ]; then
   cp -r job/units/. /etc/systemd/system/
   mkdir -p /var/lib/pins /usr/local/lib/pins /usr/lib/damselfly /srv/house/config
   cp job/chip.sh job/edges.py /usr/local/lib/pins/
-  cp -r .env.example config dist node_modules package.json systemd /usr/lib/damselfly/
+  cp -rl .env.example config dist node_modules package.json systemd /usr/lib/damselfly/
   ln -s /usr/lib/damselfly/dist/main.js /usr/local/bin/damselfly
   cp -r job/actions /srv/house/config/
   cp job/pins.yaml /srv/house/config/damselfly.yaml
@@ -14,4 +14,5 @@ if [ ! -e /var/lib/pins ]; then
   chmod 0600 /srv/house/.env
   systemctl daemon-reload
 fi
-exec node job/pins.mjs "$@"
+# what it does to the lines is not to wait for what the daemon does
+exec chrt --reset-on-fork --fifo 5 node job/pins.mjs "$@"

@@ -1,3 +1,4 @@
+// biome-ignore lint/style/noDefaultExport: an action is one
 export default {
   name: 'hog',
   options: (z) => z.object({ hog: z.string() }),

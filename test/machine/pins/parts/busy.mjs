@@ -1,4 +1,14 @@
-import { holdLine, isActive, journal, promise, property, sleep, statesAgree, systemctl, until, watch } from '../kit.mjs'
+import {
+  holdLine,
+  isActive,
+  journal,
+  promise,
+  property,
+  statesAgree,
+  systemctl,
+  until,
+  watch,
+} from '../kit.mjs'
 
 /** A line that another program holds while the service starts. */
 export async function prove() {
@@ -7,10 +17,23 @@ export async function prove() {
   const lines = watch()
   const begun = Date.now()
   await systemctl('start', '--no-block', 'damselfly')
-  const log = await journal('GPIO_BUSY', begun, 60) || (await journal('is busy', begun, 1))
-  await until((count) => Number(count) > 0, () => property('NRestarts'), 60)
-  lines.promise('a line that another program holds stops the start, with its place in the file', /heating/.test(log) && /damselfly\.yaml:\d+/.test(log), ['porch', 'valve', 'fan'], log)
-  promise('the service tries again', Number(await property('NRestarts')) > 0, `${await property('NRestarts')} restarts`)
+  const log = (await journal('GPIO_BUSY', begun, 60)) || (await journal('is busy', begun, 1))
+  await until(
+    (count) => Number(count) > 0,
+    () => property('NRestarts'),
+    60,
+  )
+  lines.promise(
+    'a line that another program holds stops the start, with its place in the file',
+    /heating/.test(log) && /damselfly\.yaml:\d+/.test(log),
+    ['porch', 'valve', 'fan'],
+    log,
+  )
+  promise(
+    'the service tries again',
+    Number(await property('NRestarts')) > 0,
+    `${await property('NRestarts')} restarts`,
+  )
   other.kill()
   const state = await until((isUp) => isUp, isActive, 60)
   await lines.had('porch', 2)

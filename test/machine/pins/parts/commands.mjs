@@ -17,20 +17,41 @@ async function words(client) {
   const levels = []
   for (const [index, word] of all.entries()) {
     await client.set('lamp', word)
-    levels.push(await until((value) => value === (index + 1) % 2, () => level('lamp')))
+    levels.push(
+      await until(
+        (value) => value === (index + 1) % 2,
+        () => level('lamp'),
+      ),
+    )
     await sleep(30)
   }
-  lines.promise('each word of a set topic moves the line', lines.levels('lamp') === `0${levels.join('')}` && levels.join('') === '1010101010', ['lamp'], all.join(' '))
+  lines.promise(
+    'each word of a set topic moves the line',
+    lines.levels('lamp') === `0${levels.join('')}` && levels.join('') === '1010101010',
+    ['lamp'],
+    all.join(' '),
+  )
   await client.set('lamp', 'perhaps')
   const log = await journal('pin command not understood', begun)
   promise('another one is a line in the log, and moves nothing', log !== '' && level('lamp') === 0, log)
   await client.set('valve', 'on', { retain: true })
-  await until((value) => value === 1, () => level('valve'))
+  await until(
+    (value) => value === 1,
+    () => level('valve'),
+  )
   await client.set('valve', 'off') // the retained one waits for the starts to come
   const late = await connect()
-  const states = await until((list) => list.length >= 10, () => late.all.filter((text) => text.startsWith(`${base}/pins/`) && !text.includes('/set')), 5)
+  const states = await until(
+    (list) => list.length >= 10,
+    () => late.all.filter((text) => text.startsWith(`${base}/pins/`) && !text.includes('/set')),
+    5,
+  )
   const areRetained = states.length === 10 && states.every((text) => text.endsWith('(retained)'))
-  promise('who comes later gets the states of all pins', areRetained, states.join(', ').replaceAll(`${base}/pins/`, ''))
+  promise(
+    'who comes later gets the states of all pins',
+    areRetained,
+    states.join(', ').replaceAll(`${base}/pins/`, ''),
+  )
   late.end()
 }
 
@@ -46,17 +67,23 @@ async function pulses(client) {
     await client.publish(`house/pulse/${ms}`, '')
     await lines.had('relay', 3)
     const { mostMs, leastMs } = lastedMs(lines.edges('relay'), 0)
-    lines.promise(`a pulse of ${ms} ms is not shorter, and not much longer`, mostMs >= ms && leastMs < ms + 1_000, ['relay'])
+    lines.promise(
+      `a pulse of ${ms} ms is not shorter, and not much longer`,
+      mostMs >= ms && leastMs < ms + 1_000,
+      ['relay'],
+    )
   }
   const lines = watch()
-  await client.publish('house/pulse/600', '')
-  await sleep(200)
-  await client.set('relay', 'on')
-  await sleep(900)
+  const pulse = client.publish('house/pulse/600', '')
+  await client.set('relay', 'on') // at once: a machine that is busy may take longer for a pause than was asked for
+  await pulse
+  await sleep(1_200)
   await client.set('relay', 'off')
   await lines.had('relay', 3)
   const { mostMs } = lastedMs(lines.edges('relay'), 0)
-  lines.promise('a later command cancels the way back', mostMs > 1_000 && lines.levels('relay') === '101', ['relay'])
+  lines.promise('a later command cancels the way back', mostMs > 1_100 && lines.levels('relay') === '101', [
+    'relay',
+  ])
 }
 
 async function maxOn(client) {
@@ -69,7 +96,12 @@ async function maxOn(client) {
   }
   await lines.had('lamp', 3)
   const { mostMs, leastMs } = lastedMs(lines.edges('lamp'), 0)
-  lines.promise('max_on of 3 s holds under repeated ON commands', mostMs >= 3_000 && leastMs < 4_000 && lines.levels('lamp') === '010', ['lamp'], `${count} commands; ${await journal('switched off by max_on', begun)}`)
+  lines.promise(
+    'max_on of 3 s holds under repeated ON commands',
+    mostMs >= 3_000 && leastMs < 4_000 && lines.levels('lamp') === '010',
+    ['lamp'],
+    `${count} commands; ${await journal('switched off by max_on', begun)}`,
+  )
   const again = watch()
   await client.set('up', 'on')
   await sleep(600)
@@ -78,16 +110,31 @@ async function maxOn(client) {
   await client.set('up', 'on')
   await again.had('up', 5)
   const second = lastedMs(again.edges('up'), 2)
-  again.promise('off and on again begins a new max_on', second.mostMs >= 1_000 && second.leastMs < 2_000 && again.levels('up') === '01010', ['up'])
+  again.promise(
+    'off and on again begins a new max_on',
+    second.mostMs >= 1_000 && second.leastMs < 2_000 && again.levels('up') === '01010',
+    ['up'],
+  )
 }
 
 async function blinks(client) {
   const lines = watch()
   client.all.length = 0
   await client.publish('house/blink', '')
-  await until((all) => all.includes(`${base}/pins/relay off`), () => client.all)
+  await until(
+    (all) => all.includes(`${base}/pins/relay off`),
+    () => client.all,
+  )
   const edges = lines.edges('relay')
   const phasesMs = edges.slice(1).map((edge, index) => edge.byMs - edges[index].afterMs)
   const states = client.all.filter((text) => text.includes('pins/relay'))
-  lines.promise('blink of 100 ms for 1 s, then off', edges.length >= 4 && edges.length <= 12 && edges.at(-1).level === 1 && phasesMs.slice(0, -1).every((ms) => ms > 60), ['relay'], states.join(', '))
+  lines.promise(
+    'blink of 100 ms for 1 s, then off',
+    edges.length >= 4 &&
+      edges.length <= 12 &&
+      edges.at(-1).level === 1 &&
+      phasesMs.slice(0, -1).every((ms) => ms > 60),
+    ['relay'],
+    states.join(', '),
+  )
 }

@@ -1,4 +1,4 @@
-import { base, connect, journal, promise, pull, setOf, sleep, until, watch } from '../kit.mjs'
+import { base, connect, nowMs, promise, pull, setOf, sleep, until, watch } from '../kit.mjs'
 
 export async function prove() {
   const client = await connect()
@@ -8,25 +8,31 @@ export async function prove() {
   client.end()
 }
 
-/** As a contact does: to and fro, then where it stays. */
-async function bounce(pin, direction) {
-  for (let count = 0; count < 12; count++) {
-    pull(pin, count % 2 === 0 ? direction : direction === 'up' ? 'down' : 'up')
-    await sleep(count % 3)
+/** As a contact does: to and fro for some milliseconds, then where it stays. */
+function bounce(pin, direction) {
+  const other = direction === 'up' ? 'down' : 'up'
+  for (const next of [direction, other, direction, other, direction, other, direction]) {
+    pull(pin, next)
+    const beginMs = nowMs()
+    while (nowMs() - beginMs < 1.5); // a pause that is asked for may last much longer
   }
-  pull(pin, direction)
 }
 
 async function bounces(client) {
   promise('no edge is told before there is one', !client.all.some((text) => text.startsWith('home/door')))
   const lines = watch()
   for (const direction of ['down', 'up', 'down', 'up']) {
-    await bounce('door', direction)
+    bounce('door', direction)
     await sleep(400)
   }
   const edges = () => client.all.filter((text) => text.startsWith('home/door'))
   await until((all) => all.length >= 4, edges)
-  lines.promise('a bouncing contact is one edge each time it is moved', edges().join(', ') === 'home/door on, home/door off, home/door on, home/door off', ['door'], edges().join(', '))
+  lines.promise(
+    'a bouncing contact is one edge each time it is moved',
+    edges().join(', ') === 'home/door on, home/door off, home/door on, home/door off',
+    ['door'],
+    edges().join(', '),
+  )
   const state = () => client.state('door')
   promise('and its state agrees', (await until((text) => text === 'off', state)) === 'off')
   const short = watch()
@@ -37,11 +43,12 @@ async function bounces(client) {
 }
 
 async function presses(client) {
-  const told = () => client.all.filter((text) => text.startsWith(`${base}/pins/bell/press`)).map((text) => text.split(' ')[1])
+  const told = () =>
+    client.all.filter((text) => text.startsWith(`${base}/pins/bell/press`)).map((text) => text.split(' ')[1])
   const press = async (ms) => {
-    await bounce('bell', 'down')
+    bounce('bell', 'down')
     await sleep(ms)
-    await bounce('bell', 'up')
+    bounce('bell', 'up')
   }
   const lines = watch()
   await press(150)
@@ -53,7 +60,12 @@ async function presses(client) {
   await press(100)
   await until((words) => words.length === 3, told)
   await sleep(900)
-  lines.promise('a bouncing button: short, long and double presses', told().join(' ') === 'short long double', ['bell'], told().join(', '))
+  lines.promise(
+    'a bouncing button: short, long and double presses',
+    told().join(' ') === 'short long double',
+    ['bell'],
+    told().join(', '),
+  )
 }
 
 async function pulse(count) {
@@ -69,11 +81,25 @@ async function counts(client) {
   const told = () => client.seen['home/water'] ?? ''
   await pulse(50)
   const message = await until((text) => text.includes('"pulses":50'), told)
-  const total = await until((text) => text === '25', () => client.state('water'))
-  lines.promise('a counter has each pulse once', message.includes('"total":25,') && total === '25', ['water'], `50 pulses of 0.5: ${message}, state ${total}`)
+  const total = await until(
+    (text) => text === '25',
+    () => client.state('water'),
+  )
+  lines.promise(
+    'a counter has each pulse once',
+    message.includes('"total":25,') && total === '25',
+    ['water'],
+    `50 pulses of 0.5: ${message}, state ${total}`,
+  )
   await client.publish(setOf('water'), '1000')
-  await until((text) => text === '1000', () => client.state('water'))
+  await until(
+    (text) => text === '1000',
+    () => client.state('water'),
+  )
   await pulse(7)
-  const after = await until((text) => text === '1003.5', () => client.state('water'))
+  const after = await until(
+    (text) => text === '1003.5',
+    () => client.state('water'),
+  )
   promise('an aligned one goes on from there', after === '1003.5', `1000, and 7 pulses: ${after}; ${told()}`)
 }

@@ -24,10 +24,19 @@ export async function prove() {
   await sleep(500)
   const [up, down] = [lines.edges('up'), lines.edges('down')]
   const rises = [...up, ...down].filter(({ level }) => level === 1).length
-  lines.promise('two interlocked outputs are never on together under a storm of commands', lines.both().length === 0 && rises > 20, ['up', 'down'], `${commands} commands of ${clients.length} clients, ${rises} times on, together ${lines.both().length} times`)
+  lines.promise(
+    'two interlocked outputs are never on together under a storm of commands',
+    lines.both().length === 0 && rises > 20,
+    ['up', 'down'],
+    `${commands} commands of ${clients.length} clients, ${rises} times on, together ${lines.both().length} times`,
+  )
   const gapsMs = [...gaps(up, down), ...gaps(down, up)]
   const shortestMs = Math.min(...gapsMs)
-  promise(`and keep their dead time of ${deadTimeMs} ms`, gapsMs.length > 5 && shortestMs >= deadTimeMs, `the shortest of ${gapsMs.length}: ${shortestMs.toFixed(1)} ms at most`)
+  promise(
+    `and keep their dead time of ${deadTimeMs} ms`,
+    gapsMs.length > 5 && shortestMs >= deadTimeMs,
+    `the shortest of ${gapsMs.length}: ${shortestMs.toFixed(1)} ms at most`,
+  )
   for (const client of clients) client.end()
   await statesAgree()
 }

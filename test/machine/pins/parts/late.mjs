@@ -1,4 +1,15 @@
-import { hold, isActive, journal, mainPid, promise, sh, statesAgree, systemctl, until, watch } from '../kit.mjs'
+import {
+  hold,
+  isActive,
+  journal,
+  mainPid,
+  promise,
+  sh,
+  statesAgree,
+  systemctl,
+  until,
+  watch,
+} from '../kit.mjs'
 
 /** The service is installed where there is no chip; the chip comes later. */
 export async function prove() {
@@ -13,10 +24,20 @@ export async function prove() {
   await systemctl('start', 'chip', 'edges')
   const lines = watch()
   process.kill(pid, 'SIGCONT')
-  await until((levels) => levels === '01', () => lines.levels('fan'), 30)
+  await until(
+    (levels) => levels === '01',
+    () => lines.levels('fan'),
+    30,
+  )
   await lines.had('porch', 3)
-  const isTaken = lines.levels('lamp') === '10' && lines.levels('relay') === '01' && lines.levels('fan') === '01'
-  lines.promise('a chip that comes later: the lines are taken, at initial', isTaken, ['lamp', 'relay', 'fan', 'porch'], await journal('GPIO chip opened', begun))
+  const isTaken =
+    lines.levels('lamp') === '10' && lines.levels('relay') === '01' && lines.levels('fan') === '01'
+  lines.promise(
+    'a chip that comes later: the lines are taken, at initial',
+    isTaken,
+    ['lamp', 'relay', 'fan', 'porch'],
+    await journal('GPIO chip opened', begun),
+  )
   promise('by the same process', (await mainPid()) === pid, `process ${pid}`)
   await statesAgree()
 

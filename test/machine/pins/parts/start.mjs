@@ -1,5 +1,5 @@
-import { damselfly, dropIn, journal, level, lines, promise, property, pull, sh, statesAgree, systemctl, until, watch } from '../kit.mjs'
 import { readFileSync } from 'node:fs'
+import { journal, lines, promise, sh, statesAgree, systemctl, watch } from '../kit.mjs'
 
 export async function prove() {
   const begun = Date.now()
