@@ -1,7 +1,8 @@
-// A client for the crash bench: MQTT 3.1.1 or 5, with a session that outlives everything. It remembers what the protocol
+// A client for what is killed: MQTT 3.1.1 or 5, with a session that outlives everything. It remembers what the protocol
 // makes a client remember, insists on what was not acknowledged, and complains about what must not come.
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
+import { PublishTopics, topicAliasMaximum } from './topic-aliases.mjs'
 
 const ackDelayMsMax = 4
 const answerMsMax = 30_000
@@ -14,9 +15,17 @@ export class CrashClient {
   onMessage = () => {}
   /** Called when the broker has promised to keep a message. */
   onAcknowledged = () => {}
+  /** Called when the broker of MQTT 5 has refused to, with its reason code. */
+  onRefused = () => {}
+  /** Called when a connection has ended, whoever has ended it. */
+  onLost = () => {}
   #level
-  #port
+  #open
+  #options
+  #topics = new PublishTopics(0)
+  #namesOf = new PublishTopics(0)
   #socket
+  #isAccepted = false
   #bytes = Buffer.alloc(0)
   #nextId = 1
   #received = new Set()
@@ -25,35 +34,57 @@ export class CrashClient {
   #ackTimer
   #waiting = []
 
-  constructor(id, level, port) {
+  /**
+   * @param where a port of loopback, or what gives a connected stream
+   * @param options { user: [name, password], aliases: topic aliases that are used in both directions, with MQTT 5 }
+   */
+  constructor(id, level, where, options = {}) {
     this.id = id
     this.#level = level
-    this.#port = port
+    this.#open = typeof where === 'number' ? () => tcp(where) : where
+    this.#options = { user: [], aliases: 0, ...options }
   }
 
+  /** Whether CONNACK has come, and what was on its way has been sent again. */
   get isConnected() {
-    return this.#socket !== undefined
+    return this.#isAccepted
   }
 
   /** Resolves when CONNACK has come; what was not acknowledged has been sent again then. */
   async connect(isClean = false) {
-    const socket = createConnection({ port: this.#port, host: '127.0.0.1', noDelay: true })
+    const socket = await this.#open()
     socket.on('error', () => {})
-    await once(socket, 'connect')
+    if (socket.destroyed) throw new Error(`${this.id}: connection lost`)
     this.#socket = socket
     socket.on('data', (chunk) => this.#take(chunk))
     socket.on('close', () => this.#lost(socket))
-    const isV5 = this.#level === 5
-    const name = Buffer.concat([text('MQTT'), Buffer.from([this.#level, isClean ? 2 : 0, 0, 0])])
-    const properties = isV5 ? [isClean ? 0 : 5, ...(isClean ? [] : [17, 255, 255, 255, 255])] : []
-    this.#send(0x10, name, Buffer.from(properties), text(this.id))
+    const { user, aliases } = this.#options
+    const flags = (isClean ? 2 : 0) | (user.length === 0 ? 0 : 0xc0)
+    const name = Buffer.concat([text('MQTT'), Buffer.from([this.#level, flags, 0, 0])])
+    this.#namesOf = new PublishTopics(aliases)
+    this.#send(0x10, name, this.#connectProperties(isClean), text(this.id), ...user.map(text))
     const answer = await this.#answer(2)
-    if (answer[1] !== 0) throw new Error(`${this.id}: CONNACK ${answer[1]}`)
+    if (answer[1] !== 0) {
+      socket.destroy()
+      throw new Error(`${this.id}: CONNACK ${answer[1]}`)
+    }
+    this.#topics = new PublishTopics(Math.min(aliases, topicAliasMaximum(answer)))
     const isPresent = answer[0] === 1
     if (isPresent !== this.#hasSession)
       throw new Error(`${this.id}: the session is ${isPresent ? '' : 'not '}there`)
     this.#hasSession = !isClean
     for (const [id, message] of this.outgoing) this.#resend(id, message)
+    this.#isAccepted = true
+  }
+
+  #connectProperties(isClean) {
+    if (this.#level !== 5) return Buffer.alloc(0)
+    const { aliases } = this.#options
+    const properties = [
+      ...(isClean ? [] : [17, 255, 255, 255, 255]),
+      ...(aliases === 0 ? [] : [34, aliases >> 8, aliases & 255]),
+    ]
+    return Buffer.from([properties.length, ...properties])
   }
 
   async subscribe(filter, qos) {
@@ -64,11 +95,32 @@ export class CrashClient {
 
   publish(topic, payload, qos, isRetained) {
     const message = { topic, payload, qos, isRetained, isReleased: false }
+    if (qos === 0) {
+      this.#publish(undefined, message, 0)
+      return message
+    }
     const id = this.#nextId
     this.#nextId = (id % 65_535) + 1
     this.outgoing.set(id, message)
     this.#publish(id, message, 0)
     return message
+  }
+
+  /** Reads nothing more until `resume`. */
+  pause() {
+    this.#socket?.pause()
+  }
+
+  resume() {
+    this.#socket?.resume()
+  }
+
+  /** With DISCONNECT. */
+  leave() {
+    this.#send(0xe0)
+    const socket = this.#socket
+    socket?.end()
+    if (socket !== undefined) this.#lost(socket)
   }
 
   /** As if the cable were pulled. */
@@ -80,9 +132,11 @@ export class CrashClient {
   #lost(socket) {
     if (this.#socket !== socket) return
     this.#socket = undefined
+    this.#isAccepted = false
     this.#bytes = Buffer.alloc(0)
     this.#acks = []
     for (const { reject } of this.#waiting.splice(0)) reject(new Error(`${this.id}: connection lost`))
+    this.onLost()
   }
 
   #resend(id, message) {
@@ -92,7 +146,10 @@ export class CrashClient {
 
   #publish(id, { topic, payload, qos, isRetained }, dup) {
     const first = 0x30 | dup | (qos << 1) | (isRetained ? 1 : 0)
-    this.#send(first, text(topic), number(id), this.#noProperties, Buffer.from(payload))
+    const packetId = qos === 0 ? Buffer.alloc(0) : number(id)
+    const isV5 = this.#level === 5
+    const { name, properties } = isV5 ? this.#topics.shorten(topic) : { name: topic, properties: [] }
+    this.#send(first, text(name), packetId, Buffer.from(properties), Buffer.from(payload))
   }
 
   get #noProperties() {
@@ -149,7 +206,12 @@ export class CrashClient {
     const type = first >> 4
     const id = body.length >= 2 ? body.readUInt16BE(0) : 0
     if (type === 3) return this.#message(first, body)
-    if (type === 4) {
+    const isRefused = (type === 4 || type === 5) && body.length > 2 && body[2] >= 0x80
+    if (isRefused) {
+      const message = this.outgoing.get(id)
+      this.outgoing.delete(id)
+      if (message !== undefined) this.onRefused(message, body[2])
+    } else if (type === 4) {
       this.#acknowledged(id)
       this.outgoing.delete(id)
     } else if (type === 5) {
@@ -175,10 +237,12 @@ export class CrashClient {
   #message(first, body) {
     const qos = (first >> 1) & 3
     const topicEnd = 2 + body.readUInt16BE(0)
-    const topic = body.toString('utf8', 2, topicEnd)
+    const name = body.toString('utf8', 2, topicEnd)
     const id = qos > 0 ? body.readUInt16BE(topicEnd) : 0
     const at = topicEnd + (qos > 0 ? 2 : 0)
-    const payload = body.toString('utf8', this.#level === 5 ? at + 1 : at)
+    const { topic, from } =
+      this.#level === 5 ? this.#namesOf.lengthen(name, body, at) : { topic: name, from: at }
+    const payload = body.toString('utf8', from)
     if (qos === 2) {
       if (!this.#received.has(id)) {
         this.#received.add(id)
@@ -199,6 +263,13 @@ export class CrashClient {
       for (const [first, id] of this.#acks.splice(0)) this.#send(first, number(id))
     }, Math.random() * ackDelayMsMax)
   }
+}
+
+async function tcp(port) {
+  const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
+  socket.on('error', () => {}) // 'close' follows
+  await once(socket, 'connect')
+  return socket
 }
 
 function number(value) {

@@ -1,4 +1,6 @@
-// Clients that connect, misbehave in a way drawn by lot, and vanish; then others take their place.
+// Clients that connect, misbehave in a way drawn by lot, and vanish; then others take their place. A program of its own:
+//   node bench/soak/vandals.mjs PORT COUNT SECONDS [--storm]   so many at a time; tells its parent { done, early } at the end
+// With --storm all they do is to connect and go.
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -13,6 +15,7 @@ const keptIds = 200
 
 /** What each does after the connection is made; it vanishes some time later. */
 const ways = {
+  storm: (socket) => socket.write(anyConnect()),
   silence: () => {},
   'garbage at once': (socket) => socket.write(randomBytes(1 + random(2_000))),
   'garbage after CONNECT': (socket) =>
@@ -56,6 +59,7 @@ const ways = {
     ),
   'a will': (socket) =>
     socket.write(connectPacket(anyId(), { will: { topic: `soak/will/${random(100)}`, payload: 'gone' } })),
+  'a wrong password': (socket) => socket.write(connectPacket(anyId(), { user: ['kitchen', 'guessed'] })),
   "another's id": (socket) => socket.write(connectPacket(`soak-contested-${random(contestedIds)}`)),
   'a session left behind': (socket) => {
     const id = `soak-kept-${random(keptIds)}`
@@ -67,26 +71,29 @@ const ways = {
   },
 }
 
-/** The driver: so many at a time, for so many seconds. */
-export async function vandals({ port }, { count, seconds }) {
-  const done = Object.fromEntries(Object.keys(ways).map((way) => [way, 0]))
+const [port, count, seconds] = process.argv.slice(2, 5).map(Number)
+const names = process.argv.includes('--storm')
+  ? ['storm']
+  : Object.keys(ways).filter((name) => name !== 'storm')
+process.once('disconnect', () => process.exit())
+process.send(await misbehaveFor(count, seconds))
+process.disconnect()
+
+async function misbehaveFor(count, seconds) {
+  const done = Object.fromEntries(names.map((name) => [name, 0]))
   let early = 0
-  return {
-    run: async () => {
-      const untilMs = performance.now() + seconds * 1_000
-      const lane = async () => {
-        await sleep(random(Math.min(1_000, seconds * 500)))
-        while (performance.now() < untilMs) {
-          const names = Object.keys(ways)
-          const name = names[random(names.length)]
-          if (await misbehave(port, ways[name], Math.min(stayMsMax, seconds * 200))) done[name]++
-          else early++
-        }
-      }
-      await Promise.all(Array.from({ length: count }, lane))
-      return { done, early }
-    },
+  const untilMs = performance.now() + seconds * 1_000
+  const lane = async () => {
+    await sleep(random(Math.min(1_000, seconds * 500)))
+    while (performance.now() < untilMs) {
+      const name = names[random(names.length)]
+      const stayMs = name === 'storm' ? 20 : Math.min(stayMsMax, seconds * 200)
+      if (await misbehave(port, ways[name], stayMs)) done[name]++
+      else early++
+    }
   }
+  await Promise.all(Array.from({ length: count }, lane))
+  return { done, early }
 }
 
 /** @returns whether there was a connection */

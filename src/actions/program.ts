@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -79,11 +80,24 @@ async function start(order: ProgramOrder): Promise<ChildProcess> {
       stdio: ['pipe', order.wantsOutput ? 'pipe' : 'ignore', 'pipe'],
     })
     if (child.pid === undefined) await new Promise((_, reject) => child.once('error', reject))
+    else endFirst(child.pid)
     child.stdin?.on('error', () => {}) // EPIPE: a program need not read what it is given
     child.stdin?.end(order.input)
     return child
   } catch (cause) {
     throw failed(order, await whyNotStarted(order, cause), { cause })
+  }
+}
+
+/**
+ * When memory is used up the kernel is to end this one, and what it starts, rather than us; proc_pid_oom_score_adj(5).
+ * Elsewhere than on Linux, or when it has ended already, there is nothing to do.
+ */
+function endFirst(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '1000')
+  } catch {
+    // it is as likely to be ended as we are
   }
 }
 

@@ -9,7 +9,7 @@ import { limitFields } from '../core/limit-keys.ts'
 import { type LimitName, limits } from '../core/limits.ts'
 import type { Listener, OpenListener, WayIn } from '../core/listener.ts'
 import { networkOf } from '../core/network.ts'
-import type { Hub, Logger } from '../core/ports.ts'
+import type { Hub, Logger, StoreState } from '../core/ports.ts'
 import { Repeats } from '../core/repeats.ts'
 import type { Access } from './access.ts'
 import type { BridgePace } from './bridge.ts'
@@ -149,6 +149,11 @@ export class Broker {
 
   get retainedMessages(): number {
     return this.#inside.retained.count
+  }
+
+  /** How it is with the disk. */
+  get store(): StoreState {
+    return this.#journal.state
   }
 
   /** Who is there and how much goes on, for whoever asks. */

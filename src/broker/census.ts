@@ -123,6 +123,8 @@ export class Census implements BrokerView {
       publishBytesReceived: all.publishBytesReceived,
       publishBytesSent: all.publishBytesSent,
       messagesDropped: counters.get('messages.dropped'),
+      messagesUnkept: counters.get('store.refused'),
+      storeWritten: house.ledger.isBarred ? 0 : 1,
       subscriptions,
       sharedSubscriptions: house.router.sharedCount,
       retainedMessages: house.retained.count,

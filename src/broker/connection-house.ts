@@ -29,7 +29,10 @@ export interface ConnectionHouse extends SessionHouse {
   nextTurn(connection: Connection): void
   /** Calls `release` when the store has kept the batch that takes records now. */
   wake(connection: Connection): void
-  /** Runs something when the batch that takes records now is kept. */
+  /**
+   * Runs something when the batch that takes records now is kept, and at once while nothing can be: of a client that is let
+   * in nothing is promised by that.
+   */
   whenKept(run: () => void): void
   /** Calls `relieve` when there is memory again, or after a while. */
   withhold(connection: Connection): void

@@ -6,7 +6,7 @@ import { steadyMs } from '../core/steady-clock.ts'
 import type { ConnectionHouse } from './connection-house.ts'
 import type { Guest } from './doorkeeper.ts'
 import { FrameReader, type FrameTaker } from './frame-reader.ts'
-import { HeldAnswers, packAck } from './held-answers.ts'
+import { HeldAnswers, packAck, unpackAck } from './held-answers.ts'
 import { strangerOf } from './listening/stranger.ts'
 import { MessageRate } from './message-rate.ts'
 import { Output } from './output.ts'
@@ -514,7 +514,9 @@ export class Connection implements SessionClient, FrameTaker {
   acknowledge(first: number, packetId: number, code: number, isRecorded: boolean): void {
     const { ledger, budget } = this.house
     const mustWait = budget.isPressing && first <= 0x50 // PUBREL and PUBCOMP let memory go
-    if (!isRecorded && this.#held === undefined && !mustWait) {
+    // while nothing can be kept, answers of other kinds may wait for long: a message is answered before them
+    const isFirst = this.#held === undefined || (ledger.isBarred && first <= 0x50 && !this.#held.hasMessages)
+    if (!isRecorded && isFirst && !mustWait) {
       this.#writeAck(first, packetId, code)
       return
     }
@@ -539,19 +541,48 @@ export class Connection implements SessionClient, FrameTaker {
 
   /** Sends what waited for the store. */
   release(): void {
-    const held = this.#held
-    if (held !== undefined && !this.#isClosed && !this.#isWithheld) {
-      const { kept } = this.house.ledger
-      for (let next = held.next(kept); next !== undefined; next = held.next(kept)) {
-        if (typeof next === 'number')
-          this.#writeAck(Math.floor(next / 0x100_0000), (next >>> 8) & 0xffff, next & 0xff)
-        else this.output.write(next)
-      }
-      if (held.count === 0) this.#held = undefined
-      else this.house.wake(this)
-      if (held.count < limits.heldAnswersMax) this.resume(pauseReason.held)
+    if (!this.#isClosed && !this.#isWithheld) {
+      if (this.#held !== undefined) this.#releaseHeld(this.#held)
+      if ((this.#pauses & pauseReason.held) !== 0) this.#readOn()
     }
     if (this.#isReady) this.session.pump()
+  }
+
+  #releaseHeld(held: HeldAnswers): void {
+    const { kept } = this.house.ledger
+    for (let next = held.next(kept); next !== undefined; next = held.next(kept)) {
+      if (typeof next === 'number') this.#writeAck(...unpackAck(next))
+      else this.output.write(next)
+    }
+    if (held.count === 0) this.#held = undefined
+    else this.house.wake(this)
+  }
+
+  /** Reads again, unless there is still no room for what would come. */
+  #readOn(): void {
+    const isFull = this.house.ledger.isFull || (this.#held?.count ?? 0) >= limits.heldAnswersMax
+    if (isFull) this.house.wake(this)
+    else this.resume(pauseReason.held)
+  }
+
+  /**
+   * Nothing can be kept now: messages that wait for it are refused, where the version has a word for it. They may have been
+   * delivered. A bridge waits: it has the message still, and would take a refusal for the end of it.
+   */
+  refuseHeld(): void {
+    const held = this.#held
+    if (held?.hasMessages !== true || !this.isV5 || this.isOutgoing || this.#isClosed) return
+    const { ledger } = this.house
+    for (const { batch, answer } of held.takeMessages()) {
+      const [first, packetId, code] = unpackAck(answer)
+      const isRefused = batch > ledger.kept && code < 0x80
+      this.#writeAck(first, packetId, isRefused ? reasonCode.quotaExceeded : code)
+      if (!isRefused) continue
+      ledger.refused()
+      if (first === 0x50) this.session.releaseReceived(packetId)
+    }
+    if (held.count === 0) this.#held = undefined
+    if ((this.#pauses & pauseReason.held) !== 0) this.#readOn()
   }
 
   pumpWhenKept(): void {
@@ -562,8 +593,12 @@ export class Connection implements SessionClient, FrameTaker {
     this.#held ??= new HeldAnswers()
     this.#held.push(batch, answer)
     this.house.wake(this)
-    if (this.#held.count < limits.heldAnswersMax || (this.#pauses & pauseReason.held) !== 0) return
-    this.house.counters.add('heldAnswersMax')
+    if ((this.#pauses & pauseReason.held) !== 0) return
+    const isTooMany = this.#held.count >= limits.heldAnswersMax
+    // of MQTT 5 the next one is refused
+    const isTooMuch = batch > 0 && (!this.isV5 || this.isOutgoing) && this.house.ledger.isFull
+    if (!isTooMany && !isTooMuch) return
+    this.house.counters.add(isTooMany ? 'heldAnswersMax' : 'unkeptBytesMax')
     this.pause(pauseReason.held)
   }
 

@@ -29,9 +29,10 @@ const withheldMsMax = 1_000
 /** How long retained messages are looked for in one turn of the event loop, for all sessions together. */
 const feedMs = 2
 
-/** A ledger that says when something was kept. */
+/** A ledger that says when something was kept, and when nothing can be. */
 export interface KeptLedger extends Ledger {
   onKept: () => void
+  onBarred: () => void
 }
 
 export interface HouseParts {
@@ -87,6 +88,7 @@ export class House implements ConnectionHouse {
       () => this.#relieve(),
     )
     parts.ledger.onKept = () => this.#kept()
+    parts.ledger.onBarred = () => this.#barred()
   }
 
   currentTurn(): number {
@@ -106,7 +108,8 @@ export class House implements ConnectionHouse {
   }
 
   whenKept(run: () => void): void {
-    this.#afterKept.push({ batch: this.ledger.open, run })
+    if (this.ledger.isBarred) run()
+    else this.#afterKept.push({ batch: this.ledger.open, run })
   }
 
   withhold(connection: Connection): void {
@@ -262,6 +265,15 @@ export class House implements ConnectionHouse {
       this.#waitingForStore = new Set()
       for (const connection of waiting) connection.release()
     }
+    this.pumpAll()
+  }
+
+  /** The disk takes nothing: who can be told is told, the others wait. */
+  #barred(): void {
+    const due = this.#afterKept
+    this.#afterKept = []
+    for (const { run } of due) run()
+    for (const connection of [...this.#waitingForStore]) connection.refuseHeld()
     this.pumpAll()
   }
 

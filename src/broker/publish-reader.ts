@@ -122,6 +122,10 @@ export class PublishReader {
       return this.#refused(qos, id, this.#isV5 && this.#incoming === undefined)
     if (this.#bridge !== undefined && this.#isReturned(this.#bridge, route.topic, bytes, cursor, end))
       return this.#refused(qos, id, false)
+    if (qos > 0 && this.#isBarred(route, qos, (first & 1) === 1, id)) {
+      this.#house.ledger.refused()
+      return this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, reasonCode.quotaExceeded, false)
+    }
     const before = this.#house.ledger.recorded
     if (qos === 2 && !this.#session.takeReceived(id)) {
       this.#connection.acknowledge(0x50, id, 0, false) // again [MQTT-4.3.3-10]
@@ -149,6 +153,18 @@ export class PublishReader {
     const code = failure === undefined ? 0 : reasonCode.unspecifiedError
     if (code !== 0 && qos === 2) this.#session.releaseReceived(id)
     this.#connection.acknowledge(qos === 1 ? 0x40 : 0x50, id, code, this.#house.ledger.recorded !== before)
+  }
+
+  /**
+   * Whether a message is to be refused, for it would have to be kept and cannot be now. Before MQTT 5 there is no word for
+   * it, and to a bridge it would be the end of the message: those wait for their answer.
+   */
+  #isBarred(route: Route, qos: QoS, isRetained: boolean, id: number): boolean {
+    const { ledger } = this.#house
+    if (!this.#isV5 || this.#incoming !== undefined || !(ledger.isBarred || ledger.isFull)) return false
+    const { isKept } = this.#session
+    if (qos === 2 && this.#session.hasReceived(id)) return false // it was taken before
+    return isRetained || (qos === 2 && isKept) || route.isKept
   }
 
   #routeFor(bytes: Buffer, topicAt: number, topicEnd: number): Route {

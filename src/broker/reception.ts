@@ -248,7 +248,7 @@ export class Reception {
       connection.proceed()
       return
     }
-    // CONNACK leaves when the session is kept, and nothing goes before it
+    // CONNACK leaves when the session is kept, or cannot be, and nothing goes before it
     connection.halt()
     house.whenKept(() => {
       if (connection.isClosed) return

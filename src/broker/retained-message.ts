@@ -70,6 +70,10 @@ export class RetainedMessage implements StoredMessage, TopicBytes {
     return Buffer.from(this.text.slice(this.bodyAt, this.bodyAt + this.propertiesLength), 'latin1')
   }
 
+  get size(): number {
+    return this.large?.length ?? this.text.length
+  }
+
   /** Bytes of topic, payload and properties. */
   get length(): number {
     return this.large?.length ?? this.topicLength + this.text.length - this.bodyAt

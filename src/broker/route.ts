@@ -48,6 +48,14 @@ export class Route implements TopicBytes {
     return this.bytes
   }
 
+  /** Whether a message of QoS 1 or 2 is written to the disk for somebody. */
+  get isKept(): boolean {
+    return (
+      this.targets.some(({ receiver, qos }) => receiver.isKept && qos > 0) ||
+      this.shares.some((share) => share.isKept)
+    )
+  }
+
   /** Holds nobody any more; who remembers the route asks anew. */
   clear(): void {
     this.generation = 0

@@ -74,6 +74,8 @@ export class Session implements Receiver {
   /** Identifiers to be sent again to this connection, the oldest first. */
   #redeliveries: Set<number> | undefined
   #awaited: Fifo<Awaited> | undefined
+  /** Those among `#redeliveries` that an earlier connection waited for, with their batches. */
+  #unkept: Map<number, number> | undefined
   #feed: RetainedFeed | undefined
   /** Packet identifiers of QoS 2 messages from the client that it has not released. */
   #received: Set<number> | undefined
@@ -96,6 +98,10 @@ export class Session implements Receiver {
   set owner(owner: Party | undefined) {
     this.#owner = owner
     this.subscriptions.owner = ownerKey(owner)
+  }
+
+  get isKept(): boolean {
+    return this.number !== 0
   }
 
   get isLive(): boolean {
@@ -189,8 +195,14 @@ export class Session implements Receiver {
     this.#isPumping = false
     this.disconnectedAtMs = 0
     this.#unanswered = 0
-    this.#awaited = undefined // they go with the others: the store has kept them when CONNACK leaves
     this.#redeliveries = this.#inflight.count === 0 ? undefined : new Set(this.#inflight.ids())
+    // CONNACK leaves before the store has kept them when it can keep nothing
+    for (let next = this.#awaited?.shift(); next !== undefined; next = this.#awaited?.shift())
+      if (next.batch > this.#house.ledger.kept) {
+        this.#unkept ??= new Map()
+        this.#unkept.set(next.id, next.batch)
+      }
+    this.#awaited = undefined
   }
 
   detach(): void {
@@ -507,8 +519,13 @@ export class Session implements Receiver {
 
   /** [MQTT-4.4.0-1]: what was not answered is sent again, with its identifier, in its order. @returns whether it is done */
   #redeliver(client: SessionClient, redeliveries: Set<number>): boolean {
+    const { kept } = this.#house.ledger
     for (const id of redeliveries) {
       if (!this.#mayTakeMore(client)) return false
+      if ((this.#unkept?.get(id) ?? 0) > kept) {
+        client.pumpWhenKept()
+        return false
+      }
       redeliveries.delete(id)
       this.#unanswered++
       const item = this.#inflight.itemOf(id)
@@ -516,6 +533,7 @@ export class Session implements Receiver {
       else if (item !== undefined) this.#sendItem(client, item, id)
     }
     this.#redeliveries = undefined
+    this.#unkept = undefined
     return true
   }
 

@@ -15,6 +15,11 @@ export class ShareGroup implements Share {
     return this.#members.length
   }
 
+  /** Whether one of its members has what is for it written to the disk. */
+  get isKept(): boolean {
+    return this.#members.some(({ receiver, qos }) => receiver.isKept && qos > 0)
+  }
+
   /** Adds a member. One that is there already keeps its place, with what the new subscription says [MQTT-3.8.4-3]. */
   join(subscription: Subscription): void {
     const member = new Destination(subscription, this)

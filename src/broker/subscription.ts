@@ -5,6 +5,8 @@ import type { Publication } from './publication.ts'
 export interface Receiver {
   /** Whether a client is connected: shared subscriptions prefer those. */
   readonly isLive: boolean
+  /** Whether messages of QoS 1 and 2 for it are written to the disk. */
+  readonly isKept: boolean
   /** Whether it may have messages with this topic; what it said holds until the router's routes are made anew. */
   mayRead(topic: string): boolean
   /** There when its client is a bridge of another broker. */

@@ -22,6 +22,7 @@ const counts: readonly (readonly [name: string, figure: Figure])[] = [
   ['messages/sent', ({ packetsSent }) => packetsSent],
   ['messages/stored', storedMessages],
   ['store/messages/count', storedMessages],
+  ['store/messages/refused', ({ messagesUnkept }) => messagesUnkept],
   ['store/messages/bytes', ({ retainedBytes, queuedBytes }) => retainedBytes + queuedBytes],
   ['publish/messages/received', ({ publishesReceived }) => publishesReceived],
   ['publish/messages/sent', ({ publishesSent }) => publishesSent],

@@ -2,24 +2,26 @@ import { DamselflyError, reasonOf } from '../core/errors.ts'
 import { formatProblem, type Problem, ProblemsError } from '../core/problems.ts'
 import { exitCodes } from './exit-codes.ts'
 
+type Print = (text: string) => void
+
 /**
- * Tells a person at the terminal why a command failed, on standard error, and sets the exit code.
+ * Tells a person at the terminal why a command failed, on standard error unless told, and sets the exit code.
  * What nobody expected comes with its stack.
  */
-export function reportFailure(error: unknown): void {
+export function reportFailure(error: unknown, print: Print = console.error): void {
   if (error instanceof ProblemsError) {
     const count = error.problems.filter(({ isWarning }) => isWarning !== true).length
-    console.error(
-      `${count === 1 ? 'One mistake' : `${count} mistakes`} in the configuration:\n\n${error.message}\n`,
-    )
+    print(`${count === 1 ? 'One mistake' : `${count} mistakes`} in the configuration:\n\n${error.message}\n`)
     process.exitCode = exitCodes.misconfigured
     return
   }
   const isExpected = error instanceof DamselflyError
-  console.error(
-    isExpected ? `damselfly: ${error.message}` : error instanceof Error ? error.stack : reasonOf(error),
-  )
+  print(isExpected ? `damselfly: ${error.message}` : stackOf(error))
   process.exitCode = isExpected ? exitCodeOf(error) : exitCodes.failed
+}
+
+function stackOf(error: unknown): string {
+  return (error instanceof Error ? error.stack : undefined) ?? reasonOf(error)
 }
 
 function exitCodeOf({ code }: DamselflyError): number {
@@ -28,6 +30,6 @@ function exitCodeOf({ code }: DamselflyError): number {
 }
 
 /** Tells what is not wrong enough to stop for. */
-export function reportWarnings(warnings: readonly Problem[]): void {
-  for (const warning of warnings) console.error(`${formatProblem({ ...warning, isWarning: true })}\n`)
+export function reportWarnings(warnings: readonly Problem[], print: Print = console.error): void {
+  for (const warning of warnings) print(`${formatProblem({ ...warning, isWarning: true })}\n`)
 }

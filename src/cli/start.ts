@@ -6,6 +6,7 @@ import { suggestedCredentials } from '../core/suggested-credentials.ts'
 import { settingsReader } from '../daemon/settings-reader.ts'
 import { version } from '../daemon/version.ts'
 import { Daemon, type DaemonState } from '../daemon.ts'
+import { isJournalStream, priorities, withPriority } from '../system/journal-stream.ts'
 import { Lan } from '../system/lan.ts'
 import { createLog, type ProcessLog } from '../system/log.ts'
 import { findServiceManager } from '../system/service-manager.ts'
@@ -21,8 +22,9 @@ import { namesInWords, startBlock } from './start-block.ts'
 export async function start(): Promise<void> {
   const reader = settingsReader()
   const { settings, warnings } = await reader.read()
-  reportWarnings(warnings)
-  const log = await createLog({ level: settings.logLevel, format: settings.logFormat })
+  reportWarnings(warnings, printAt(priorities.warn))
+  const { logLevel: level, logFormat: format } = settings
+  const log = await createLog({ level, format, journalStream: process.env['JOURNAL_STREAM'] })
   const manager = await findServiceManager(process.env, log)
   await using lan = new Lan({ log })
   await lan.start()
@@ -43,8 +45,14 @@ export async function startNow(): Promise<void> {
   try {
     await start()
   } catch (error) {
-    reportFailure(error)
+    reportFailure(error, printAt(priorities.error))
   }
+}
+
+/** To standard error; with its priority where that is the journal. */
+function printAt(priority: number): (text: string) => void {
+  const isJournal = isJournalStream(2, process.env['JOURNAL_STREAM'])
+  return (text) => console.error(isJournal ? withPriority(text, priority) : text)
 }
 
 /** Ends the process whatever else is going on. systemd would, after `TimeoutStopSec=`, less kindly. */

@@ -17,6 +17,7 @@ const counted = [
   ['clients.refused', 'clients refused'],
   ['publishes.refused', 'publishes refused'],
   ['subscriptions.refused', 'subscriptions refused'],
+  ['store.refused', 'messages refused that could not be kept'],
 ] as const
 
 /**
@@ -76,6 +77,7 @@ function broker({
   sessions,
   queuedMessages,
   retainedMessages,
+  store,
   bridges = [],
 }: DaemonStatus): [string, string][] {
   const rows: [string, string][] = []
@@ -83,6 +85,13 @@ function broker({
   const waiting = queuedMessages === undefined ? '' : `, ${messages(queuedMessages)} waiting in them`
   if (sessions !== undefined) rows.push(['sessions', `${sessions}${waiting}`])
   if (retainedMessages !== undefined) rows.push(['retained', messages(retainedMessages)])
+  if (store?.isWritten === false) {
+    const { reason, since, refused } = store
+    rows.push([
+      'disk',
+      `cannot be written since ${localTime(since)}: ${reason}; ${messages(refused)} refused`,
+    ])
+  }
   for (const [index, bridge] of bridges.entries())
     rows.push([index === 0 ? 'bridges' : '', bridgeLine(bridge)])
   return rows

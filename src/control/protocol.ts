@@ -4,6 +4,7 @@ import type { ClientReport, KickOutcome, RefusalReport, SubscriptionReport } fro
 import type { OpenListener } from '../core/listener.ts'
 import type { PinValue } from '../core/pin.ts'
 import type { PinOrder } from '../core/pin-order.ts'
+import type { StoreState } from '../core/ports.ts'
 import type { RuleOutcome } from '../core/trace.ts'
 
 /** Grows by one when something that was said before is said no more, or means something else. */
@@ -167,6 +168,8 @@ export interface DaemonStatus {
   readonly retainedMessages?: number
   /** Absent where the broker is another one. */
   readonly bridges?: readonly BridgeState[]
+  /** Whether the disk takes what must be kept. */
+  readonly store?: StoreState
   /** Rules that run, and rules that are there with `enabled: false`. */
   readonly rules: { readonly enabled: number; readonly disabled: number }
   /** How many are read. */

@@ -6,7 +6,7 @@ import type { DaemonStatus, ReloadOutcome } from './protocol.ts'
 
 export type BrokerAmounts = Pick<
   DaemonStatus,
-  'clients' | 'sessions' | 'queuedMessages' | 'retainedMessages' | 'bridges'
+  'clients' | 'sessions' | 'queuedMessages' | 'retainedMessages' | 'store' | 'bridges'
 >
 
 /** What the status is made of: the house as its parts tell of it. */

@@ -47,6 +47,10 @@ export interface BrokerFigures {
   readonly publishBytesReceived: number
   readonly publishBytesSent: number
   readonly messagesDropped: number
+  /** Messages that were refused because they could not be written to the disk. */
+  readonly messagesUnkept: number
+  /** 0 while nothing can be written to the disk, else 1. */
+  readonly storeWritten: number
   readonly subscriptions: number
   /** Members of shared subscriptions, which are among them. */
   readonly sharedSubscriptions: number

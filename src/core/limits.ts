@@ -55,6 +55,10 @@ export const limitDefaults = {
   outputBytesMax: 2 * 1024 * 1024,
   /** Answers to one connection that wait for the store or for memory; beyond it its socket is read later. */
   heldAnswersMax: 10_000,
+  /** Bytes of messages that wait to be written to the disk, what each takes beside them included; what would be more is refused. */
+  unkeptBytesMax: 16 * 1024 * 1024,
+  /** How long the disk may take to write something; then what waits for it is refused. */
+  keepMsMax: 30_000,
   /** Messages a second from one client, 0 for any number; beyond it its socket is read later. */
   messageRateMax: 0,
   /** Bytes that wait in all sessions and connections together; beyond it acknowledgements are withheld. */

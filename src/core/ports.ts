@@ -87,6 +87,19 @@ export interface DoorSettings {
   readonly bridges: readonly Bridge[]
 }
 
+/** Whether what clients are promised can be written to the disk. */
+export type StoreState =
+  | { readonly isWritten: true }
+  | {
+      readonly isWritten: false
+      /** In the words of the operating system, or of the store. */
+      readonly reason: string
+      /** ISO 8601. */
+      readonly since: string
+      /** Messages that were refused since. */
+      readonly refused: number
+    }
+
 export interface DoorState {
   /** Where our own broker listens, at `PORT`. */
   readonly addresses: readonly string[]
@@ -101,6 +114,8 @@ export interface DoorState {
   /** Messages that wait in them. */
   readonly queuedMessages?: number
   readonly retainedMessages?: number
+  /** How it is with the disk of our own broker. */
+  readonly store?: StoreState
   /** How it is with each bridge of our own broker. */
   readonly bridges?: readonly BridgeState[]
   /** There when the broker is elsewhere. */

@@ -58,6 +58,7 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
         sessions: broker.sessionCount,
         queuedMessages: broker.queuedMessages,
         retainedMessages: broker.retainedMessages,
+        store: broker.store,
         bridges: broker.bridges,
       }
     },

@@ -1,16 +1,22 @@
 import type { Settings } from '../config/settings.ts'
+import type { ReloadOutcome } from '../control/protocol.ts'
 import { mainListener, shownPlaces } from '../core/listener.ts'
 import { commandWords, isOutput } from '../core/pin.ts'
 import type { DoorState } from '../core/ports.ts'
 import { linkInWords } from '../core/remote-broker.ts'
 
-/** For the service manager: `2 rules, 3 pins, listening on 192.168.1.5:1883`. */
-export function statusLine({ rules, pins }: Settings, { listeners = [], link }: DoorState): string {
+/** For the service manager: `2 rules, 3 pins, listening on 192.168.1.5:1883`, and why the last reload changed nothing. */
+export function statusLine(
+  { rules, pins }: Settings,
+  { listeners = [], link }: DoorState,
+  lastReload?: ReloadOutcome,
+): string {
   const where =
     link === undefined
       ? `listening on ${listeners.flatMap(shownPlaces).join(', ') || 'no address'}`
       : `broker ${linkInWords(link)}`
-  return `${rules.length} rules, ${pins.length} pins, ${where}`
+  const notReloaded = lastReload?.isOk === false ? `; not reloaded: ${lastReload.reason}` : ''
+  return `${rules.length} rules, ${pins.length} pins, ${where}${notReloaded}`
 }
 
 /** For the log: the addresses of `BIND`, and, where there are some, all other places, and what cannot be listened on yet. */

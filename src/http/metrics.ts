@@ -32,6 +32,7 @@ const gauges: readonly Figure[] = [
   ['queuedMessages', 'queued_messages', 'Messages of QoS 1 and 2 that wait in sessions'],
   ['queuedBytes', 'queued_bytes', 'Their topics and payloads'],
   ['inflightMessages', 'inflight_messages', 'Messages of QoS 1 and 2 that clients have not acknowledged'],
+  ['storeWritten', 'store_written', 'Whether the disk takes what must be kept: 1, or 0'],
   ['waitingBytes', 'waiting_bytes', 'What waits in all sessions and connections, as MEMORY_LIMIT counts it'],
 ]
 
@@ -47,6 +48,7 @@ const totals: readonly Figure[] = [
   ['publishesSent', 'messages_sent', 'PUBLISH packets to clients'],
   ['publishBytesReceived', 'payload_bytes_received', 'Bytes of their payloads'],
   ['publishBytesSent', 'payload_bytes_sent', 'Bytes of their payloads'],
+  ['messagesUnkept', 'store_refused', 'Messages refused because they could not be written to the disk'],
   ['messagesDropped', 'messages_dropped', 'Messages that waited in sessions and were dropped at a bound'],
 ]
 

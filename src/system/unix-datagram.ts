@@ -7,7 +7,7 @@ export interface UnixDatagram {
    * @returns false when the receiver's queue is full: try again later
    * @throws DamselflyError `SERVICE_FAILED` with the system's error number
    */
-  send(text: string): boolean
+  send(message: string | Uint8Array): boolean
 }
 
 const pathBytesMax = 107 // unix(7): sun_path has 108, the last is NUL
@@ -38,8 +38,8 @@ export async function openUnixDatagram(address: string): Promise<UnixDatagram> {
   if (fd < 0) throw failed('socket')
   const { EAGAIN, ENOBUFS } = koffi.os.errno
   return {
-    send(text) {
-      const bytes = Buffer.from(text)
+    send(message) {
+      const bytes = typeof message === 'string' ? Buffer.from(message) : message
       const flags = MSG_DONTWAIT | MSG_NOSIGNAL
       const sent: number = sendto(fd, bytes, bytes.length, flags, destination, destination.length)
       if (sent >= 0) return true

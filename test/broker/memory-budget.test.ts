@@ -39,7 +39,7 @@ test('a message that waits for many is charged once, what each of them adds apar
     Buffer.alloc(10_000),
   )
   const target: Target = {
-    receiver: { isLive: true, mayRead: () => true, deliver: () => {} },
+    receiver: { isLive: true, isKept: false, mayRead: () => true, deliver: () => {} },
     qos: 1,
     noLocal: false,
     retainAsPublished: false,

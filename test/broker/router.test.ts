@@ -129,8 +129,8 @@ test('a listener or a receiver that throws is logged, and harms neither the othe
   const fail = (reason: string) => (): never => {
     throw new Error(reason)
   }
-  subscribe({ isLive: true, mayRead: () => true, deliver: fail('a receiver') }, 'a')
-  subscribe({ isLive: true, mayRead: () => true, deliver: fail('a member') }, '$share/s/a')
+  subscribe({ isLive: true, isKept: false, mayRead: () => true, deliver: fail('a receiver') }, 'a')
+  subscribe({ isLive: true, isKept: false, mayRead: () => true, deliver: fail('a member') }, '$share/s/a')
   subscribe(good, 'a')
   hub.subscribe('a', fail('a listener'))
   hub.subscribe('a', ({ payload }) => house.push(`${payload}`))

@@ -15,6 +15,7 @@ import { MemoryLog } from './memory-log.js'
 /** What a receiver was given, in words: `topic payload`, `q1`, `retain`, identifiers as `#7`. */
 export class TestReceiver implements Receiver {
   isLive = true
+  isKept = false
   /** Topics that it may not read. */
   readonly forbidden = new Set<string>()
   readonly heard: string[] = []

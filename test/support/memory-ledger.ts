@@ -60,6 +60,11 @@ export class MemoryLedger implements Ledger {
   open = 1
   kept = 0
   onKept: () => void = () => {}
+  onBarred: () => void = () => {}
+  isBarred = false
+  isFull = false
+  /** Messages that were refused because they could not be kept. */
+  refusals = 0
   /** Whether nothing is written at all, as with `DURABILITY=memory`. */
   isMemory = false
   #records: ((disk: Disk) => void)[] = []
@@ -88,7 +93,18 @@ export class MemoryLedger implements Ledger {
     for (const record of this.#writing) record(this.disk)
     this.#writing = undefined
     this.kept = this.open - 1
+    this.isBarred = false
     this.onKept()
+  }
+
+  /** The disk takes nothing from now on. */
+  bar(): void {
+    this.isBarred = true
+    this.onBarred()
+  }
+
+  refused(): void {
+    this.refusals++
   }
 
   putRetained(message: StoredMessage): void {

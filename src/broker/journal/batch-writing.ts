@@ -1,13 +1,14 @@
-import { stat } from 'node:fs/promises'
+import { stat, statfs } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
+import { limits } from '../../core/limits.ts'
 import type { Logger } from '../../core/ports.ts'
-import { Repeats } from '../../core/repeats.ts'
 import type { Batch } from './batch.ts'
 import { BatchFilling } from './batch-filling.ts'
 import { RecordEncoder } from './codec.ts'
-import { causeOf } from './level-errors.ts'
-import { type Level, reopen } from './level-store.ts'
+import { causeOf, isNoSpace } from './level-errors.ts'
+import { diskBytesMin, type Level, reopen } from './level-store.ts'
+import type { Outage } from './outage.ts'
 
 /** How long until a store that could not be written is opened anew. */
 const retryMs = 2_000
@@ -20,8 +21,8 @@ export interface BatchWritingParts {
   readonly isSynced: boolean
   readonly log: Logger
   readonly counters: Counters
-  /** Called after each write that failed. */
-  readonly onRefused: () => void
+  /** Is told when a write fails or is late, and when one succeeds. */
+  readonly outage: Outage
 }
 
 /**
@@ -32,12 +33,12 @@ export interface BatchWritingParts {
 export class BatchWriting {
   readonly #parts: BatchWritingParts
   readonly #filling = new BatchFilling()
-  readonly #repeats = new Repeats()
   readonly #closing = new AbortController()
   /** Sessions whose records are still to be removed. */
   readonly #ended: number[] = []
   #sweeping: Promise<void> | undefined
-  #isSick = false
+  /** Whether the last try failed for want of room. */
+  #lacksRoom = false
   /** Number of its folder in the file system. */
   #folder: number | undefined
   #isGone = false
@@ -45,11 +46,6 @@ export class BatchWriting {
 
   constructor(parts: BatchWritingParts) {
     this.#parts = parts
-  }
-
-  /** Whether the last try failed. */
-  get isSick(): boolean {
-    return this.#isSick
   }
 
   /** Tries at once what is to be tried again, and never after that. */
@@ -66,9 +62,7 @@ export class BatchWriting {
       if (this.#closing.signal.aborted) return false
       await this.#recover()
     }
-    if (this.#isSick)
-      this.#parts.log.info({ store: this.#parts.level.location }, 'the store is written again')
-    this.#isSick = false
+    this.#parts.outage.end()
     if (batch.ended.length > 0) {
       for (const session of batch.ended) this.#ended.push(session)
       this.#sweeping ??= this.#sweep()
@@ -83,7 +77,12 @@ export class BatchWriting {
   }
 
   async #attempt(batch: Batch): Promise<boolean> {
-    const { level, isSynced, log, counters } = this.#parts
+    const { level, isSynced, counters, outage } = this.#parts
+    if (level.status !== 'open') return false // it is told why
+    const late = setTimeout(() => {
+      counters.add('keepMsMax')
+      outage.begin(`a write has taken ${limits.keepMsMax / 1_000} s, and is not done`, 'warn')
+    }, limits.keepMsMax).unref()
     try {
       await this.#look()
       if (this.#isGone) throw new Error('its folder was deleted or replaced')
@@ -92,34 +91,28 @@ export class BatchWriting {
       await target.write({ sync: isSynced })
       return true
     } catch (error) {
-      this.#isSick = true
       counters.add('store.failedWrites')
-      const repeats = this.#repeats.admit('write')
-      if (repeats !== undefined)
-        log.error(
-          { store: level.location, reason: causeOf(error), ...repeats },
-          'the store cannot be written, trying again',
-        )
-      this.#parts.onRefused()
+      this.#lacksRoom = isNoSpace(error)
+      outage.begin(causeOf(error))
       return false
+    } finally {
+      clearTimeout(late)
     }
   }
 
-  /** Waits, and opens the store anew. */
+  /** Waits, and opens the store anew. On a full disk it waits for some room: a little would be gone with the next messages. */
   async #recover(): Promise<void> {
-    await sleep(retryMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {})
-    const { level, log } = this.#parts
+    const { level, outage } = this.#parts
+    const { signal } = this.#closing
+    do await sleep(retryMs, undefined, { signal, ref: false }).catch(() => {})
+    while (this.#lacksRoom && !signal.aborted && (await isFull(level.location)))
     await this.#look()
     if (this.#isGone) return
     try {
       await reopen(level)
     } catch (error) {
-      const repeats = this.#repeats.admit('open')
-      if (repeats !== undefined)
-        log.error(
-          { store: level.location, reason: causeOf(error), ...repeats },
-          'the store cannot be opened again, trying again',
-        )
+      this.#lacksRoom = isNoSpace(error)
+      outage.begin(causeOf(error))
     }
   }
 
@@ -152,4 +145,12 @@ export class BatchWriting {
     }
     this.#sweeping = undefined
   }
+}
+
+/** Whether so little room is left that the store would be full again at once; no, when it cannot be told. */
+async function isFull(path: string): Promise<boolean> {
+  const disk = await statfs(path).catch(() => undefined)
+  return (
+    disk !== undefined && disk.bavail * disk.bsize < Math.min(diskBytesMin, (disk.blocks * disk.bsize) / 8)
+  )
 }

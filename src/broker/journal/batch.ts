@@ -2,6 +2,9 @@ import { Changes } from './changes.ts'
 import type { NextNumbers } from './codec.ts'
 import type { DeliveryRecord, SessionRecord, StoredMessage, SubscriptionRecord } from './records.ts'
 
+/** What a message in a batch takes beside its bytes, about: measured as `entryBytes` of queues is. */
+const messageBytes = 250
+
 /** A delivery and the body that it refers to. */
 export interface BatchedDelivery {
   readonly body: number
@@ -17,6 +20,23 @@ export class SessionChanges {
   readonly receivedIds = new Changes<number, true>()
 }
 
+/** Changes to messages, and how much memory they take. */
+export class MessageChanges<K> extends Changes<K, StoredMessage> {
+  bytes = 0
+
+  override put(key: K, value: StoredMessage, isNew: boolean): StoredMessage | undefined {
+    const before = super.put(key, value, isNew)
+    this.bytes += bytesOf(value) - (before === undefined ? 0 : bytesOf(before))
+    return before
+  }
+
+  override delete(key: K): StoredMessage | undefined {
+    const before = super.delete(key)
+    if (before !== undefined) this.bytes -= bytesOf(before)
+    return before
+  }
+}
+
 /**
  * What is written together, all or nothing. Records are kept as they were given and encoded when the batch is written:
  * what is deleted before that costs next to nothing.
@@ -25,8 +45,8 @@ export class Batch {
   readonly number: number
   /** Sessions with this number or a higher one came with this batch. */
   readonly #firstNewSession: number
-  readonly retained = new Changes<string, StoredMessage>()
-  readonly bodies = new Changes<number, StoredMessage>()
+  readonly retained = new MessageChanges<string>()
+  readonly bodies = new MessageChanges<number>()
   readonly sessions = new Map<number, SessionChanges>()
   /** Sessions whose records all go. */
   readonly ended: number[] = []
@@ -36,6 +56,11 @@ export class Batch {
   constructor(number: number, firstNewSession: number) {
     this.number = number
     this.#firstNewSession = firstNewSession
+  }
+
+  /** What its messages take in memory, about. */
+  get bytes(): number {
+    return this.retained.bytes + this.bodies.bytes
   }
 
   session(number: number): SessionChanges {
@@ -51,4 +76,10 @@ export class Batch {
     this.sessions.delete(number)
     if (number < this.#firstNewSession) this.ended.push(number)
   }
+}
+
+function bytesOf(message: StoredMessage): number {
+  if (message.size !== undefined) return messageBytes + message.size
+  const { topic, payload, properties } = message
+  return messageBytes + topic.length + payload.length + (properties?.length ?? 0)
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
 import type { Durability } from '../../core/durability.ts'
-import type { Logger } from '../../core/ports.ts'
+import { limits } from '../../core/limits.ts'
+import type { Logger, StoreState } from '../../core/ports.ts'
 import { steadyMs } from '../../core/steady-clock.ts'
 import { Batch } from './batch.ts'
 import { BatchWriting } from './batch-writing.ts'
@@ -12,6 +13,7 @@ import { setLegacyAside } from './legacy-aside.ts'
 import { type LegacySession, type LegacyState, legacyRange } from './legacy-state.ts'
 import { causeOf } from './level-errors.ts'
 import { type Level, lockStore, openStore } from './level-store.ts'
+import { Outage } from './outage.ts'
 import type {
   BodyRef,
   DeliveryRecord,
@@ -39,18 +41,24 @@ const neverSeconds = 0xffff_ffff
 /**
  * The ledger over LevelDB. A batch begins to be written at the end of the turn in which its first record came, or when
  * the one before it is kept: there is one write at a time. A write that fails is tried again until it succeeds; nothing
- * is kept meanwhile, and nothing is lost as long as the process lives.
+ * is kept meanwhile (`isBarred`), and nothing is lost as long as the process lives.
  * With durability `memory` nothing is written or read; the store is only locked, and what is in it stays.
  */
 export class Journal implements Ledger {
   /** Called after each batch that is kept; `kept` has been raised. It must not throw. */
   onKept: () => void = () => {}
+  /** Called when `isBarred` becomes true. It must not throw. */
+  onBarred: () => void = () => {}
   readonly #level: Level | undefined
   readonly #writing: BatchWriting | undefined
+  readonly #outage: Outage
+  readonly #counters: Counters
   #restored: RestoredState | undefined
   #next: { session: number; body: number }
   #reservedTo: NextNumbers
   #batch: Batch
+  /** The one that is being written. */
+  #begun: Batch | undefined
   #recorded = 0
   /** Of the last batch that has records. */
   #lastNumber = 0
@@ -60,15 +68,18 @@ export class Journal implements Ledger {
   #flushes: { readonly number: number; readonly resolve: () => void }[] = []
 
   /**
-   * Opens the store and reads it whole.
-   * @throws DamselflyError `STORE_FAILED` when the folder cannot be written, another process holds it, or a later
-   *   version wrote it
+   * Opens the store and reads it whole; on a disk that is full or read-only it reads it, and begins with `isBarred`.
+   * @throws DamselflyError `STORE_FAILED`, see `openStore`
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { dataDir, durability, log } = options
     if (durability === 'memory') return new Journal(options, await lockStore(dataDir, log), undefined)
-    const { level, found } = await openStore(dataDir, log)
+    const { level, found, obstacle } = await openStore(dataDir, log)
     const journal = new Journal(options, level, found)
+    if (obstacle !== undefined) {
+      journal.#beginBarred(obstacle)
+      return journal
+    }
     try {
       if (found.leftovers.length > 0) await removeLeftovers(level, found.leftovers)
       if (!found.legacy.isEmpty) await journal.#takeOver(found, level, log)
@@ -80,15 +91,25 @@ export class Journal implements Ledger {
   }
 
   private constructor(options: JournalOptions, level: Level | undefined, found: Found | undefined) {
-    const { durability, log, counters } = options
+    const { dataDir, durability, log, counters } = options
     this.#level = level
+    this.#counters = counters
+    this.#outage = new Outage({
+      store: level?.location ?? dataDir,
+      log,
+      counters,
+      onBegin: () => {
+        this.#flushed(Number.POSITIVE_INFINITY)
+        this.onBarred()
+      },
+    })
     if (level !== undefined && durability !== 'memory')
       this.#writing = new BatchWriting({
         level,
         isSynced: durability === 'power',
         log,
         counters,
-        onRefused: () => this.#flushed(Number.POSITIVE_INFINITY),
+        outage: this.#outage,
       })
     this.#restored = found?.state ?? { retained: [], sessions: [] }
     this.#next = { session: 1, body: 1 }
@@ -111,6 +132,24 @@ export class Journal implements Ledger {
 
   get kept(): number {
     return this.#kept
+  }
+
+  get isBarred(): boolean {
+    return this.#outage.isOn
+  }
+
+  get isFull(): boolean {
+    return this.#batch.bytes + (this.#begun?.bytes ?? 0) > limits.unkeptBytesMax
+  }
+
+  /** How it is with the disk. */
+  get state(): StoreState {
+    return this.#outage.state
+  }
+
+  refused(): void {
+    if (!this.isBarred) this.#counters.add('unkeptBytesMax')
+    this.#outage.refused()
   }
 
   /** What was found at the start. Once: then it is the caller's alone. */
@@ -182,7 +221,7 @@ export class Journal implements Ledger {
 
   /** Resolves when all that is recorded now is kept, or when it could not be written and is to be tried again. */
   async flush(): Promise<void> {
-    if (this.#running === undefined || this.#writing?.isSick === true) return
+    if (this.#running === undefined || this.isBarred) return
     const number = this.#lastNumber
     await new Promise<void>((resolve) => this.#flushes.push({ number, resolve }))
   }
@@ -213,12 +252,20 @@ export class Journal implements Ledger {
       lastRecorded = this.#recorded
       const batch = this.#batch
       this.#batch = new Batch(batch.number + 1, this.#next.session)
+      this.#begun = batch
       if (!(await writing.write(batch))) break
+      this.#begun = undefined
       this.#kept = batch.number
       this.#flushed(batch.number)
       this.onKept()
     } while (this.#recorded !== lastRecorded && !this.#isClosing)
     this.#running = undefined
+  }
+
+  /** Nothing can be written yet: it is tried until it can be. */
+  #beginBarred(obstacle: string): void {
+    this.#outage.begin(obstacle)
+    if (this.#writing !== undefined) this.#running = this.#run(this.#writing)
   }
 
   #flushed(upTo: number): void {

@@ -19,6 +19,15 @@ export interface Ledger {
   readonly open: number
   /** Number of the last batch that is kept, as `DURABILITY` understands it. */
   readonly kept: number
+  /**
+   * Whether nothing can be kept now: a write has failed, or is not done after `limits.keepMsMax`. What is recorded
+   * meanwhile is kept when it is over.
+   */
+  readonly isBarred: boolean
+  /** Whether more than `limits.unkeptBytesMax` of messages wait to be kept. */
+  readonly isFull: boolean
+  /** Counts a message that was refused because it could not be kept. */
+  refused(): void
 
   putRetained(message: StoredMessage, isNew?: boolean): void
   deleteRetained(topic: string): void

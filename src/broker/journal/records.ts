@@ -12,6 +12,8 @@ export interface StoredMessage {
   readonly expiresAtMs: number
   /** Client id of the publisher. */
   readonly client: string
+  /** Bytes of topic, payload and properties, about; there when it is dear to look at these. */
+  readonly size?: number
 }
 
 /** A session that outlives its connection. */
