@@ -208,6 +208,10 @@ export class Daemon {
       broker,
       settings: () => this.#settings,
       status: () => this.#status(),
+      reload: async () => {
+        await this.reload()
+        return this.#lastReload ?? reloadOutcome('Damselfly is starting, or stopping')
+      },
       startedAt: this.#startedAt,
       pins: this.#pins,
       trace: this.#trace,

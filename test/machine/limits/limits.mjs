@@ -61,7 +61,9 @@ async function serves(pid, what) {
 }
 
 /** Less than half of it, for to fill it takes its time here. */
-const allow = (bytes) => systemctl('set-property', '--runtime', 'damselfly', `MemoryMax=${bytes}`)
+function allow(bytes) {
+  return systemctl('set-property', '--runtime', 'damselfly', `MemoryMax=${bytes}`)
+}
 
 async function memory() {
   await allow('160M')
