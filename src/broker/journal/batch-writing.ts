@@ -78,6 +78,7 @@ export class BatchWriting {
 
   async #attempt(batch: Batch): Promise<boolean> {
     const { level, isSynced, counters, outage } = this.#parts
+    if (level.status !== 'open') return false // it is told why
     const late = setTimeout(() => {
       counters.add('keepMsMax')
       outage.begin(`a write has taken ${limits.keepMsMax / 1_000} s, and is not done`, 'warn')
@@ -101,7 +102,7 @@ export class BatchWriting {
 
   /** Waits, and opens the store anew. On a full disk it waits for some room: a little would be gone with the next messages. */
   async #recover(): Promise<void> {
-    const { level, log } = this.#parts
+    const { level, outage } = this.#parts
     const { signal } = this.#closing
     do await sleep(retryMs, undefined, { signal, ref: false }).catch(() => {})
     while (this.#lacksRoom && !signal.aborted && (await isFull(level.location)))
@@ -110,7 +111,8 @@ export class BatchWriting {
     try {
       await reopen(level)
     } catch (error) {
-      log.debug({ store: level.location, reason: causeOf(error) }, 'the store cannot be opened again')
+      this.#lacksRoom = isNoSpace(error)
+      outage.begin(causeOf(error))
     }
   }
 

@@ -68,15 +68,18 @@ export class Journal implements Ledger {
   #flushes: { readonly number: number; readonly resolve: () => void }[] = []
 
   /**
-   * Opens the store and reads it whole.
-   * @throws DamselflyError `STORE_FAILED` when the folder cannot be written, another process holds it, or a later
-   *   version wrote it
+   * Opens the store and reads it whole; on a disk that is full or read-only it reads it, and begins with `isBarred`.
+   * @throws DamselflyError `STORE_FAILED`, see `openStore`
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { dataDir, durability, log } = options
     if (durability === 'memory') return new Journal(options, await lockStore(dataDir, log), undefined)
-    const { level, found } = await openStore(dataDir, log)
+    const { level, found, obstacle } = await openStore(dataDir, log)
     const journal = new Journal(options, level, found)
+    if (obstacle !== undefined) {
+      journal.#beginBarred(obstacle)
+      return journal
+    }
     try {
       if (found.leftovers.length > 0) await removeLeftovers(level, found.leftovers)
       if (!found.legacy.isEmpty) await journal.#takeOver(found, level, log)
@@ -257,6 +260,12 @@ export class Journal implements Ledger {
       this.onKept()
     } while (this.#recorded !== lastRecorded && !this.#isClosing)
     this.#running = undefined
+  }
+
+  /** Nothing can be written yet: it is tried until it can be. */
+  #beginBarred(obstacle: string): void {
+    this.#outage.begin(obstacle)
+    if (this.#writing !== undefined) this.#running = this.#run(this.#writing)
   }
 
   #flushed(upTo: number): void {
