@@ -24,8 +24,8 @@ export interface Row {
 }
 
 /**
- * The SQLite file. Opens it, makes what is missing, and puts a damaged one aside. Everything here blocks:
- * an append without waiting for the disk (WAL, `synchronous=NORMAL`) takes some twenty microseconds a row.
+ * The SQLite file. Opens it, makes what is missing, and puts a damaged one aside. Everything here blocks: an append without
+ * waiting for the disk (WAL, `synchronous=NORMAL`) takes some twenty microseconds a row, a checkpoint waits for the disk.
  */
 export class StoreFile {
   readonly #path: string

@@ -1,6 +1,7 @@
-import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { DamselflyError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
-import { isBusy, type Row, type StoreFile } from './store-file.ts'
+import type { Row } from './store-file.ts'
+import type { RowProblem } from './store-messages.ts'
 
 const gatherMs = 100
 const batchRowsMax = 500
@@ -14,21 +15,29 @@ interface Waiting {
   readonly reject: (error: DamselflyError) => void
 }
 
+/** Where rows go to. */
+export interface RowFile {
+  /** One call at a time. @returns for each row why it was not written, or undefined; never rejects */
+  write(rows: readonly Row[]): Promise<readonly (RowProblem | undefined)[]>
+  close(): Promise<void>
+}
+
 /**
  * Gathers rows and writes them together: after 100 ms, or 500 rows, whichever comes first. A row that comes
  * right after a transaction most likely waited for it (a rule works on a topic's messages one by one), and
  * is written with what else is there at once; else one topic could store ten rows a second.
  */
 export class StoreWriter {
-  readonly #file: StoreFile
+  readonly #file: RowFile
   #waiting: Waiting[] = []
   #bytes = 0
   #cancel: (() => void) | undefined
   #wroteAtMs = Number.NEGATIVE_INFINITY
   #busySinceMs: number | undefined
+  #writing: Promise<void> | undefined
   #isClosing = false
 
-  constructor(file: StoreFile) {
+  constructor(file: RowFile) {
     this.#file = file
   }
 
@@ -44,21 +53,22 @@ export class StoreWriter {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ row, bytes, resolve, reject })
       this.#bytes += bytes
-      if (this.#busySinceMs === undefined && this.#waiting.length >= batchRowsMax) this.#flush()
+      if (this.#busySinceMs === undefined && this.#waiting.length >= batchRowsMax) this.#flushSoon()
       else this.#schedule(performance.now() - this.#wroteAtMs < waitedForMs ? 0 : gatherMs)
     })
   }
 
   /** Writes what waits, and closes the file. What cannot be written now fails. */
-  close(): void {
+  async close(): Promise<void> {
     this.#isClosing = true
-    while (this.#waiting.length > 0) this.#flush()
-    this.#file.close()
+    await this.#writing
+    while (this.#waiting.length > 0) await this.#flush()
+    await this.#file.close()
   }
 
   #schedule(delayMs: number): void {
-    if (this.#cancel !== undefined) return
-    const flush = (): void => this.#flush()
+    if (this.#cancel !== undefined || this.#writing !== undefined) return
+    const flush = (): void => this.#flushSoon()
     if (delayMs === 0) {
       const immediate = setImmediate(flush)
       this.#cancel = () => clearImmediate(immediate)
@@ -68,30 +78,32 @@ export class StoreWriter {
     }
   }
 
-  #flush(): void {
+  /** Writes, and goes on with what has come meanwhile. */
+  #flushSoon(): void {
+    this.#writing ??= this.#flush().then((delayMs) => {
+      this.#writing = undefined
+      if (this.#waiting.length > 0 && !this.#isClosing) this.#schedule(delayMs)
+    })
+  }
+
+  /** @returns how long to wait with the next ones */
+  async #flush(): Promise<number> {
     this.#cancel?.()
     this.#cancel = undefined
     const batch = this.#waiting.slice(0, batchRowsMax)
-    let errors: readonly unknown[]
-    try {
-      errors = this.#file.write(batch.map(({ row }) => row))
-    } catch (error) {
-      if (isBusy(error) && this.#mayWait()) {
-        this.#schedule(gatherMs)
-        return
-      }
-      errors = batch.map(() => error)
-    }
+    const problems = await this.#file.write(batch.map(({ row }) => row))
+    const isBusy = problems.length > 0 && problems.every((problem) => problem?.isBusy === true)
+    if (isBusy && this.#mayWait()) return gatherMs
     this.#busySinceMs = undefined
     this.#wroteAtMs = performance.now()
     this.#waiting.splice(0, batch.length)
     for (const [index, { bytes, resolve, reject }] of batch.entries()) {
       this.#bytes -= bytes
-      const error = errors[index]
-      if (error === undefined) resolve()
-      else reject(storeFailed(error))
+      const problem = problems[index]
+      if (problem === undefined) resolve()
+      else reject(storeFailed(problem))
     }
-    if (this.#waiting.length > 0) this.#schedule(0)
+    return 0
   }
 
   #mayWait(): boolean {
@@ -116,8 +128,8 @@ function tooMany(limit: 'storeRowsMax' | 'storeBytesMax'): DamselflyError {
   return new DamselflyError('STORE_FAILED', message, { limit })
 }
 
-function storeFailed(cause: unknown): DamselflyError {
-  if (cause instanceof DamselflyError) return cause
-  const hint = isBusy(cause) ? '; another program keeps the database locked' : ''
-  return new DamselflyError('STORE_FAILED', `the row was not written: ${reasonOf(cause)}${hint}`, { cause })
+function storeFailed({ reason, isBusy, limit }: RowProblem): DamselflyError {
+  if (limit !== undefined) return new DamselflyError('STORE_FAILED', reason, { limit })
+  const hint = isBusy ? '; another program keeps the database locked' : ''
+  return new DamselflyError('STORE_FAILED', `the row was not written: ${reason}${hint}`)
 }

@@ -3,10 +3,10 @@ import { type ActionDefinition, defineAction } from '../core/action.ts'
 import { DamselflyError } from '../core/errors.ts'
 import type { Event } from '../core/event.ts'
 import { limits } from '../core/limits.ts'
-import { assertMachineCode } from '../core/machine-code.ts'
 import type { SchemaTools } from '../core/schema.ts'
 import { isoText, jsonText } from './plain.ts'
-import { type Cell, type Row, StoreFile } from './store-file.ts'
+import type { Cell, Row } from './store-file.ts'
+import { StoreThread } from './store-thread.ts'
 import { StoreWriter } from './store-writer.ts'
 
 const rowIdNames = ['rowid', 'oid', '_rowid_']
@@ -30,17 +30,18 @@ export function storeAction(): ActionDefinition {
           .describe('Further columns'),
       }),
     async start({ dataDir, log }) {
-      assertMachineCode('libsql')
-      const { default: libsql } = await import('libsql')
-      writer = new StoreWriter(new StoreFile(dataDir, libsql, log))
+      const thread = new StoreThread(dataDir, log)
+      await thread.start()
+      writer = new StoreWriter(thread)
     },
     run({ options, event }) {
       if (writer === undefined) throw new DamselflyError('STORE_FAILED', 'store has not been started')
       return writer.add(rowOf(options.store, event, options.values))
     },
-    stop() {
-      writer?.close()
+    async stop() {
+      const closing = writer?.close()
       writer = undefined
+      await closing
     },
   })
 }
@@ -64,7 +65,7 @@ function cellOf(value: unknown): Cell {
   if (typeof value === 'boolean') return value ? 1n : 0n
   if (typeof value === 'bigint') return BigInt.asIntN(64, value) === value ? value : value.toString()
   if (value instanceof Date) return isoText(value)
-  if (value instanceof Uint8Array) return value
+  if (value instanceof Uint8Array) return ownBytes(value)
   return withoutNul(typeof value === 'string' ? value : jsonText(value))
 }
 
@@ -72,13 +73,18 @@ function textOrBytes(bytes: Uint8Array): Cell {
   try {
     return withoutNul(utf8.decode(bytes))
   } catch {
-    return bytes
+    return ownBytes(bytes)
   }
 }
 
 // A text with U+0000 in it would be cut there when it is read; as bytes it stays whole.
 function withoutNul(text: string): string | Uint8Array {
-  return text.includes('\0') ? Buffer.from(text) : text
+  return text.includes('\0') ? ownBytes(Buffer.from(text)) : text
+}
+
+// Without the memory that they are a part of: it would all be copied on its way to the thread.
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes)
 }
 
 function identifier(z: SchemaTools, what: string): z.ZodString {

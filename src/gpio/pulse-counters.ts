@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -15,6 +16,8 @@ import { type MeterReading, PulseMeter } from './pulse-meter.ts'
 const saveMs = 60_000
 /** How long an alignment may wait to be written when another one was just before. */
 const alignSaveMs = 5_000
+/** How long the disk may take when the last totals are written. */
+const closeMsMax = 3_000
 
 export interface PulseCountersOptions {
   readonly board: Pick<PinBoard, 'listen' | 'pins' | 'tellTotal'>
@@ -63,6 +66,8 @@ export class PulseCounters {
   #alignTimer: NodeJS.Timeout | undefined
   #isAlignDue = false
   readonly #isKeeping: boolean
+  /** Whether the last try to write them failed. */
+  #isFailing = false
   #isClosed = false
 
   private constructor(options: PulseCountersOptions, kept: Readings, isKeeping: boolean) {
@@ -121,8 +126,16 @@ export class PulseCounters {
     for (const counting of this.#counting.values()) this.#tell(counting)
     if (this.#saveTimer !== undefined || this.#isAlignDue) this.#save()
     clearTimeout(this.#alignTimer)
-    await this.#saving
+    await this.#saved()
     for (const counting of [...this.#counting.values()]) this.#drop(counting)
+  }
+
+  /** Waits for what is being written; not for long, for the outputs wait too. */
+  async #saved(): Promise<void> {
+    const end = new AbortController()
+    const late = sleep(closeMsMax, undefined, { signal: end.signal }).catch(() => {})
+    await Promise.race([this.#saving, late])
+    end.abort()
   }
 
   #edge(pin: InputPin, { atMs, rises, lostEdges }: WireEdge): void {
@@ -219,15 +232,14 @@ export class PulseCounters {
     while (this.#isSaveDue) {
       this.#isSaveDue = false
       for (const { name, meter } of this.#counting.values()) this.#keep(name, meter.reading)
+      const file = pulseFilePath(dataDir)
       try {
         await writeReadings(dataDir, this.#kept)
+        if (this.#isFailing) log.info({ file }, 'totals of counters are kept again')
+        this.#isFailing = false
       } catch (error) {
-        const repeats = this.#repeats.admit('save')
-        if (repeats !== undefined)
-          log.error(
-            { file: pulseFilePath(dataDir), reason: reasonOf(error), ...repeats },
-            'totals of counters not kept',
-          )
+        if (!this.#isFailing) log.error({ file, reason: reasonOf(error) }, 'totals of counters not kept')
+        this.#isFailing = true
         this.#saveSoon()
       }
     }

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import libsql from 'libsql'
 import { storeAction } from '#src/actions/store.js'
 import { StoreFile } from '#src/actions/store-file.js'
+import { StoreThread } from '#src/actions/store-thread.js'
 import { StoreWriter } from '#src/actions/store-writer.js'
 import type { ActionDefinition } from '#src/core/action.js'
 import { tickOf } from '#src/core/event.js'
@@ -29,7 +30,7 @@ function query(world: World, sql: string): unknown[] {
 /** The file's own writer, without the action around it. */
 function writerIn(world: World): StoreWriter {
   const log = { debug() {}, info() {}, warn() {}, error() {} }
-  return new StoreWriter(new StoreFile(world.dataDir, libsql, log))
+  return new StoreWriter(new StoreThread(world.dataDir, log))
 }
 
 test('store makes the table and writes time, topic and payload as it came', async () => {
@@ -154,7 +155,7 @@ test('store writes as many rows as may wait, and refuses the next one', async ()
   await assert.rejects(writer.add(row), { code: 'STORE_FAILED', limit: 'storeRowsMax' })
   blocker.exec('COMMIT')
   await Promise.all(runs)
-  writer.close()
+  await writer.close()
   assert.deepEqual(query(world, 'SELECT count(*) FROM r'), [[BigInt(limits.storeRowsMax)]])
 })
 
@@ -165,7 +166,7 @@ test('store refuses the row with which too many bytes would wait', async () => {
   const half = limits.storeBytesMax / 2
   const runs = [writer.add(row(half)), writer.add(row(half))]
   await assert.rejects(writer.add(row(1)), { code: 'STORE_FAILED', limit: 'storeBytesMax' })
-  writer.close()
+  await writer.close()
   await Promise.all(runs)
   assert.deepEqual(query(world, 'SELECT count(*) FROM r'), [[2n]])
 })
@@ -199,7 +200,7 @@ test('a row that waits for a locked database when the writer closes is refused, 
   const run = assert.rejects(writer.add({ table: 'r', cells: new Map([['n', 1n]]) }), {
     code: 'STORE_FAILED',
   })
-  writer.close()
+  await writer.close()
   await run
   other.exec('ROLLBACK')
 })

@@ -115,7 +115,11 @@ int ftruncate(int fd, off_t n) { REFUSE(known(fd), 0) return REAL(ftruncate)(fd,
 int ftruncate64(int fd, off64_t n) { REFUSE(known(fd), 0) return REAL(ftruncate64)(fd, n); }
 int rename(const char *from, const char *to) { REFUSE(lies_there(to), 0) return REAL(rename)(from, to); }
 int unlink(const char *path) { REFUSE(lies_there(path), 0) return REAL(unlink)(path); }
-int mkdir(const char *path, mode_t rights) { REFUSE(lies_there(path), 1) return REAL(mkdir)(path, rights); }
+int mkdir(const char *path, mode_t rights) {
+  struct stat found;
+  REFUSE(lies_there(path) && stat(path, &found) != 0, 1)
+  return REAL(mkdir)(path, rights);
+}
 int access(const char *path, int how) {
   if (lies_there(path) && (how & W_OK) && *mode == 'o') { errno = EROFS; return -1; }
   return REAL(access)(path, how);

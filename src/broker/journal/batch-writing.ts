@@ -8,6 +8,7 @@ import { BatchFilling } from './batch-filling.ts'
 import { RecordEncoder } from './codec.ts'
 import { causeOf, isNoSpace } from './level-errors.ts'
 import { diskBytesMin, type Level, reopen } from './level-store.ts'
+import { isReadOnlyForUs } from './mounts.ts'
 import type { Outage } from './outage.ts'
 
 /** How long until a store that could not be written is opened anew. */
@@ -23,6 +24,8 @@ export interface BatchWritingParts {
   readonly counters: Counters
   /** Is told when a write fails or is late, and when one succeeds. */
   readonly outage: Outage
+  /** Called each time when the disk can be written, and only by another process. */
+  readonly onOutOfReach: () => void
 }
 
 /**
@@ -78,6 +81,7 @@ export class BatchWriting {
 
   async #attempt(batch: Batch): Promise<boolean> {
     const { level, isSynced, counters, outage } = this.#parts
+    if (level.status !== 'open') return false // it is told why
     const late = setTimeout(() => {
       counters.add('keepMsMax')
       outage.begin(`a write has taken ${limits.keepMsMax / 1_000} s, and is not done`, 'warn')
@@ -101,7 +105,7 @@ export class BatchWriting {
 
   /** Waits, and opens the store anew. On a full disk it waits for some room: a little would be gone with the next messages. */
   async #recover(): Promise<void> {
-    const { level, log } = this.#parts
+    const { level, outage } = this.#parts
     const { signal } = this.#closing
     do await sleep(retryMs, undefined, { signal, ref: false }).catch(() => {})
     while (this.#lacksRoom && !signal.aborted && (await isFull(level.location)))
@@ -110,7 +114,9 @@ export class BatchWriting {
     try {
       await reopen(level)
     } catch (error) {
-      log.debug({ store: level.location, reason: causeOf(error) }, 'the store cannot be opened again')
+      this.#lacksRoom = isNoSpace(error)
+      outage.begin(causeOf(error))
+      if (await isReadOnlyForUs(level.location)) this.#parts.onOutOfReach()
     }
   }
 

@@ -32,6 +32,8 @@ export interface JournalOptions {
   readonly durability: Durability
   readonly log: Logger
   readonly counters: Counters
+  /** Called, again and again, while the disk can be written, but only by a process that is started anew. */
+  readonly onOutOfReach?: (() => void) | undefined
 }
 
 /** Numbers that are written down as given before the first of them is: so many need no record of their own. */
@@ -68,15 +70,18 @@ export class Journal implements Ledger {
   #flushes: { readonly number: number; readonly resolve: () => void }[] = []
 
   /**
-   * Opens the store and reads it whole.
-   * @throws DamselflyError `STORE_FAILED` when the folder cannot be written, another process holds it, or a later
-   *   version wrote it
+   * Opens the store and reads it whole; on a disk that is full or read-only it reads it, and begins with `isBarred`.
+   * @throws DamselflyError `STORE_FAILED`, see `openStore`
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { dataDir, durability, log } = options
     if (durability === 'memory') return new Journal(options, await lockStore(dataDir, log), undefined)
-    const { level, found } = await openStore(dataDir, log)
+    const { level, found, obstacle } = await openStore(dataDir, log)
     const journal = new Journal(options, level, found)
+    if (obstacle !== undefined) {
+      journal.#beginBarred(obstacle)
+      return journal
+    }
     try {
       if (found.leftovers.length > 0) await removeLeftovers(level, found.leftovers)
       if (!found.legacy.isEmpty) await journal.#takeOver(found, level, log)
@@ -107,6 +112,7 @@ export class Journal implements Ledger {
         log,
         counters,
         outage: this.#outage,
+        onOutOfReach: () => options.onOutOfReach?.(),
       })
     this.#restored = found?.state ?? { retained: [], sessions: [] }
     this.#next = { session: 1, body: 1 }
@@ -229,6 +235,7 @@ export class Journal implements Ledger {
     this.#isClosing = true
     this.#writing?.giveUp()
     await this.#running
+    this.#outage.settle()
     if (this.#writing === undefined) await this.#level?.close()
     else await this.#writing.close()
   }
@@ -257,6 +264,12 @@ export class Journal implements Ledger {
       this.onKept()
     } while (this.#recorded !== lastRecorded && !this.#isClosing)
     this.#running = undefined
+  }
+
+  /** Nothing can be written yet: it is tried until it can be. */
+  #beginBarred(obstacle: string): void {
+    this.#outage.begin(obstacle)
+    if (this.#writing !== undefined) this.#running = this.#run(this.#writing)
   }
 
   #flushed(upTo: number): void {

@@ -12,6 +12,11 @@ export function isNoSpace(error: unknown): boolean {
   return /no space left on device|disk quota exceeded|ENOSPC|EDQUOT/i.test(causeOf(error))
 }
 
+/** Whether the disk itself failed: what cannot be read now may be whole. */
+export function isDiskError(error: unknown): boolean {
+  return /input\/output error|\bEIO\b/i.test(causeOf(error))
+}
+
 /** Whether a store could not be opened because another process, or this one, has it open. */
 export function isLockedError(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) if (errnoOf(at) === 'LEVEL_LOCKED') return true

@@ -4,8 +4,9 @@ import { ClassicLevel } from 'classic-level'
 import { DamselflyError, errnoOf, reasonOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports.ts'
 import { DiskReserve } from './disk-reserve.ts'
-import { causeOf, isLockedError, isNoSpace } from './level-errors.ts'
+import { causeOf, isDiskError, isLockedError, isNoSpace } from './level-errors.ts'
 import { damagedFiles } from './manifest.ts'
+import { readStore } from './read-store.ts'
 import { type Found, NewerStoreError, Restoring } from './restoring.ts'
 import { clearAway, isHeldElsewhere, putBack, rebuildStore } from './salvage.ts'
 
@@ -18,17 +19,20 @@ const readRecords = 500
 
 export type Level = ClassicLevel<Buffer, Buffer>
 
-/** A store that is open, and what was found in it. */
+/** A store that is open, or was only read, and what was found in it. */
 export interface OpenStore {
   readonly level: Level
   readonly found: Found
+  /** Why it was only read: it cannot be written now. Then `level` is to be opened when it can. */
+  readonly obstacle?: string
 }
 
 /**
  * Opens the store in `dataDir/broker` and reads it whole. Of a damaged one a copy is set aside under a dated name, and
- * what can be saved is saved: a broker with half of its past is better than none.
- * @throws DamselflyError `STORE_FAILED` when the folder cannot be written, another process holds it, or a later
- *   version wrote it
+ * what can be saved is saved: a broker with half of its past is better than none. One that is whole on a disk that cannot be
+ * written is only read.
+ * @throws DamselflyError `STORE_FAILED` when there is none and none can be made, the disk fails, another process holds it,
+ *   or a later version wrote it
  */
 export async function openStore(dataDir: string, log: Logger): Promise<OpenStore> {
   const path = storePath(dataDir)
@@ -52,9 +56,43 @@ export async function openStore(dataDir: string, log: Logger): Promise<OpenStore
         { dataDir },
         'the disk is full: started on the last reserve, nothing more can be kept; make room',
       )
-      return await openAndRead(path, log).catch((error) => salvageUnlessBarred(path, error, log))
+      return await openAndRead(path, log).catch((error) => readOrSalvage(dataDir, error, log))
     }
-    return await salvageUnlessBarred(path, cause, log)
+    return await readOrSalvage(dataDir, cause, log)
+  }
+}
+
+/** Of a store that cannot be opened. */
+async function readOrSalvage(dataDir: string, cause: unknown, log: Logger): Promise<OpenStore> {
+  const path = storePath(dataDir)
+  const obstacle = isLockedError(cause) ? undefined : await writeObstacleOf(dataDir, cause)
+  const found = obstacle === undefined ? undefined : await readWhole(path)
+  if (obstacle === undefined || found === undefined) return await salvageUnlessBarred(path, cause, log)
+  const level = await newLevel(path)
+  await level.open().catch(() => {}) // there may be room again
+  return { level, found, obstacle }
+}
+
+/** Why nothing can be written there now, though it may be later; undefined when something can be. */
+async function writeObstacleOf(dataDir: string, cause: unknown): Promise<string | undefined> {
+  const isReadOnly = await access(dataDir, constants.W_OK).then(
+    () => false,
+    (error) => errnoOf(error) === 'EROFS',
+  )
+  if (isReadOnly) return 'its disk is read-only'
+  return (await isDiskFull(dataDir, cause))
+    ? `its disk is full: ${await freeWords(dataDir)} are free`
+    : undefined
+}
+
+/** @returns undefined when it is damaged, or of a version that must be rewritten first */
+async function readWhole(path: string): Promise<Found | undefined> {
+  try {
+    await refuseDamaged(path)
+    const found = await readStore(path)
+    return found.legacy.isEmpty ? found : undefined
+  } catch {
+    return undefined // what is wrong with it is told by who tries to open it
   }
 }
 
@@ -202,11 +240,15 @@ function savedOf({ state, legacy, records, leftovers }: Found): Record<string, n
 async function obstacleOf(path: string, error: unknown): Promise<string | undefined> {
   if (isLockedError(error) || (await isHeldElsewhere(path))) return lockedWords
   if (error instanceof NewerStoreError) return error.message
+  if (isDiskError(error))
+    return `${causeOf(error)}: its disk fails, or is not connected well (dmesg says more). Nothing was changed; start again when it can be read, or take ${path} away to begin with nothing`
   try {
     for (const folder of [dirname(path), path]) await access(folder, constants.W_OK)
     if (await isDiskFull(dirname(path), error)) return await fullWords(dirname(path))
   } catch (denied) {
     if (errnoOf(denied) === 'ENOENT') return undefined
+    if (errnoOf(denied) === 'EROFS')
+      return `${reasonOf(denied)}: a first start, or the mending of a store, needs a disk that can be written`
     return `${reasonOf(denied)}; DATA_DIR must belong to the user who runs Damselfly`
   }
   return undefined
@@ -218,9 +260,13 @@ async function isDiskFull(folder: string, error: unknown): Promise<boolean> {
 }
 
 async function fullWords(folder: string): Promise<string> {
-  const free = `${Math.floor((await freeBytesOf(folder)) / 1024)} KiB`
+  const free = await freeWords(folder)
   const needed = `${diskBytesMin / 1024 / 1024} MiB`
   return `the disk is full: ${free} are free in ${folder}, and up to ${needed} are needed to open it; make room on that disk and start again, nothing that was kept is lost`
+}
+
+async function freeWords(folder: string): Promise<string> {
+  return `${Math.floor((await freeBytesOf(folder)) / 1024)} KiB`
 }
 
 /** @returns infinity when it cannot be told */

@@ -8,7 +8,7 @@ import { readLog } from './write-log.ts'
 const edit = { comparator: 1, logNumber: 2, compactPointer: 5, deletedFile: 6, newFile: 7 } as const
 
 /** What the list of a store's files says. */
-interface Live {
+export interface Live {
   readonly tables: Set<number>
   /** The first log whose records are in no table yet; 0 for none. */
   log: number
@@ -38,7 +38,7 @@ export async function damagedFiles(folder: string): Promise<string[]> {
 }
 
 /** @throws RangeError or a file's error when it cannot be read */
-async function liveFiles(folder: string): Promise<Live> {
+export async function liveFiles(folder: string): Promise<Live> {
   const current = await readFile(join(folder, 'CURRENT'), 'utf8')
   const live: Live = { tables: new Set(), log: 0 }
   const { records } = readLog(await readFile(join(folder, current.trim())))

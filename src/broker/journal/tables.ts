@@ -19,7 +19,7 @@ interface IndexEntry extends Handle {
   readonly key: Buffer
 }
 
-interface BlockEntry {
+export interface BlockEntry {
   readonly key: Buffer
   readonly value: Buffer
 }
@@ -33,6 +33,16 @@ interface BlockEntry {
 export function isWholeTable(bytes: Buffer): boolean {
   const index = indexOf(bytes)
   return index?.every((handle) => isWholeBlock(bytes, handle)) === true
+}
+
+/** The records of a whole table that is not compressed, under LevelDB's own keys. @throws RangeError for another one */
+export function entriesOfTable(bytes: Buffer): BlockEntry[] {
+  const index = indexOf(bytes)
+  if (index === undefined || index.length === 0) throw new RangeError('a table has no index that can be read')
+  return index.flatMap(({ offset, size }) => {
+    if (bytes[offset + size] !== plain) throw new RangeError('a table is compressed')
+    return entriesOf(bytes.subarray(offset, offset + size))
+  })
 }
 
 /** Takes the blocks out of the table in this file that are damaged, or removes it. @returns how many bytes are lost */

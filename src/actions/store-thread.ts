@@ -1,0 +1,98 @@
+import { Worker } from 'node:worker_threads'
+import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { assertMachineCode } from '../core/machine-code.ts'
+import type { Logger } from '../core/ports.ts'
+import type { Row } from './store-file.ts'
+import type { RowProblem, ThreadReport, ThreadRequest, ThreadSetup } from './store-messages.ts'
+
+/** One life of the thread. */
+interface Run {
+  readonly worker: Worker
+  readonly ready: Promise<void>
+  readonly ended: Promise<void>
+  settle: ((report: ThreadReport) => void) | undefined
+}
+
+/**
+ * Writes rows in a thread of its own, so that a slow disk holds up nobody but those who wait for their row. One call at a
+ * time. A thread that fails is started again by the next write.
+ */
+export class StoreThread {
+  readonly #setup: ThreadSetup
+  readonly #log: Logger
+  #run: Run | undefined
+
+  constructor(dataDir: string, log: Logger) {
+    this.#setup = { dataDir }
+    this.#log = log
+  }
+
+  /** @throws DamselflyError `STORE_FAILED` */
+  async start(): Promise<void> {
+    assertMachineCode('libsql')
+    this.#run ??= this.#begin()
+    await this.#run.ready
+  }
+
+  /** @returns for each row why it was not written, or undefined; never rejects */
+  async write(rows: readonly Row[]): Promise<readonly (RowProblem | undefined)[]> {
+    try {
+      await this.start()
+      const report = await this.#ask({ kind: 'write', rows })
+      if (report.kind === 'written') return report.problems
+      if (report.kind === 'failed') return rows.map(() => report.problem)
+      throw new Error(`the thread said "${report.kind}"`)
+    } catch (error) {
+      const problem = { reason: reasonOf(error), isBusy: false }
+      return rows.map(() => problem)
+    }
+  }
+
+  /** Closes the file and ends the thread. */
+  async close(): Promise<void> {
+    const run = this.#run
+    this.#run = undefined
+    run?.worker.postMessage({ kind: 'close' } satisfies ThreadRequest)
+    await run?.ended
+  }
+
+  #ask(request: ThreadRequest): Promise<ThreadReport> {
+    return new Promise((resolve, reject) => {
+      const run = this.#run
+      if (run === undefined) return reject(new Error('the thread has ended'))
+      run.settle = resolve
+      void run.ended.then(() => reject(new Error('the thread that writes the database has ended')))
+      run.worker.postMessage(request)
+    })
+  }
+
+  #begin(): Run {
+    const worker = new Worker(new URL('./store-worker.js', import.meta.url), {
+      workerData: this.#setup,
+      resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 },
+    })
+    let failure: unknown = 'it ended by itself'
+    worker.on('error', (error) => {
+      failure = error
+    })
+    const ended = new Promise<void>((resolve) => worker.on('exit', () => resolve()))
+    const ready = new Promise<void>((resolve, reject) => {
+      worker.on('message', (report: ThreadReport) => {
+        if (report.kind === 'ready') resolve()
+        else if (report.kind === 'damaged') this.#log.error(report.fields, report.message)
+        else run.settle?.(report)
+      })
+      void ended.then(() => {
+        if (this.#run === run) {
+          this.#run = undefined
+          this.#log.error({ reason: reasonOf(failure) }, 'the thread that writes the database failed')
+        }
+        const reason = `the database cannot be opened: ${reasonOf(failure)}`
+        reject(new DamselflyError('STORE_FAILED', reason))
+      })
+    })
+    ready.catch(() => {}) // who waits for it is told
+    const run: Run = { worker, ready, ended, settle: undefined }
+    return run
+  }
+}
