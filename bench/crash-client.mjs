@@ -25,6 +25,7 @@ export class CrashClient {
   #topics = new PublishTopics(0)
   #namesOf = new PublishTopics(0)
   #socket
+  #isAccepted = false
   #bytes = Buffer.alloc(0)
   #nextId = 1
   #received = new Set()
@@ -44,8 +45,9 @@ export class CrashClient {
     this.#options = { user: [], aliases: 0, ...options }
   }
 
+  /** Whether CONNACK has come, and what was on its way has been sent again. */
   get isConnected() {
-    return this.#socket !== undefined
+    return this.#isAccepted
   }
 
   /** Resolves when CONNACK has come; what was not acknowledged has been sent again then. */
@@ -72,6 +74,7 @@ export class CrashClient {
       throw new Error(`${this.id}: the session is ${isPresent ? '' : 'not '}there`)
     this.#hasSession = !isClean
     for (const [id, message] of this.outgoing) this.#resend(id, message)
+    this.#isAccepted = true
   }
 
   #connectProperties(isClean) {
@@ -129,6 +132,7 @@ export class CrashClient {
   #lost(socket) {
     if (this.#socket !== socket) return
     this.#socket = undefined
+    this.#isAccepted = false
     this.#bytes = Buffer.alloc(0)
     this.#acks = []
     for (const { reject } of this.#waiting.splice(0)) reject(new Error(`${this.id}: connection lost`))
@@ -236,7 +240,8 @@ export class CrashClient {
     const name = body.toString('utf8', 2, topicEnd)
     const id = qos > 0 ? body.readUInt16BE(topicEnd) : 0
     const at = topicEnd + (qos > 0 ? 2 : 0)
-    const { topic, from } = this.#level === 5 ? this.#namesOf.lengthen(name, body, at) : { topic: name, from: at }
+    const { topic, from } =
+      this.#level === 5 ? this.#namesOf.lengthen(name, body, at) : { topic: name, from: at }
     const payload = body.toString('utf8', from)
     if (qos === 2) {
       if (!this.#received.has(id)) {

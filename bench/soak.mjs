@@ -1,6 +1,6 @@
 // A house under load for hours, to which everything happens that does happen to one: kills, frozen readers, vandals, a full
 // disk, a bridge without its other end. The books are kept outside the daemon, and say what was lost.
-//   npm run soak -- --hours N | --minutes N [--idle COUNT] [--json FILE]
+//   npm run soak -- --hours N | --minutes N [--idle COUNT] [--json FILE] [--only FAULT,FAULT]
 // It passes when nothing that was acknowledged is lost, nothing of QoS 2 came twice, memory is flat (soak/memory.mjs) and
 // the daemon has always answered. Kills are in the first quarter, so that one life is long. A line each minute.
 import { fork } from 'node:child_process'
@@ -29,10 +29,13 @@ const { values: options } = parseArgs({
     minutes: { type: 'string' },
     idle: { type: 'string', default: '1000' },
     json: { type: 'string' },
+    only: { type: 'string' },
   },
 })
-const seconds = options.hours === undefined ? 60 * Number(options.minutes ?? 10) : 3_600 * Number(options.hours)
+const seconds =
+  options.hours === undefined ? 60 * Number(options.minutes ?? 10) : 3_600 * Number(options.hours)
 if (!(seconds > 0)) throw new Error(`${options.hours ?? options.minutes}: how many hours, or minutes?`)
+const idle = Number(options.idle)
 
 /** Beside the crowd: the clients of the load, and vandals. */
 const connectionsBeside = 2_000
@@ -55,7 +58,8 @@ async function play() {
   const sentences = verdicts(result, world)
   console.log(`\n${tableOf(result)}\n${verdictsOf(sentences)}`)
   const isGood = sentences.every(([good]) => good)
-  if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify({ ...result, isGood }, null, 2)}\n`)
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify({ ...result, isGood }, null, 2)}\n`)
   await world.disk.unmount()
   if (isGood) await rm(folder, { recursive: true })
   else console.log(`the log of the daemon is in ${folder}`)
@@ -72,34 +76,56 @@ async function build(folder) {
     dataDir: disk.folder,
     hook: await acts.openHook(),
     farPort: far.port,
-    connectionsMax: Number(options.idle) + connectionsBeside,
+    connectionsMax: idle + connectionsBeside,
   })
   const daemon = new Daemon(folder, house.port, ({ number, pid, startMs }) =>
     say(`life ${number}: process ${pid}, up in ${Math.round(startMs)} ms`),
   )
   await daemon.start()
-  const watch = new Watch(daemon, house, disk.folder, faults.isQuietSince)
   const traffic = new Traffic(ledger, house.ways)
   await traffic.start()
   await acts.start(house)
   await far.meet(house.port)
   const guests = await startGuests(house, ledger)
-  const crowd = fork(join(import.meta.dirname, 'soak/crowd.mjs'), [`${house.port}`, options.idle])
+  const crowd = fork(join(import.meta.dirname, 'soak/crowd.mjs'), [`${house.port}`, `${idle}`])
   const counts = { vandals: 0, retainedWrong: [], crowd: { held: 0, lost: 0 } }
   crowd.on('message', (message) => {
     counts.crowd = message
   })
-  return { folder, faults, ledger, disk, acts, far, house, daemon, watch, traffic, guests, crowd, counts }
+  const watch = new Watch({
+    daemon,
+    house,
+    dataDir: disk.folder,
+    isQuietSince: faults.isQuietSince,
+    idle: () => counts.crowd.held,
+    heapBytes: () => acts.heapBytes,
+  })
+  return {
+    folder,
+    faults,
+    ledger,
+    disk,
+    acts,
+    far,
+    house,
+    daemon,
+    watch,
+    traffic,
+    guests,
+    crowd,
+    counts,
+    idle,
+  }
 }
 
 async function soak(world) {
   const { faults, ledger, acts, far, watch, traffic, guests, daemon } = world
   const loads = [traffic, acts, far, ...guests]
-  while (world.counts.crowd.held < Number(options.idle)) await sleep(200)
+  while (world.counts.crowd.held < idle) await sleep(200)
   await sleep(quietMs)
   watch.run()
   for (const load of loads) load.run()
-  faults.run(kindsOf(world, Math.min(1, seconds / 1_800), world.counts), seconds)
+  faults.run(chosen(kindsOf(world, Math.min(1, seconds / 1_800), world.counts)), seconds)
   const untilMs = performance.now() + seconds * 1_000
   for (let minute = 1; performance.now() < untilMs && daemon.crashes.length < 20; minute++) {
     const nextMs = Math.min(untilMs, performance.now() + 60_000)
@@ -120,6 +146,12 @@ async function soak(world) {
   await watch.stop()
   const stopMs = await endOf(world, loads)
   world.stopMs = stopMs
+}
+
+/** All kinds, unless some are named. */
+function chosen(kinds) {
+  if (options.only === undefined) return kinds
+  return Object.fromEntries(options.only.split(',').map((name) => [name, kinds[name]]))
 }
 
 /** Until everything that was acknowledged has come, and everything that can be is acknowledged. */
@@ -155,7 +187,9 @@ function minuteOf({ ledger, watch, daemon, counts }, minute) {
     `life ${daemon.lives.length}: ${last?.mb.toFixed(1)} MB, ${last?.fds} fds`,
     `${counts.crowd.held} idle`,
   ]
-  const late = missing.slice(0, 3).map(({ reader, topic, numbers }) => `${reader} has not ${topic} ${numbers[0]}`)
+  const late = missing
+    .slice(0, 3)
+    .map(({ reader, topic, numbers }) => `${reader} has not ${topic} ${numbers[0]}`)
   if (late.length > 0) parts.push(`late: ${late.join('; ')}${missing.length > 3 ? ' …' : ''}`)
   return parts.join(' | ')
 }

@@ -18,12 +18,13 @@ const textless = new Map([['strftime', /^Copyright .*Sami Samhuri.*$/m]])
 
 /**
  * Reads the licences of all packages and of what they have taken in, before anything is pruned.
+ * @param isWanted which of the packages, by their folders below MODULES
  * @returns `{ path, holders, parts: [{ licence, text }] }` of each package, by path
  * @throws Error with every package whose licence is not known, or not there
  */
-export function readLicences(modules) {
+export function readLicences(modules, isWanted = () => true) {
   const mistakes = []
-  const folders = packagesIn(modules)
+  const folders = packagesIn(modules).filter((folder) => isWanted(relative(modules, folder)))
   const owners = ownersOf(folders)
   const found = folders.map((folder) => {
     const { name, license } = manifestOf(folder)

@@ -37,14 +37,13 @@ const idleParts = [
   'bintrees/dist',
   'yaml/browser',
   'koffi/vendor',
-  'koffi/src',
   'classic-level/deps',
   'zod/src',
 ]
 const idleFiles =
   /(\.(map|md|markdown|flow|html|ico|yml|yaml|gyp|gypi|cc|cpp|c|hh?|hpp|S|asm|inc|def|lib|sh|tsbuildinfo)|\.[cm]?ts|-min\.js|\.min\.js|\.umd\.js|\.test\.js|test\.js)$/
 const idleNames =
-  /^(\.(?!\.).*|Makefile|CNAME|CODEOWNERS|AUTHORS|bower\.json|component\.json|tsconfig.*\.json|(un)?licen[cs]e.*|copying.*|copyrightnotice.*|notice.*|changelog.*|cnoke\.cjs)$/i
+  /^(\.(?!\.).*|Makefile|CNAME|CODEOWNERS|AUTHORS|bower\.json|component\.json|tsconfig.*\.json|(un)?licen[cs]e.*|copying.*|copyrightnotice.*|notice.*|changelog.*|cnoke\.cjs|trampolines\.cjs|cmakelists\.txt)$/i
 
 /** Removes what nothing reads while Damselfly runs: licences are in the package's copyright file. */
 export function prune(modules, arch) {

@@ -10,15 +10,16 @@ import { readCommands } from './commands.mjs'
 import { finish, pack, writeControl } from './deb.mjs'
 import { copyrightText, ownLicence, readLicences } from './licences.mjs'
 import { checkNatives, installModules, npmCpu, prune } from './modules.mjs'
+import { run } from './run.mjs'
 import { buildSource, manifest, sourceDate } from './source.mjs'
 import { layOut } from './tree.mjs'
 
 const root = join(import.meta.dirname, '..')
+const loads = join(import.meta.dirname, 'loads.mjs')
 const { values } = parseArgs({
   options: {
     arch: { type: 'string', multiple: true, default: Object.keys(npmCpu) },
     out: { type: 'string', default: join(root, 'dist-deb') },
-    'as-version': { type: 'string' }, // another version of the same tree, to try an upgrade
   },
 })
 for (const arch of values.arch)
@@ -29,8 +30,7 @@ const work = mkdtempSync(join(tmpdir(), 'damselfly-package-'))
 try {
   const date = sourceDate(root)
   const source = buildSource(root, join(work, 'source'))
-  const { version: own, engines } = manifest(source)
-  const version = values['as-version'] ?? own
+  const { version, engines } = manifest(source)
   const program = await readCommands(join(source, 'dist'))
   mkdirSync(values.out, { recursive: true })
   for (const arch of values.arch) {
@@ -44,6 +44,7 @@ try {
     )
     layOut(source, tree, { program, copyright: copyrightText(ownLicence(source), there), version, date })
     cpSync(modules, join(tree, 'usr/lib/damselfly/node_modules'), { recursive: true })
+    if (npmCpu[arch] === process.arch) run(process.execPath, [loads, join(tree, 'usr/lib/damselfly')])
     const kibibytes = finish(tree, date)
     writeControl(tree, { version, node: engines.node.replace('>=', ''), arch, kibibytes, needs })
     const file = join(values.out, `damselfly_${debianVersion(version)}_${arch}.deb`)

@@ -6,7 +6,7 @@ import { reloadOutcome, statusOf } from './control/status.ts'
 import { TraceHub } from './control/trace-hub.ts'
 import { Counters } from './core/counters.ts'
 import { reasonOf } from './core/errors.ts'
-import { setLimits } from './core/limits.ts'
+import { limits, setLimits } from './core/limits.ts'
 import { readPinOrder } from './core/pin-order.ts'
 import type { BrokerDoor, DoorState, Hub, ServiceManager } from './core/ports.ts'
 import { type Problem, ProblemsError } from './core/problems.ts'
@@ -32,6 +32,7 @@ import { Sensors } from './sensors/sensors.ts'
 import { Telemetry } from './sensors/telemetry.ts'
 import type { Lan } from './system/lan.ts'
 import type { ProcessLog } from './system/log.ts'
+import { tellFewFiles } from './system/open-files.ts'
 import { startWatchdog } from './system/watchdog.ts'
 
 /** How often the service manager is told that the store is still being opened. */
@@ -166,6 +167,7 @@ export class Daemon {
     const { name, dataDir } = this.#settings
     const statusTopic = `damselfly/${name}/status`
     setLimits(this.#settings.limits)
+    if (this.#settings.remote === undefined) await tellFewFiles(limits.connectionsMax, log)
 
     const broker = await this.#openBroker(statusTopic)
     const rulesHub = broker.hubFor('$rules')
@@ -206,6 +208,10 @@ export class Daemon {
       broker,
       settings: () => this.#settings,
       status: () => this.#status(),
+      reload: async () => {
+        await this.reload()
+        return this.#lastReload ?? reloadOutcome('Damselfly is starting, or stopping')
+      },
       startedAt: this.#startedAt,
       pins: this.#pins,
       trace: this.#trace,
@@ -366,7 +372,10 @@ export class Daemon {
     this.#settings = next
     log.level = next.logLevel
     if (String(before.files) !== String(next.files)) await this.#watch(next.files)
+    const { connectionsMax } = limits
     setLimits(next.limits)
+    if (next.remote === undefined && limits.connectionsMax > connectionsMax)
+      await tellFewFiles(limits.connectionsMax, log)
     try {
       await this.#broker?.apply(next)
     } catch (error) {

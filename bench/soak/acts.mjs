@@ -10,6 +10,7 @@ import { Steady } from './steady.mjs'
 
 const lateMs = 20_000
 const stateTopics = 5
+const heapTopic = '$SYS/broker/heap/current'
 
 /** What is done how often, and the topic on which its effect is heard. */
 const acts = {
@@ -30,6 +31,8 @@ export class Acts {
   readings = 0
   pulses = 0
   pulsesCounted = 0
+  /** Of the daemon, as it tells every ten seconds. */
+  heapBytes
   hook = { requests: 0, failed: 0, isDown: false }
   #pending = new Map()
   #house
@@ -58,7 +61,11 @@ export class Acts {
   async start(house) {
     this.#house = house
     const filters = Object.values(acts).map(({ effect }) => [effect, 0])
-    this.#hand = new Steady('hand', 4, house.ways.tcp, {}, [...filters, ['damselfly/soak/pins/meter', 0]])
+    this.#hand = new Steady('hand', 4, house.ways.tcp, {}, [
+      ...filters,
+      ['damselfly/soak/pins/meter', 0],
+      [heapTopic, 0],
+    ])
     this.#hand.client.onMessage = (topic, payload) => this.#hear(topic, payload)
     this.#hand.client.onAcknowledged = (message) => this.#settled(message)
     this.#hand.client.onRefused = (message) => this.#settled(message)
@@ -104,7 +111,9 @@ export class Acts {
     const probe = new CrashClient('retained-probe', 5, this.#house.port)
     probe.onMessage = (topic, payload) => found.set(topic, payload)
     // before the question: what is acknowledged meanwhile may have been retained after the answer
-    const allowed = new Map([...this.#states].map(([topic, values]) => [topic, values.map(({ value }) => value)]))
+    const allowed = new Map(
+      [...this.#states].map(([topic, values]) => [topic, values.map(({ value }) => value)]),
+    )
     await probe.connect(true)
     await probe.subscribe('house/state/#', 1)
     await sleep(1_000)
@@ -132,6 +141,10 @@ export class Acts {
   #hear(topic, payload) {
     if (topic === 'damselfly/soak/pins/meter') {
       this.pulsesCounted = Number(payload)
+      return
+    }
+    if (topic === heapTopic) {
+      this.heapBytes = Number(payload)
       return
     }
     const name = Object.keys(acts).find((key) => acts[key].effect === topic)

@@ -39,7 +39,8 @@ export class Far {
       'allow_anonymous true',
       `user ${userInfo().username}`,
       'max_queued_messages 0',
-      'max_inflight_messages 0',
+      // @NOTE with 0 mosquitto 2.0 publishes again after its restart what it had released before: QoS 2 comes twice
+      'max_inflight_messages 1000',
       'persistence true',
       `persistence_location ${far.#folder}/`,
       'autosave_on_changes true',
@@ -104,11 +105,13 @@ export class Far {
     this.#child.kill('SIGCONT')
   }
 
-  /** Stopped by its service, or killed: then when it had nothing to do, for what it acknowledges it writes down later. */
+  /** Stopped by its service, or killed: then when it has written down (SIGUSR1) what it acknowledged, which it does later. */
   async leave(ms, isKilled) {
     if (isKilled) {
-      this.#cable.cut()
       this.#isPaused = true
+      this.#cable.cut()
+      await sleep(settleMs)
+      this.#child.kill('SIGUSR1')
       await sleep(settleMs)
     }
     this.#child.kill(isKilled ? 'SIGKILL' : 'SIGTERM')

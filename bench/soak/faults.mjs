@@ -60,15 +60,16 @@ export class Faults {
     let nextKill = killEvery * 0.7
     let bag = []
     while (this.#isOn) {
-      if (nextKill < seconds / 4 && passed() >= nextKill) {
+      if (this.#kinds['kill -9'] !== undefined && nextKill < seconds / 4 && passed() >= nextKill) {
         nextKill += killEvery * (0.7 + Math.random() * 0.6)
         await this.inflict('kill -9')
-      } else {
+      } else if (Object.keys(this.#kinds).some((name) => name !== 'kill -9')) {
         if (bag.length === 0) bag = shuffled(Object.keys(this.#kinds).filter((name) => name !== 'kill -9'))
         await this.inflict(bag.pop())
       }
       // quiet for a while, of a long run longer
-      const untilMs = performance.now() + Math.min(45_000, (seconds * 1_000) / 20) * (0.7 + Math.random() * 0.6)
+      const untilMs =
+        performance.now() + Math.min(45_000, (seconds * 1_000) / 20) * (0.7 + Math.random() * 0.6)
       while (this.#isOn && performance.now() < untilMs) await sleep(200)
     }
   }

@@ -30,7 +30,11 @@ async function mqttJs({ urls }, ledger) {
     protocolVersion: 5,
     properties: { sessionExpiryInterval: 0xffff_ffff },
   })
-  const publisher = mqtt.connect(urls.tls, { ...kept, clientId: 'guest-mqttjs-pub', rejectUnauthorized: false })
+  const publisher = mqtt.connect(urls.tls, {
+    ...kept,
+    clientId: 'guest-mqttjs-pub',
+    rejectUnauthorized: false,
+  })
   for (const client of [reader, publisher]) client.on('error', () => {}) // it connects again
   reader.on('message', (topic, payload) => ledger.heard('MQTT.js', topic, numberIn(payload)))
   await Promise.all([reader, publisher].map((client) => client.connected || once(client, 'connect')))
@@ -63,7 +67,21 @@ async function mqttJs({ urls }, ledger) {
 /** One reader that stays, which may be frozen; each message is published by a program of its own. */
 async function mosquitto({ port }, ledger) {
   ledger.reader('mosquitto_sub', { qos: 1, covers })
-  const argv = ['-p', `${port}`, '-i', 'guest-mosquitto', '-c', '-q', '1', '-k', '60', '-t', 'house/load/#', '-F', '%t %p']
+  const argv = [
+    '-p',
+    `${port}`,
+    '-i',
+    'guest-mosquitto',
+    '-c',
+    '-q',
+    '1',
+    '-k',
+    '60',
+    '-t',
+    'house/load/#',
+    '-F',
+    '%t %p',
+  ]
   const reader = attend('mosquitto_sub', argv, (line) => {
     const [topic, number] = line.split(' ')
     ledger.heard('mosquitto_sub', topic, Number(number))
@@ -76,7 +94,16 @@ async function mosquitto({ port }, ledger) {
     const topic = `house/load/mosquitto/${qos}`
     const number = ledger.next(topic, qos)
     running++
-    const isTaken = await runs('mosquitto_pub', ['-p', `${port}`, '-q', `${qos}`, '-t', topic, '-m', `${number}`])
+    const isTaken = await runs('mosquitto_pub', [
+      '-p',
+      `${port}`,
+      '-q',
+      `${qos}`,
+      '-t',
+      topic,
+      '-m',
+      `${number}`,
+    ])
     running--
     if (isTaken) ledger.acknowledged(topic, number)
     else ledger.unsure(topic, number)

@@ -57,7 +57,8 @@ export async function buildHouse(folder, { dataDir, hook, farPort, connectionsMa
     },
     urls: { ws: `ws://127.0.0.1:${ws}/mqtt`, tls: `mqtts://127.0.0.1:${tls}` },
     /** Another rule, in the place of the last one of this kind. */
-    changeWell: () => rewrite(`${yaml}  - { name: change ${++changes}, on: house/change, do: { log: changed } }\n`),
+    changeWell: () =>
+      rewrite(`${yaml}  - { name: change ${++changes}, on: house/change, do: { log: changed } }\n`),
     changeBadly: () => rewrite(`${yaml}  - { name: mistake, onn: house/change, do: { log: changed } }\n`),
     restore: () => rewrite(yaml),
   }
@@ -104,6 +105,7 @@ async function webSocket(url) {
   const socket = new WebSocket(url, 'mqtt', { rejectUnauthorized: false })
   const stream = createWebSocketStream(socket)
   stream.on('error', () => {})
+  stream.on('end', () => stream.destroy()) // it is half open otherwise
   await once(socket, 'open')
   return stream
 }

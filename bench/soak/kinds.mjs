@@ -37,7 +37,7 @@ export function kindsOf({ daemon, house, disk, far, traffic, guests, acts }, fac
       await pause(40)
       slow.client.resume()
     },
-    'vandals': () => misbehave(['100', `${30 * factor}`]),
+    vandals: () => misbehave(['100', `${30 * factor}`]),
     'a storm of connections': () => misbehave(['100', `${10 * factor}`, '--storm']),
     "a publisher's cable": async () => {
       for (let count = 0; count < 5; count++) {

@@ -43,8 +43,7 @@ export class Ledger {
     const entry = this.#topics.get(topic)
     entry.acknowledged++
     const nowMs = performance.now()
-    for (const reading of entry.readings)
-      if (!reading.numbers.has(number)) reading.pending.set(number, nowMs)
+    for (const reading of entry.readings) if (!reading.numbers.has(number)) reading.pending.set(number, nowMs)
   }
 
   /** Nobody has promised to keep it. It may come all the same. */
@@ -95,6 +94,15 @@ export class Ledger {
       }
     }
     return found
+  }
+
+  /** Of each reader and publisher's topic with messages that were overtaken: how many. */
+  overtaken() {
+    return [...this.#topics.values()].flatMap(({ topic, readings }) =>
+      readings
+        .filter(({ outOfOrder }) => outOfOrder > 0)
+        .map(({ reader, outOfOrder }) => ({ reader: reader.name, topic, outOfOrder })),
+    )
   }
 
   /** Sums by QoS with which messages are published. */

@@ -28,7 +28,8 @@ export function judgeMemory(samples) {
     endMb,
     mbPerHour: mbPerMinute * 60,
     isJudged,
-    isFlat: !isJudged || (endMb <= startMb * flat.factor + flat.mb && mbPerMinute * late.length <= flat.lateMb),
+    isFlat:
+      !isJudged || (endMb <= startMb * flat.factor + flat.mb && mbPerMinute * late.length <= flat.lateMb),
   }
 }
 

@@ -28,6 +28,7 @@ export async function resultOf(world, minutes) {
     messages: ledger.totals(),
     lost: [...ledger.missing(), ...ledger.lost],
     strange: ledger.strange,
+    overtaken: ledger.overtaken().filter(({ topic }) => traffic.isOwn(topic)),
     retainedWrong: counts.retainedWrong,
     acts: Object.fromEntries(
       Object.entries(acts.counts).map(([name, { delaysMs, ...act }]) => [
@@ -61,29 +62,46 @@ export async function resultOf(world, minutes) {
 }
 
 /** @returns [isGood, sentence] of each promise */
-export function verdicts(result, { guests }) {
+export function verdicts(result, { guests, idle }) {
   const { crashes, messages, lost, strange, memory, silences, life, crowd } = result
   const twice = messages.reduce((sum, row) => sum + row.twice, 0)
-  const few = (list) => (list.length === 0 ? '' : `: ${list.slice(0, shown).map(told).join('; ')}${list.length > shown ? ' …' : ''}`)
-  const strangers = life.fds[2] - life.fds[0]
+  const few = (list) =>
+    list.length === 0
+      ? ''
+      : `: ${list.slice(0, shown).map(told).join('; ')}${list.length > shown ? ' …' : ''}`
+  const strangers = life.fds[2] - life.fds[1]
   const echoes = result.actFailures
   return [
     [crashes.length === 0, `the daemon has not ended by itself${few(crashes)}`],
     [lost.length === 0, `what was acknowledged has come to ${guests.length + 8} readers${few(lost)}`],
     [twice === 0 && strange.length === 0, `nothing of QoS 2 came twice${few(strange)}`],
-    [result.retainedWrong.length === 0, `what is retained is what was published last${few(result.retainedWrong)}`],
-    [result.complaints.length === 0, `every session was there when its client came back${few(result.complaints)}`],
+    [result.overtaken.length === 0, `no message of our own publishers was overtaken${few(result.overtaken)}`],
+    [
+      result.retainedWrong.length === 0,
+      `what is retained is what was published last${few(result.retainedWrong)}`,
+    ],
+    [
+      result.complaints.length === 0,
+      `every session was there when its client came back${few(result.complaints)}`,
+    ],
     [echoes.length === 0, `every rule, pin and will did what it should, no fault near${few(echoes)}`],
     [silences.length === 0, `the daemon has always answered, no fault near${few(silences)}`],
     [memory.isFlat, `memory is ${memory.isJudged ? 'flat' : 'not judged in so short a life'}`],
-    [strangers <= strangersMax, `${strangers} more files and sockets are open at the end than at the start of the last life`],
-    [crowd.held > 0 || crowd.lost === 0, `${crowd.held} idle connections are held, ${crowd.lost} were lost with kills`],
+    [
+      strangers <= strangersMax,
+      `${strangers} more files and sockets are open at the end than in the middle of the last life, idle connections aside`,
+    ],
+    [
+      crowd.held === idle && crowd.lost <= idle * (result.restarts + crashes.length),
+      `${crowd.held} of ${idle} idle connections are held, ${crowd.lost} were lost with ${result.restarts} kills`,
+    ],
     [result.stopMs !== undefined, `it stopped when it was asked to`],
   ]
 }
 
 function told(what) {
   if (typeof what === 'string') return what
+  if (what.outOfOrder !== undefined) return `${what.reader} heard ${what.outOfOrder} on ${what.topic} late`
   return `${what.reader} has not heard ${what.numbers.slice(0, shown).join(', ')}${what.numbers.length > shown ? ' …' : ''} on ${what.topic}`
 }
 

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CrashClient } from '../crash-client.mjs'
 
+const startMsMax = 30_000
 const pauseMs = () => 200 + Math.random() * 800
 
 export class Steady {
@@ -24,8 +25,16 @@ export class Steady {
     return this.client.isConnected
   }
 
+  /** The doors of a house do not open all at once. */
   async start() {
-    await this.#connect()
+    for (const untilMs = performance.now() + startMsMax; !this.client.isConnected; await sleep(100)) {
+      try {
+        await this.#connect()
+        return
+      } catch (error) {
+        if (performance.now() > untilMs) throw error
+      }
+    }
   }
 
   /** With DISCONNECT, or as if the cable were pulled, for so long. */

@@ -54,9 +54,7 @@ export function tableOf(result) {
     ),
     `  memory goes by ${rounded(memory.mbPerHour)} MB an hour in the second half; ${whenFlat(memory)}`,
     `  echo of a rule, no fault near: median ${rounded(latency.p50Ms)} ms, p99 ${rounded(latency.p99Ms)} ms, most ${rounded(latency.maxMs)} ms`,
-    `  bounds that were reached: ${Object.entries(life.limits)
-      .map(([name, count]) => `${name} ${count}`)
-      .join(', ')}`,
+    `  bounds that were reached: ${counted(life.limits)}`,
     '',
   ]
   return lines.join('\n')
@@ -72,6 +70,11 @@ function whenFlat({ isJudged, isFlat }) {
   return isFlat ? 'flat' : 'not flat'
 }
 
+function counted(limits) {
+  const reached = Object.entries(limits).map(([name, count]) => `${name} ${count}`)
+  return reached.length === 0 ? 'none' : reached.join(', ')
+}
+
 function columns(head, rows) {
   const table = [head, ...rows].map((row) => row.map((cell) => `${cell ?? ''}`))
   const widths = head.map((_, index) => Math.max(...table.map((row) => (row[index] ?? '').length)))
@@ -84,5 +87,6 @@ function columns(head, rows) {
 }
 
 function rounded(value) {
-  return typeof value === 'number' && Number.isFinite(value) ? number(value) : (value ?? '')
+  if (typeof value !== 'number' || !Number.isFinite(value)) return value ?? ''
+  return value >= 1_000 ? number(value) : value.toFixed(1)
 }

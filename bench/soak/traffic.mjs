@@ -92,6 +92,11 @@ export class Traffic {
     await Promise.all(this.#turns)
   }
 
+  /** Whether one of our publishers, which keep their order, publishes there, and no group shares it. */
+  isOwn(topic) {
+    return this.#publishers.some(([name]) => new RegExp(`^house/(load|big)/${name}/`).test(topic))
+  }
+
   /** @returns how many messages have no answer yet */
   unanswered() {
     return this.#publishers.reduce((sum, [, { client }]) => sum + client.outgoing.size, 0)
@@ -138,7 +143,8 @@ export class Traffic {
       const [name, publisher] = this.#publishers[turn % this.#publishers.length]
       const bytes = Math.floor(Math.random() * bigBytes)
       const qos = 1 + (turn % 2)
-      if (publisher.isConnected) this.#send(publisher, `house/big/${name}/${qos}`, qos, `${bytes} ${'x'.repeat(bytes)}`)
+      if (publisher.isConnected)
+        this.#send(publisher, `house/big/${name}/${qos}`, qos, `${bytes} ${'x'.repeat(bytes)}`)
       await this.#pause(bigEveryMs)
     }
   }

@@ -72,7 +72,9 @@ const ways = {
 }
 
 const [port, count, seconds] = process.argv.slice(2, 5).map(Number)
-const names = process.argv.includes('--storm') ? ['storm'] : Object.keys(ways).filter((name) => name !== 'storm')
+const names = process.argv.includes('--storm')
+  ? ['storm']
+  : Object.keys(ways).filter((name) => name !== 'storm')
 process.once('disconnect', () => process.exit())
 process.send(await misbehaveFor(count, seconds))
 process.disconnect()

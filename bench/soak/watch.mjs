@@ -22,14 +22,19 @@ export class Watch {
   #house
   #dataDir
   #isQuietSince
+  #idle
+  #heapBytes
   #isOn = true
   #running
 
-  constructor(daemon, house, dataDir, isQuietSince) {
+  /** @param idle how many connections the crowd holds: they are left out of the open files */
+  constructor({ daemon, house, dataDir, isQuietSince, idle, heapBytes }) {
     this.#daemon = daemon
     this.#house = house
     this.#dataDir = dataDir
     this.#isQuietSince = isQuietSince
+    this.#idle = idle
+    this.#heapBytes = heapBytes
   }
 
   run() {
@@ -53,7 +58,7 @@ export class Watch {
     try {
       const status = await readFile(`/proc/${pid}/status`, 'utf8')
       const value = (key) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)[1])
-      const fds = (await readdir(`/proc/${pid}/fd`)).length
+      const fds = (await readdir(`/proc/${pid}/fd`)).length - this.#idle()
       const mb = (value('VmRSS') * 1_024) / 1e6
       this.samples.push({ life: lives.length, ms: performance.now(), mb, fds, threads: value('Threads') })
     } catch {
@@ -72,14 +77,17 @@ export class Watch {
     const wasQuiet = this.#isQuietSince(begunMs - sampleMs)
     const isWell = health?.includes('"ok"') && metrics !== undefined && status !== undefined
     if (!isWell && wasQuiet) this.silences.push(`/health: ${health}, /metrics: ${metrics !== undefined}`)
-    const metric = (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics ?? '')?.[1] ?? Number.NaN)
+    const metric = (name) =>
+      Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics ?? '')?.[1] ?? Number.NaN)
     this.reports.push({
       life: this.#daemon.lives.length,
       ms: begunMs,
       storeBytes: await sizeOf(join(this.#dataDir, 'broker')),
-      databaseBytes: (await sizeOf(join(this.#dataDir, 'damselfly.db'))) + (await sizeOf(join(this.#dataDir, 'damselfly.db-wal'))),
+      databaseBytes:
+        (await sizeOf(join(this.#dataDir, 'damselfly.db'))) +
+        (await sizeOf(join(this.#dataDir, 'damselfly.db-wal'))),
       delayMs: metric('damselfly_event_loop_delay_seconds\\{quantile="0.99"\\}') * 1_000,
-      heapMb: metric('nodejs_heap_size_used_bytes') / 1e6,
+      heapMb: this.#heapBytes() / 1e6,
       status,
     })
   }
@@ -88,13 +96,16 @@ export class Watch {
     for (let turn = 0; this.#isOn; turn++) {
       await this.look()
       if (turn % 2 === 0) await this.report()
-      for (const untilMs = performance.now() + sampleMs; this.#isOn && performance.now() < untilMs; ) await sleep(200)
+      for (const untilMs = performance.now() + sampleMs; this.#isOn && performance.now() < untilMs; )
+        await sleep(200)
     }
   }
 
   async #http(path) {
     try {
-      const answer = await fetch(`http://127.0.0.1:${this.#house.http}${path}`, { signal: AbortSignal.timeout(askMsMax) })
+      const answer = await fetch(`http://127.0.0.1:${this.#house.http}${path}`, {
+        signal: AbortSignal.timeout(askMsMax),
+      })
       return await answer.text()
     } catch {
       return undefined

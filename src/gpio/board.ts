@@ -15,7 +15,12 @@ import type { Output, PinChange } from './output.ts'
 import { PinHolder, type PinHolderOptions } from './pin-holder.ts'
 import { byError, type PinProblem, startError } from './pin-problem.ts'
 
+/** How often a chip is looked for that was not there at the start. */
+const chipEveryMs = 5_000
+
 export interface PinBoardOptions extends PinHolderOptions {
+  /** How often a chip is looked for that was not there at the start, in milliseconds; 5,000 unless told. */
+  readonly chipEveryMs?: number
   /** A monotonic clock, in milliseconds; `performance.now` unless told. */
   readonly nowMs?: () => number
   /** What an input with `count` has counted; it is the pin's state. 0 unless told. */
@@ -45,6 +50,7 @@ export interface PinListener {
 /**
  * The named pins. It holds the lines of a chip from `start` to `close`; the chip is opened when there is a
  * first pin. Outputs are requested at `initial`, and driven to `on_stop` when they are given back.
+ * Where the simulator stands in because this machine has no chip, one that comes later takes its place.
  */
 export class PinBoard implements Pins {
   readonly #options: PinBoardOptions
@@ -56,6 +62,7 @@ export class PinBoard implements Pins {
   readonly #due: ((listener: PinListener) => void)[] = []
   #isTelling = false
   #changes: Promise<unknown> = Promise.resolve()
+  #chipTimer: NodeJS.Timeout | undefined
   #isClosed = false
 
   constructor(options: PinBoardOptions) {
@@ -206,6 +213,7 @@ export class PinBoard implements Pins {
   async close(): Promise<void> {
     await this.#inTurn(async () => {
       this.#isClosed = true
+      clearTimeout(this.#chipTimer)
       await this.#holder.close()
     })
   }
@@ -230,7 +238,20 @@ export class PinBoard implements Pins {
     for (const name of before)
       if (!this.#holder.held.has(name)) this.#tell((listener) => listener.onRemoved?.(name))
     await this.#holder.record()
+    this.#awaitChip(pins)
     return problems
+  }
+
+  #awaitChip(pins: readonly Pin[]): void {
+    clearTimeout(this.#chipTimer)
+    if (!this.#holder.standsIn) return
+    this.#chipTimer = setTimeout(() => {
+      if (!this.#holder.hasChipCome) return this.#awaitChip(pins)
+      this.apply(pins).catch((error) => {
+        if (!this.#isClosed) this.#log.error({ err: error }, 'the chip that has come was not taken')
+      })
+    }, this.#options.chipEveryMs ?? chipEveryMs)
+    this.#chipTimer.unref()
   }
 
   #edge(name: string, value: boolean, chain: readonly string[], edge?: WireEdge): void {

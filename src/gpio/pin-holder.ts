@@ -2,6 +2,7 @@ import type { Counters } from '../core/counters.ts'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
 import type { Pin, PwmPin } from '../core/pin.ts'
 import type { Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
 import { describeLine, type GpioChip, type OnEdge } from './chip.ts'
 import type { Held, HeldOutput } from './held.ts'
 import { holdInput } from './held-input.ts'
@@ -9,7 +10,7 @@ import { holdOutput, type OutputParts } from './held-output.ts'
 import { holdPwm } from './held-pwm.ts'
 import { type Interlocks, interlocksOf, type Partner } from './interlocks.ts'
 import { resolveLine } from './lines.ts'
-import { openChip } from './open-chip.ts'
+import { hasGpioChip, openChip } from './open-chip.ts'
 import { openPwm } from './open-pwm.ts'
 import type { PinChange } from './output.ts'
 import type { PinProblem } from './pin-problem.ts'
@@ -53,6 +54,7 @@ export class PinHolder {
   readonly #options: PinHolderOptions
   readonly #events: HolderEvents
   readonly #held = new Map<string, Held>()
+  readonly #repeats = new Repeats()
   #interlocks: Interlocks = new Map()
   #chip: GpioChip | undefined
   #pwm: Pwm | undefined
@@ -75,10 +77,21 @@ export class PinHolder {
     return this.#chip?.isSimulated ?? this.#pwm?.isSimulated ?? false
   }
 
+  /** Whether the simulator stands in for a chip that this machine did not have, and has now. */
+  get hasChipCome(): boolean {
+    return this.standsIn && hasGpioChip(this.#options.deviceDir)
+  }
+
+  /** Whether the simulator stands in for a chip that this machine did not have. */
+  get standsIn(): boolean {
+    return this.#options.choice === 'auto' && this.isSimulated
+  }
+
   /** Holds these pins instead; `PinBoard.apply` says which lines are left alone. @returns those that cannot be had */
   async change(pins: readonly Pin[]): Promise<readonly PinProblem[]> {
     const wanted = new Map(pins.map((pin) => [pin.name, pin]))
-    const obsolete = [...this.#held].filter(([name, held]) => !held.isSameLine(wanted.get(name)))
+    const isOther = await this.#openLateChip()
+    const obsolete = [...this.#held].filter(([name, held]) => isOther || !held.isSameLine(wanted.get(name)))
     const leaving = new Set(obsolete.map(([name]) => name))
     const ready = await this.#prepare(pins, (name) => !this.#held.has(name) || leaving.has(name))
     await this.#releaseInputs(obsolete)
@@ -97,6 +110,21 @@ export class PinHolder {
     await this.#releaseInputs(all)
     await this.#chip?.close()
     this.#chip = undefined
+  }
+
+  /** Takes a chip that came later in the simulator's place. @returns whether it did: then every line is another */
+  async #openLateChip(): Promise<boolean> {
+    if (!this.hasChipCome) return false
+    try {
+      this.#chip = await openChip(this.#options) // of the simulator nothing is left to close
+      this.#pwm = undefined
+      return true
+    } catch (error) {
+      const repeats = this.#repeats.admit('late chip')
+      if (repeats !== undefined)
+        this.#options.log.error({ reason: reasonOf(error), ...repeats }, 'pins are still simulated')
+      return false
+    }
   }
 
   async #prepare(pins: readonly Pin[], isNew: (name: string) => boolean): Promise<Ready> {

@@ -6,6 +6,7 @@ import type { Logger } from '../core/ports.ts'
 import { describeLine, type GpioChip, type OutputLine } from './chip.ts'
 import { resolveLine } from './lines.ts'
 import { openChip } from './open-chip.ts'
+import { simulatedLabel } from './simulated-chip.ts'
 
 /** An output to be driven: a configured one (`safeOutputs`), or a held one from the record. */
 export interface SafeOutput {
@@ -97,7 +98,8 @@ export function safeOutputs(pins: readonly Pin[]): SafeOutput[] {
 }
 
 function checkLabel(chip: GpioChip, label: string | undefined): void {
-  if (label === undefined || label === chip.label) return
+  // what was simulated was held on no chip
+  if (label === undefined || label === chip.label || label === simulatedLabel) return
   throw new DamselflyError(
     'GPIO_NO_CHIP',
     `the outputs were held on a chip "${label}", but ${chip.path} is "${chip.label}": nothing was driven`,

@@ -11,6 +11,9 @@ import {
 } from './chip.ts'
 import { monotonicMs } from './clock.ts'
 
+/** The label of a chip without hardware. */
+export const simulatedLabel = 'simulated'
+
 const headerLines = 28
 
 /**
@@ -20,7 +23,7 @@ const headerLines = 28
 export class SimulatedChip implements GpioChip {
   readonly isSimulated = true
   readonly path = 'simulated'
-  readonly label = 'simulated'
+  readonly label = simulatedLabel
   readonly lineNames: readonly string[] = Array.from({ length: headerLines }, (_, line) => `GPIO${line}`)
   /** Told each level that an output is driven to, `true` is high; for those who want to see what would have moved. */
   onDrive: ((offset: number, isHigh: boolean) => void) | undefined

@@ -57,6 +57,14 @@ test('exec gives a program its arguments as they are, without a shell', async ()
   assert.equal(output, '[a b][$(id)][; rm][*][21.5][true][][{"a":1}]')
 })
 
+test('when memory is used up the kernel ends a program before the daemon that started it', async () => {
+  await using world = await makeWorld()
+  // it reads what comes after the program has begun
+  const output = await outputOf(world, shell('sleep 0.2; cat /proc/self/oom_score_adj'))
+  assert.equal(output, '1000')
+  assert.notEqual(readFileSync('/proc/self/oom_score_adj', 'utf8').trim(), '1000')
+})
+
 test('exec gives the payload on standard input, byte for byte', async () => {
   await using world = await makeWorld()
   const payload = Buffer.from([0, 255, 10, 128])

@@ -71,7 +71,7 @@ function play(name) {
   const folder = layOut(stage, name, job)
   const play = [process.execPath, join(bed, 'play.mjs'), folder, name, ...rest]
   const command = job.network ? ['unshare', '--net', 'bash', join(bed, 'network.sh'), ...play] : play
-  const { status } = spawnSync(command[0], command.slice(1), {
+  const { status } = spawnSync('setpriv', ['--pdeathsig', 'KILL', ...command], {
     stdio: 'inherit',
     env: {
       ...process.env,

@@ -22,7 +22,7 @@ export async function connect(options = {}) {
     for (const event of ['error', 'close']) client.on(event, () => resolve(false))
   })
   if (!isIn) return undefined
-  await client.subscribeAsync('#')
+  await client.subscribeAsync('#', { qos: 1 })
   return {
     seen,
     all,
@@ -46,9 +46,14 @@ export async function connect(options = {}) {
 export const shell = (client, script, seconds) =>
   client.answer('house/said', 'house/shell', `{ ${script}\n} 2>&1; true`, seconds)
 
-/** The parts of a job follow one another on one machine; a failed one is told and the rest goes on. */
+/**
+ * The parts of a job follow one another on one machine; a failed one is told and the rest goes on. `--only=NAME,NAME`
+ * plays these alone.
+ */
 export async function play(parts) {
+  const only = process.argv.find((arg) => arg.startsWith('--only='))?.slice('--only='.length)
   for (const [name, prove] of Object.entries(parts)) {
+    if (only !== undefined && !only.split(',').includes(name)) continue
     console.log(`\n${name}`)
     try {
       await prove()

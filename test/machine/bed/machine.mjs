@@ -73,8 +73,18 @@ export function boot({
     ...(network ? ['eth0=tuntap,tap0'] : []),
     ...append,
   ]
-  const program = ['--pid', '--fork', '--kill-child=KILL', '--mount-proc', ...kernel]
-  const child = spawn('unshare', program, {
+  // whatever way this process ends, the machine ends with it
+  const program = [
+    '--pdeathsig',
+    'KILL',
+    'unshare',
+    '--pid',
+    '--fork',
+    '--kill-child=KILL',
+    '--mount-proc',
+    ...kernel,
+  ]
+  const child = spawn('setpriv', program, {
     stdio: ['ignore', console_, console_, wire],
     // the machine's memory is a file there
     env: { ...process.env, TMPDIR: '/dev/shm' },

@@ -4,9 +4,19 @@
 //   and by `with` of its job.json
 //     "tree"      the package as npm unpacks it, with its production modules, at /job itself
 //     "global"    what `npm install -g` makes of it, in /job/global
+//     "deb"       the Debian package in /job/deb, and the same tree with a higher version
 //     "programs"  the programs of test/programs
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, renameSync, symlinkSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 const machine = join(import.meta.dirname, '..')
@@ -34,6 +44,18 @@ const makers = {
   global(stage, inside) {
     const options = ['--silent', '--no-audit', '--no-fund', '-g', '--prefix', join(inside, 'global')]
     run('npm', 'install', ...options, packed(stage))
+  },
+  deb(stage, inside) {
+    const folder = join(inside, 'deb')
+    run(process.execPath, join(root, 'packaging/package.mjs'), '--arch', 'amd64', '--out', folder)
+    const [first] = readdirSync(folder)
+    const [name, version, arch] = first.split('_')
+    const tree = join(stage, 'deb-again')
+    run('dpkg-deb', '-R', join(folder, first), tree)
+    const control = join(tree, 'DEBIAN/control')
+    const higher = `${version}+again`
+    writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, `Version: ${higher}`))
+    run('dpkg-deb', '-Zgzip', '-b', tree, join(folder, [name, higher, arch].join('_')))
   },
   programs(_stage, inside) {
     cpSync(join(root, 'test/programs'), join(inside, 'programs'), { recursive: true })

@@ -208,4 +208,6 @@ test('after kill -9, safe drives on_stop from the record and holds the line', as
   await assert.rejects(driveSafe({ outputs, choice, label: 'other', holdMs: 0, log }), {
     code: 'GPIO_NO_CHIP',
   })
+  const simulated = await driveSafe({ outputs, choice, label: 'simulated', holdMs: 0, log })
+  assert.deepEqual(simulated.driven, ['valve']) // what was held on no chip may be driven on any
 })

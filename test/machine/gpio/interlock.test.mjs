@@ -9,7 +9,7 @@ import { Counters } from '#src/core/counters.js'
 import { PinBoard } from '#src/gpio/board.js'
 
 const deadTimeMs = 30
-const commands = 1_000
+const commands = 400
 const place = { file: 'damselfly.yaml', line: 1, column: 1 }
 const out = (name, line, more = {}) => ({
   name,
@@ -24,7 +24,7 @@ const out = (name, line, more = {}) => ({
 const silent = () => {}
 const log = { debug: silent, info: silent, warn: silent, error: silent }
 
-test('two interlocked outputs are never on together under 1,000 random commands, and keep the dead time', async () => {
+test('two interlocked outputs are never on together under 400 random commands, and keep the dead time', async () => {
   const dataDir = mkdtempSync('/tmp/interlock-')
   const board = new PinBoard({ choice: 'auto', dataDir, log, counters: new Counters() })
   await board.start([
@@ -59,7 +59,7 @@ test('two interlocked outputs are never on together under 1,000 random commands,
     `${commands} commands: ${edges.length} edges seen, ${rises.length} of them rising; longest pause between two looks ${longestMs.toFixed(1)} ms`,
   )
   assert.deepEqual(together, [])
-  assert.ok(rises.length > 100)
+  assert.ok(rises.length > 40)
   let shortestMs = Number.POSITIVE_INFINITY
   for (const [index, rise] of edges.entries()) {
     if (rise.level === 0) continue

@@ -2,7 +2,7 @@
 // the rest goes on.
 import { end, promise } from './kit.mjs'
 
-const parts = ['install', 'pins', 'actions', 'commands', 'crash', 'confinement', 'leave']
+const parts = ['install', 'actions', 'commands', 'crash', 'leave']
 for (const part of parts) {
   console.log(`\n${part}`)
   try {

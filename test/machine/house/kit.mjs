@@ -1,7 +1,7 @@
 // What the promises of the house are proved with beside ../proof.mjs: lines of the chip, MQTT clients.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import mqtt from 'mqtt'
-import { sleep, until } from '../proof.mjs'
+import { until } from '../proof.mjs'
 
 export * from '../proof.mjs'
 
@@ -9,12 +9,6 @@ const folder = (line) => `${process.env.PI}/sim_gpio${line}`
 
 /** What the line is now, driven by whoever holds it or pulled: '0' or '1'. */
 export const level = (line) => readFileSync(`${folder(line)}/value`, 'utf8').trim()
-
-/** Moves an input from outside; edges need some time between them there. */
-export async function pull(line, direction) {
-  writeFileSync(`${folder(line)}/pull`, `pull-${direction}`)
-  await sleep(200)
-}
 
 /** Logs each change of a line, looked at every 20 ms. Times are in ms from now on. */
 export function watchLevel(line) {

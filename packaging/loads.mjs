@@ -1,0 +1,29 @@
+// Whether every file of the program finds what it imports, and every dependency what it needs: what was pruned must be
+// missed by nobody.
+//   node packaging/loads.mjs FOLDER     FOLDER has dist/, node_modules/ and package.json; exit code 1 names what is missing
+import { readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+/** They run at once, or want the data of a worker. */
+const notModules = ['main.js', 'gpio/input-worker.js']
+
+const folder = resolve(process.argv[2])
+const files = readdirSync(join(folder, 'dist'), { recursive: true })
+  .filter((name) => name.endsWith('.js') && !notModules.includes(name))
+  .map((name) => join(folder, 'dist', name))
+const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+const { resolve: find } = createRequire(join(folder, 'package.json'))
+
+const needed = [...Object.keys(dependencies).map(find), ...files]
+const missing = []
+await import(pathToFileURL(find('reflect-metadata')).href) // before @peculiar/x509, as the program does
+for (const file of needed)
+  try {
+    await import(pathToFileURL(file).href)
+  } catch (error) {
+    missing.push(`${file}: ${error.message}`)
+  }
+if (missing.length > 0) process.stderr.write(`${missing.join('\n')}\n`)
+process.exit(missing.length > 0 ? 1 : 0)
