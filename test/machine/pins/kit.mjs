@@ -90,9 +90,13 @@ export function watch(sinceMs = nowMs()) {
 /** Milliseconds since the boot, as in the log. */
 export const nowMs = () => Number(process.hrtime.bigint()) / 1e6
 
-/** A client of the broker, with the pins' topics. */
+/** A client of the broker, with the pins' topics; waits for the broker. */
 export async function connect(options) {
-  const client = await connectClient(options)
+  const client = await until(
+    (found) => found !== undefined,
+    () => connectClient(options),
+    60,
+  )
   return {
     ...client,
     set: (pin, payload, more) => client.publish(setOf(pin), payload, more),
@@ -119,8 +123,8 @@ export const isActive = async () => (await property('ActiveState')) === 'active'
 
 /** Waits until the service is up as another process. @returns whether it is */
 export async function isBack(pid) {
-  await until((now) => now > 0 && now !== pid, mainPid, 60)
-  return until((isUp) => isUp, isActive, 60)
+  await until((now) => now > 0 && now !== pid, mainPid, 150)
+  return until((isUp) => isUp, isActive, 150)
 }
 
 /** A line of the unit as it was installed. */

@@ -5,7 +5,7 @@ import { connect, isActive, lines as numbers, promise, statesAgree, until, watch
 /** What the lines did while the machine went down, and since it is up again. */
 export async function prove() {
   left(readFileSync('/run/host/wire', 'latin1'), 'reboot', numbers, promise)
-  await until((isUp) => isUp, isActive, 60)
+  await until((isUp) => isUp, isActive, 150)
   const lines = watch(0)
   await lines.had('porch', 3)
   const wanted = { up: '0', down: '0', valve: '0', lamp: '10', relay: '01', fan: '01', porch: '010' }

@@ -17,7 +17,7 @@ export async function prove() {
   const lines = watch()
   const begun = Date.now()
   await systemctl('start', '--no-block', 'damselfly')
-  const log = (await journal('GPIO_BUSY', begun, 60)) || (await journal('is busy', begun, 1))
+  const log = await journal('is busy: held by', begun, 150)
   await until(
     (count) => Number(count) > 0,
     () => property('NRestarts'),
@@ -35,7 +35,7 @@ export async function prove() {
     `${await property('NRestarts')} restarts`,
   )
   other.kill()
-  const state = await until((isUp) => isUp, isActive, 60)
+  const state = await until((isUp) => isUp, isActive, 150)
   await lines.had('porch', 2)
   lines.promise('and starts when the line is free', state, ['porch', 'fan', 'lamp'])
   await statesAgree()

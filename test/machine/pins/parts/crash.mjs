@@ -92,7 +92,7 @@ async function outOfMemory() {
   await systemctl('set-property', '--runtime', 'damselfly', `MemoryMax=${used + 48 * 2 ** 20}`)
   const { lines, isUp } = await end(async (pid, client) => {
     client.publish('house/hog', '').catch(() => {}) // never acknowledged
-    await until((now) => now !== pid, mainPid, 60)
+    await until((now) => now !== pid, mainPid, 150)
   })
   await systemctl('set-property', '--runtime', 'damselfly', 'MemoryMax=50%')
   const log = await journal('OOM killer', begun)

@@ -21,7 +21,7 @@ export async function prove() {
 
   const pid = await mainPid()
   process.kill(pid, 'SIGSTOP') // not to be faster than the log
-  await systemctl('start', 'chip', 'edges')
+  await systemctl('enable', '--now', 'chip', 'edges')
   const lines = watch()
   process.kill(pid, 'SIGCONT')
   await until(

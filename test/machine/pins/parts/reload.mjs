@@ -11,7 +11,7 @@ export async function prove() {
   await changed(good)
   await unavailable(good)
   const begun = Date.now()
-  writeFileSync(yaml, good.replace('gpio: 17', 'gpio: seventeen'))
+  writeFileSync(yaml, good.replace('gpio: 17', 'gpoi: 17'))
   const lines = watch()
   await systemctl('reload', 'damselfly')
   const log = await journal('not reloaded', begun)

@@ -92,7 +92,7 @@ async function upgraded() {
   const client = await connect({ reconnectPeriod: 500, clientId: 'remote', clean: false })
   const lines = await withRelayOn()
   const installing = sh('damselfly', 'service', 'install')
-  await until((isConnected) => !isConnected, client.isConnected, 60)
+  await until((isConnected) => !isConnected, client.isConnected, 150)
   client.set('lamp', 'on').catch(() => {})
   const { code, text } = await installing
   await lines.had('relay', 4, 20)
