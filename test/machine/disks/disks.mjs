@@ -324,15 +324,16 @@ async function aborted() {
   promise(
     'said once',
     first.length === 1 && last.length === 0,
-    `${first}; code ${await codeOf()}; now ${await disk.options()}`,
+    `${first}; code ${await codeOf()}; ${await disk.givenUp()}`,
   )
+  await systemctl('stop', 'damselfly')
   await disk.unmount()
   await disk.mount()
-  await systemctl('restart', 'damselfly')
+  await systemctl('start', 'damselfly')
   const code = await codeOf()
   const found = await retainedCount()
   promise(
-    'mounted anew, after a restart, all that was kept is there',
+    'when Damselfly is stopped, the disk mounted anew, and it is started again, all that was kept is there',
     code === 0 && found === load.retained.size,
     `${found} retained messages, code ${code}`,
   )
