@@ -1,10 +1,14 @@
-// A client for the crash bench: MQTT 3.1.1 or 5, with a session that outlives everything. It remembers what the protocol
+// A client for brokers that crash: MQTT 3.1.1 or 5, with a session that outlives everything. It remembers what the protocol
 // makes a client remember, insists on what was not acknowledged, and complains about what must not come.
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 
 const ackDelayMsMax = 4
 const answerMsMax = 30_000
+const connectMsMax = 1_000
+/** Packet identifiers come round soon, as they do in the long run: one that was given back must be free. */
+const packetIdMax = 64
+const neverSeconds = 0xffff_ffff
 
 export class CrashClient {
   id
@@ -14,58 +18,85 @@ export class CrashClient {
   onMessage = () => {}
   /** Called when the broker has promised to keep a message. */
   onAcknowledged = () => {}
+  /** Called when the broker has not kept the session, or what was to be kept is refused. */
+  onBroken = (what) => {
+    throw new Error(what)
+  }
   #level
-  #port
+  #place
   #socket
   #bytes = Buffer.alloc(0)
   #nextId = 1
   #received = new Set()
+  /** Whether the broker has one; undefined while it cannot be known, for it ended before it answered. */
   #hasSession = false
   #acks = []
   #ackTimer
   #waiting = []
 
-  constructor(id, level, port) {
+  /** @param place `host` and `port` of the broker */
+  constructor(id, level, place) {
     this.id = id
     this.#level = level
-    this.#port = port
+    this.#place = place
   }
 
   get isConnected() {
     return this.#socket !== undefined
   }
 
-  /** Resolves when CONNACK has come; what was not acknowledged has been sent again then. */
-  async connect(isClean = false) {
-    const socket = createConnection({ port: this.#port, host: '127.0.0.1', noDelay: true })
-    socket.on('error', () => {})
-    await once(socket, 'connect')
-    this.#socket = socket
-    socket.on('data', (chunk) => this.#take(chunk))
-    socket.on('close', () => this.#lost(socket))
+  /**
+   * Resolves when CONNACK has come; what was not acknowledged has been sent again then.
+   * @param expirySeconds of the session: MQTT 5
+   * @param will          `topic` and `payload`, of QoS 1
+   */
+  async connect({ isClean = false, expirySeconds = neverSeconds, will, user } = {}) {
+    await this.#open()
     const isV5 = this.#level === 5
-    const name = Buffer.concat([text('MQTT'), Buffer.from([this.#level, isClean ? 2 : 0, 0, 0])])
-    const properties = isV5 ? [isClean ? 0 : 5, ...(isClean ? [] : [17, 255, 255, 255, 255])] : []
-    this.#send(0x10, name, Buffer.from(properties), text(this.id))
-    const answer = await this.#answer(2)
+    const none = isV5 ? [Buffer.from([0])] : []
+    const flags = (isClean ? 2 : 0) | (will === undefined ? 0 : 0x0c) | (user === undefined ? 0 : 0xc0)
+    const wanted = isClean ? [Buffer.from([0])] : [Buffer.from([5, 17]), number32(expirySeconds)]
+    const parts = [
+      text('MQTT'),
+      Buffer.from([this.#level, flags, 0, 0]),
+      ...(isV5 ? wanted : []),
+      text(this.id),
+    ]
+    if (will !== undefined) parts.push(...none, text(will.topic), text(will.payload))
+    if (user !== undefined) parts.push(text(user.name), text(user.password))
+    this.#send(0x10, ...parts)
+    const answer = await this.#answer(2).catch((error) => {
+      if (this.#hasSession === false && !isClean) this.#hasSession = undefined
+      throw error
+    })
     if (answer[1] !== 0) throw new Error(`${this.id}: CONNACK ${answer[1]}`)
     const isPresent = answer[0] === 1
-    if (isPresent !== this.#hasSession)
-      throw new Error(`${this.id}: the session is ${isPresent ? '' : 'not '}there`)
+    if (this.#hasSession !== undefined && isPresent !== this.#hasSession) {
+      this.#received.clear()
+      this.onBroken(`${this.id}: the session is ${isPresent ? '' : 'not '}there`)
+    }
     this.#hasSession = !isClean
     for (const [id, message] of this.outgoing) this.#resend(id, message)
+    return isPresent
   }
 
   async subscribe(filter, qos) {
-    this.#send(0x82, number(1), this.#noProperties, text(filter), Buffer.from([qos]))
+    this.#send(0x82, number(1), ...this.#noProperties, text(filter), Buffer.from([qos]))
     const answer = await this.#answer(9)
     if (answer.at(-1) !== qos) throw new Error(`${this.id}: SUBACK ${answer.at(-1)}`)
   }
 
-  publish(topic, payload, qos, isRetained) {
-    const message = { topic, payload, qos, isRetained, isReleased: false }
+  async unsubscribe(filter) {
+    this.#send(0xa2, number(1), ...this.#noProperties, text(filter))
+    await this.#answer(11)
+  }
+
+  /** @param expirySeconds of the message: MQTT 5 */
+  publish(topic, payload, qos, { isRetained = false, expirySeconds } = {}) {
+    const message = { topic, payload, qos, isRetained, expirySeconds, isReleased: false }
+    while (this.outgoing.has(this.#nextId)) this.#nextId = (this.#nextId % packetIdMax) + 1
     const id = this.#nextId
-    this.#nextId = (id % 65_535) + 1
+    this.#nextId = (id % packetIdMax) + 1
     this.outgoing.set(id, message)
     this.#publish(id, message, 0)
     return message
@@ -90,13 +121,29 @@ export class CrashClient {
     else this.#publish(id, message, 8)
   }
 
-  #publish(id, { topic, payload, qos, isRetained }, dup) {
+  #publish(id, { topic, payload, qos, isRetained, expirySeconds }, dup) {
     const first = 0x30 | dup | (qos << 1) | (isRetained ? 1 : 0)
-    this.#send(first, text(topic), number(id), this.#noProperties, Buffer.from(payload))
+    const properties =
+      expirySeconds === undefined ? this.#noProperties : [Buffer.from([5, 2]), number32(expirySeconds)]
+    this.#send(first, text(topic), number(id), ...properties, Buffer.from(payload))
   }
 
   get #noProperties() {
-    return Buffer.from(this.#level === 5 ? [0] : [])
+    return this.#level === 5 ? [Buffer.from([0])] : []
+  }
+
+  async #open() {
+    const socket = createConnection({ ...this.#place, noDelay: true })
+    socket.on('error', () => {})
+    try {
+      await once(socket, 'connect', { signal: AbortSignal.timeout(connectMsMax) })
+    } catch (error) {
+      socket.destroy()
+      throw error
+    }
+    this.#socket = socket
+    socket.on('data', (chunk) => this.#take(chunk))
+    socket.on('close', () => this.#lost(socket))
   }
 
   #answer(type) {
@@ -149,7 +196,10 @@ export class CrashClient {
     const type = first >> 4
     const id = body.length >= 2 ? body.readUInt16BE(0) : 0
     if (type === 3) return this.#message(first, body)
-    if (type === 4) {
+    if ((type === 4 || type === 5) && body.length > 2 && body[2] >= 0x80) {
+      this.outgoing.delete(id)
+      this.onBroken(`${this.id}: a message was refused with 0x${body[2].toString(16)}`)
+    } else if (type === 4) {
       this.#acknowledged(id)
       this.outgoing.delete(id)
     } else if (type === 5) {
@@ -178,7 +228,8 @@ export class CrashClient {
     const topic = body.toString('utf8', 2, topicEnd)
     const id = qos > 0 ? body.readUInt16BE(topicEnd) : 0
     const at = topicEnd + (qos > 0 ? 2 : 0)
-    const payload = body.toString('utf8', this.#level === 5 ? at + 1 : at)
+    // the only property that comes is the expiry interval: one byte tells how long they are
+    const payload = body.toString('utf8', this.#level === 5 ? at + 1 + body[at] : at)
     if (qos === 2) {
       if (!this.#received.has(id)) {
         this.#received.add(id)
@@ -203,6 +254,12 @@ export class CrashClient {
 
 function number(value) {
   return Buffer.from([value >> 8, value & 255])
+}
+
+function number32(value) {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
 }
 
 function text(value) {
