@@ -1,3 +1,4 @@
+import type Libsql from 'libsql'
 import type { z } from 'zod'
 import { type ActionDefinition, defineAction } from '../core/action.ts'
 import { DamselflyError } from '../core/errors.ts'
@@ -29,8 +30,7 @@ export function storeAction(): ActionDefinition {
           .describe('Further columns'),
       }),
     async start({ dataDir, log }) {
-      const { default: libsql } = await import('libsql')
-      writer = new StoreWriter(new StoreFile(dataDir, libsql, log))
+      writer = new StoreWriter(new StoreFile(dataDir, await loadLibsql(), log))
     },
     run({ options, event }) {
       if (writer === undefined) throw new DamselflyError('STORE_FAILED', 'store has not been started')
@@ -41,6 +41,16 @@ export function storeAction(): ActionDefinition {
       writer = undefined
     },
   })
+}
+
+/**
+ * @NOTE libsql has Node write a report, to see which C library is here. Unless it is told to leave out the network, that
+ * asks the name server for the name behind each connection, one after the other, and everything stands still meanwhile.
+ */
+async function loadLibsql(): Promise<typeof Libsql> {
+  Object.assign(process.report ?? {}, { excludeNetwork: true })
+  const { default: libsql } = await import('libsql')
+  return libsql
 }
 
 function rowOf(table: string, event: Event, values: Readonly<Record<string, unknown>> = {}): Row {
