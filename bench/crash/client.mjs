@@ -48,13 +48,13 @@ export class CrashClient {
   /**
    * Resolves when CONNACK has come; what was not acknowledged has been sent again then.
    * @param expirySeconds of the session: MQTT 5
-   * @param will          `topic` and `payload`, of QoS 1
+   * @param will          `topic` and `payload`, of QoS 2
    */
   async connect({ isClean = false, expirySeconds = neverSeconds, will, user } = {}) {
     await this.#open()
     const isV5 = this.#level === 5
     const none = isV5 ? [Buffer.from([0])] : []
-    const flags = (isClean ? 2 : 0) | (will === undefined ? 0 : 0x0c) | (user === undefined ? 0 : 0xc0)
+    const flags = (isClean ? 2 : 0) | (will === undefined ? 0 : 0x14) | (user === undefined ? 0 : 0xc0)
     const wanted = isClean ? [Buffer.from([0])] : [Buffer.from([5, 17]), number32(expirySeconds)]
     const parts = [
       text('MQTT'),

@@ -13,13 +13,15 @@ export class Witness {
   /** Messages that the broker has acknowledged. */
   acknowledged = 0
   /** What was promised and is not so, where that is no failure. */
-  losses = { messages: 0, repeats: 0, retained: 0, sessions: 0 }
+  losses = { messages: 0, repeats: 0, retained: 0, sessions: 0, others: 0 }
   subscribers = []
   #place
   #random
   #isLossy
   #padding = ''
   #publishers = []
+  /** Who waits for the next acknowledgement, by QoS. */
+  #awaited = new Map()
   /** What each state topic may hold: the last acknowledged value and all that were sent after it. */
   #states = new Map()
 
@@ -54,8 +56,14 @@ export class Witness {
   /** One more client of the broker, which complains here. */
   client(id, level) {
     const client = new CrashClient(id, level, this.#place)
-    client.onBroken = (what) => this.#broken('sessions', what)
+    client.onBroken = (what) => this.broken('sessions', what)
     return client
+  }
+
+  /** What was promised is not so. */
+  broken(kind, what, count = 1) {
+    if (this.#isLossy) this.losses[kind] += count
+    else this.failures.push(what)
   }
 
   get #clients() {
@@ -82,8 +90,10 @@ export class Witness {
     }
   }
 
+  /** All at once, those who are not there. */
   async connect() {
-    await Promise.all(this.#clients.map((client) => client.connect()))
+    const absent = this.#clients.filter(({ isConnected }) => !isConnected)
+    await Promise.all(absent.map((client) => client.connect()))
   }
 
   async subscribe() {
@@ -97,6 +107,12 @@ export class Witness {
       publisher.isRunning = true
       this.#fill(publisher)
     }
+  }
+
+  /** Resolves when the next message of this QoS is acknowledged: PUBACK or PUBREC. */
+  async nextAcknowledged(qos) {
+    await new Promise((resolve) => this.#awaited.set(qos, resolve))
+    this.#awaited.delete(qos)
   }
 
   pause() {
@@ -154,6 +170,7 @@ export class Witness {
   #onAcknowledged(publisher, message) {
     this.acknowledged++
     this.acknowledgedState(message)
+    this.#awaited.get(message.qos)?.(message)
     setImmediate(() => this.#fill(publisher))
   }
 
@@ -164,15 +181,10 @@ export class Witness {
     if (qosOfMessage !== Math.min(qos, Number(topic.at(-1))))
       this.failures.push(`${where}: QoS ${qosOfMessage}`)
     if (value > before + 1)
-      this.#broken('messages', `${where}: ${value} came after ${before}`, value - before - 1)
+      this.broken('messages', `${where}: ${value} came after ${before}`, value - before - 1)
     else if (value <= before && !mayRepeat)
-      this.#broken('repeats', `${where}: ${value} came again, after ${before}`)
+      this.broken('repeats', `${where}: ${value} came again, after ${before}`)
     if (value > before) last.set(topic, value)
-  }
-
-  #broken(kind, what, count = 1) {
-    if (this.#isLossy) this.losses[kind] += count
-    else this.failures.push(what)
   }
 
   /** Waits until everything that was sent is acknowledged, and has reached everybody. */
@@ -226,7 +238,7 @@ export class Witness {
       const value = found.get(topic) ?? ''
       const allowed = candidates.map((candidate) => candidate.value)
       if (allowed.includes(value)) continue
-      this.#broken('retained', `${topic} retains "${value}", and not one of "${allowed.join('", "')}"`)
+      this.broken('retained', `${topic} retains "${value}", and not one of "${allowed.join('", "')}"`)
       candidates.unshift({ value }) // to be counted once
     }
     for (const topic of found.keys()) if (!this.#states.has(topic)) this.failures.push(`${topic} is retained`)
