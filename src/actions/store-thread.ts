@@ -66,7 +66,12 @@ export class StoreThread {
     })
   }
 
+  /**
+   * @NOTE libsql has Node write a report, to see which C library is here. Unless it is told to leave out the network, that
+   * asks the name server for the name behind each connection, one after the other, and everything stands still meanwhile.
+   */
   #begin(): Run {
+    Object.assign(process.report ?? {}, { excludeNetwork: true })
     const worker = new Worker(new URL('./store-worker.js', import.meta.url), {
       workerData: this.#setup,
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 },

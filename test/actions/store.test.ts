@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -11,6 +12,7 @@ import type { ActionDefinition } from '#src/core/action.js'
 import { tickOf } from '#src/core/event.js'
 import { limits } from '#src/core/limits.js'
 import { complaints, makeWorld, parse, type World } from '../support/actions-world.js'
+import { root } from '../support/daemon.js'
 
 const time = '2024-05-06T07:08:09.010Z'
 
@@ -43,6 +45,20 @@ test('store makes the table and writes time, topic and payload as it came', asyn
     [time, 'a/c', ''],
   ])
   assert.deepEqual(query(world, 'PRAGMA journal_mode'), [['wal']])
+})
+
+test('store asks no name server for the names of those who are connected, when it loads its library', () => {
+  const program = `
+    const { storeAction } = await import('#src/actions/store.js')
+    const store = storeAction()
+    await store.start({ dataDir: '.', log: console })
+    console.log(process.report.excludeNetwork)
+    await store.stop()`
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  assert.equal(child.stdout, 'true\n', child.stderr)
 })
 
 test('store keeps payloads that are no text as bytes', async () => {
