@@ -1,7 +1,8 @@
 import { mkdirSync, renameSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type Libsql from 'libsql'
-import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/ports.ts'
 
@@ -24,7 +25,7 @@ export interface Row {
 }
 
 /**
- * The SQLite file. Opens it, makes what is missing, and puts a damaged one aside. Everything here blocks:
+ * The SQLite file. Opens it, makes what is missing, and puts a damaged one aside. Everything here but `sync` blocks:
  * an append without waiting for the disk (WAL, `synchronous=NORMAL`) takes some twenty microseconds a row.
  */
 export class StoreFile {
@@ -56,6 +57,20 @@ export class StoreFile {
       if (!isDamage(error)) throw error
       this.#setAside(error)
       return this.#write(rows)
+    }
+  }
+
+  /**
+   * Resolves when all that was written is on the disk. SQLite could wait for that itself (`synchronous=FULL`), and
+   * everybody would wait with it.
+   * @NOTE SQLite holds no lock on this file, so that closing it here takes none away
+   */
+  async sync(): Promise<void> {
+    try {
+      const log = await open(`${this.#path}-wal`)
+      await log.datasync().finally(() => log.close())
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error // without a log all of it went into the database, which is synced then
     }
   }
 

@@ -18,12 +18,15 @@ interface Waiting {
  * Gathers rows and writes them together: after 100 ms, or 500 rows, whichever comes first. A row that comes
  * right after a transaction most likely waited for it (a rule works on a topic's messages one by one), and
  * is written with what else is there at once; else one topic could store ten rows a second.
+ * What comes while the disk takes a transaction waits for the next one.
  */
 export class StoreWriter {
   readonly #file: StoreFile
   #waiting: Waiting[] = []
   #bytes = 0
   #cancel: (() => void) | undefined
+  /** Committed, and not yet on the disk. */
+  #committed: Waiting[] = []
   #wroteAtMs = Number.NEGATIVE_INFINITY
   #busySinceMs: number | undefined
   #isClosing = false
@@ -33,7 +36,7 @@ export class StoreWriter {
   }
 
   /**
-   * Resolves when the row is committed.
+   * Resolves when the row is on the disk: it outlives a power cut.
    * @throws DamselflyError `STORE_FAILED`: too many rows wait (`limits.storeRowsMax`, `storeBytesMax`), or
    *   the file cannot be written
    */
@@ -44,7 +47,8 @@ export class StoreWriter {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ row, bytes, resolve, reject })
       this.#bytes += bytes
-      if (this.#busySinceMs === undefined && this.#waiting.length >= batchRowsMax) this.#flush()
+      const isFull = this.#waiting.length >= batchRowsMax
+      if (isFull && this.#busySinceMs === undefined && !this.#isSyncing) this.#flush()
       else this.#schedule(performance.now() - this.#wroteAtMs < waitedForMs ? 0 : gatherMs)
     })
   }
@@ -54,10 +58,11 @@ export class StoreWriter {
     this.#isClosing = true
     while (this.#waiting.length > 0) this.#flush()
     this.#file.close()
+    this.#settle(undefined)
   }
 
   #schedule(delayMs: number): void {
-    if (this.#cancel !== undefined) return
+    if (this.#cancel !== undefined || this.#isSyncing) return
     const flush = (): void => this.#flush()
     if (delayMs === 0) {
       const immediate = setImmediate(flush)
@@ -83,15 +88,39 @@ export class StoreWriter {
       errors = batch.map(() => error)
     }
     this.#busySinceMs = undefined
-    this.#wroteAtMs = performance.now()
     this.#waiting.splice(0, batch.length)
-    for (const [index, { bytes, resolve, reject }] of batch.entries()) {
-      this.#bytes -= bytes
+    for (const [index, row] of batch.entries()) {
       const error = errors[index]
-      if (error === undefined) resolve()
-      else reject(storeFailed(error))
+      if (error === undefined) this.#committed.push(row)
+      else this.#end(row, error)
     }
-    if (this.#waiting.length > 0) this.#schedule(0)
+    if (this.#isClosing) return
+    if (this.#isSyncing) void this.#sync()
+    else if (this.#waiting.length > 0) this.#schedule(0)
+  }
+
+  get #isSyncing(): boolean {
+    return this.#committed.length > 0
+  }
+
+  async #sync(): Promise<void> {
+    const error = await this.#file.sync().then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    this.#settle(error)
+    if (this.#waiting.length > 0 && !this.#isClosing) this.#schedule(0)
+  }
+
+  #settle(error: unknown): void {
+    this.#wroteAtMs = performance.now()
+    for (const row of this.#committed.splice(0)) this.#end(row, error)
+  }
+
+  #end({ bytes, resolve, reject }: Waiting, error: unknown): void {
+    this.#bytes -= bytes
+    if (error === undefined) resolve()
+    else reject(storeFailed(error))
   }
 
   #mayWait(): boolean {

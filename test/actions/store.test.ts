@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import libsql from 'libsql'
 import { storeAction } from '#src/actions/store.js'
 import { StoreFile } from '#src/actions/store-file.js'
@@ -12,6 +13,7 @@ import { tickOf } from '#src/core/event.js'
 import { limits } from '#src/core/limits.js'
 import { complaints, makeWorld, parse, type World } from '../support/actions-world.js'
 import { root } from '../support/daemon.js'
+import { until } from '../support/until.js'
 
 const time = '2024-05-06T07:08:09.010Z'
 
@@ -28,10 +30,23 @@ function query(world: World, sql: string): unknown[] {
   return [...rows]
 }
 
+const log = { debug() {}, info() {}, warn() {}, error() {} }
+
 /** The file's own writer, without the action around it. */
 function writerIn(world: World): StoreWriter {
-  const log = { debug() {}, info() {}, warn() {}, error() {} }
   return new StoreWriter(new StoreFile(world.dataDir, libsql, log))
+}
+
+/** A file on a disk that takes its time: each `sync` waits for one call. */
+class SlowFile extends StoreFile {
+  readonly syncs: ((error?: Error) => void)[] = []
+
+  override async sync(): Promise<void> {
+    await new Promise<void>((resolve, reject) =>
+      this.syncs.push((error) => (error === undefined ? resolve() : reject(error))),
+    )
+    await super.sync()
+  }
 }
 
 test('store makes the table and writes time, topic and payload as it came', async () => {
@@ -150,6 +165,59 @@ test('rows that wait for each other do not each wait for a batch to fill', async
   const startedMs = performance.now()
   for (let n = 0; n < 100; n++) await world.run(store, { store: 'n' })
   assert.ok(performance.now() - startedMs < 5_000) // it would be 10 s
+})
+
+test('a row is stored when the disk has it, and what comes meanwhile goes with the next', async () => {
+  await using world = await makeWorld()
+  const file = new SlowFile(world.dataDir, libsql, log)
+  const writer = new StoreWriter(file)
+  const stored: number[] = []
+  const add = async (n: number): Promise<void> => {
+    await writer.add({ table: 'r', cells: new Map([['n', BigInt(n)]]) })
+    stored.push(n)
+  }
+  const first = add(1)
+  await until('the first row is committed', () => file.syncs.length === 1)
+  const others = [2, 3].map(add)
+  await sleep(200) // longer than rows are gathered
+  assert.deepEqual(query(world, 'SELECT n FROM r'), [[1n]])
+  assert.deepEqual([stored, file.syncs.length], [[], 1])
+  file.syncs[0]?.()
+  await first
+  await until('the others are committed', () => file.syncs.length === 2)
+  assert.deepEqual(stored, [1])
+  file.syncs[1]?.()
+  await Promise.all(others)
+  assert.deepEqual(query(world, 'SELECT n FROM r'), [[1n], [2n], [3n]])
+  writer.close()
+})
+
+test('a row that the disk does not take fails, and later rows go on', async () => {
+  await using world = await makeWorld()
+  const file = new SlowFile(world.dataDir, libsql, log)
+  const writer = new StoreWriter(file)
+  const row = { table: 'r', cells: new Map([['n', 1n]]) }
+  const failing = assert.rejects(writer.add(row), { code: 'STORE_FAILED' })
+  await until('it is committed', () => file.syncs.length === 1)
+  file.syncs[0]?.(new Error('EIO: i/o error, fdatasync'))
+  await failing
+  const next = writer.add(row)
+  await until('the next one is', () => file.syncs.length === 2)
+  file.syncs[1]?.()
+  await next
+  writer.close()
+})
+
+test('a stop does not wait for the disk a second time', async () => {
+  await using world = await makeWorld()
+  const file = new SlowFile(world.dataDir, libsql, log)
+  const writer = new StoreWriter(file)
+  const run = writer.add({ table: 'r', cells: new Map([['n', 1n]]) })
+  await until('it is committed', () => file.syncs.length === 1)
+  writer.close() // which syncs
+  await run
+  file.syncs[0]?.() // there is no log any more
+  await sleep(10)
 })
 
 test('a stop writes what waits', async () => {
