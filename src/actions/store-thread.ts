@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { assertMachineCode } from '../core/machine-code.ts'
 import type { Logger } from '../core/ports.ts'
 import type { Row } from './store-file.ts'
 import type { RowProblem, ThreadReport, ThreadRequest, ThreadSetup } from './store-messages.ts'
@@ -28,6 +29,7 @@ export class StoreThread {
 
   /** @throws DamselflyError `STORE_FAILED` */
   async start(): Promise<void> {
+    assertMachineCode('libsql')
     this.#run ??= this.#begin()
     await this.#run.ready
   }

@@ -118,7 +118,7 @@ async function memoryOfTheDaemon() {
     60,
   )
   client.end()
-  const log = await journal("result 'oom-kill'", begun)
+  const log = await journal('killed by the OOM killer', begun)
   const safe = await journal('outputs driven', begun)
   promise(
     'a daemon that takes all memory itself is ended, safe drives the outputs',
