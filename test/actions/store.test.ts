@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import libsql from 'libsql'
 import { storeAction } from '#src/actions/store.js'
 import { StoreFile } from '#src/actions/store-file.js'
@@ -47,17 +48,18 @@ test('store makes the table and writes time, topic and payload as it came', asyn
   assert.deepEqual(query(world, 'PRAGMA journal_mode'), [['wal']])
 })
 
-test('store asks no name server for the names of those who are connected, when it loads its library', () => {
-  const program = `
-    const { storeAction } = await import('#src/actions/store.js')
+test('store asks no name server for the names of those who are connected, when it loads its library', async () => {
+  await using world = await makeWorld()
+  const program = join(world.dataDir, 'program.mjs')
+  writeFileSync(
+    program,
+    `import { storeAction } from '${pathToFileURL(join(root, 'dist/actions/store.js'))}'
     const store = storeAction()
-    await store.start({ dataDir: '.', log: console })
+    await store.start({ dataDir: import.meta.dirname, log: console })
     console.log(process.report.excludeNetwork)
-    await store.stop()`
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-    cwd: root,
-    encoding: 'utf8',
-  })
+    await store.stop()`,
+  )
+  const child = spawnSync(process.execPath, [program], { encoding: 'utf8' })
   assert.equal(child.stdout, 'true\n', child.stderr)
 })
 
