@@ -1,11 +1,14 @@
 // Cuts the power of the machine at random moments, and looks after each cut whether everything that was promised is so.
 //   npm run test:machine -- power [--cuts 6] [--seed N] [--durability power|crash] [--kind KIND] [--keep FOLDER]
 // Acknowledgements are noted here, outside the machine. With `crash` the broker promises less: what is lost is counted.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { end, promise } from '../proof.mjs'
 import { shuffled } from './dice.mjs'
 import { kinds } from './kinds.mjs'
 import { World } from './world.mjs'
+
+const cutMsMax = 120_000
 
 export async function play({ stage, machine, args }) {
   const options = read(args)
@@ -23,7 +26,7 @@ export async function play({ stage, machine, args }) {
       if (kind !== 'start' && index > 0) tell(told, witness, await world.check())
       if (witness.failures.length > 0) break
       const before = witness.acknowledged
-      const when = await kinds[kind](world)
+      const when = await soon(kinds[kind](world), kind)
       const counted = `${witness.acknowledged - before} acknowledged, ${witness.unanswered} on their way`
       told.push({ text: `cut ${index + 1}, ${when}`, counted })
     }
@@ -38,6 +41,20 @@ export async function play({ stage, machine, args }) {
   const lastWords = witness.failures.length > 0 ? await house.lastWords() : ''
   await house.cut()
   conclude(options, world, told, lastWords)
+}
+
+/** A broker that has stopped to answer is a failure, too. */
+async function soon(cut, kind) {
+  const late = new AbortController()
+  const never = sleep(cutMsMax, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`${kind}: what the cut waits for does not come`)
+  })
+  try {
+    return await Promise.race([cut, never])
+  } finally {
+    late.abort()
+    never.catch(() => {})
+  }
 }
 
 function read(args) {

@@ -86,7 +86,7 @@ export class House {
   }
 
   /** Waits until watch.sh has seen something there. @returns whether it has */
-  async seen(what, seconds = 20) {
+  async seen(what, seconds = 60) {
     for (const untilMs = performance.now() + seconds * 1_000; performance.now() < untilMs; await sleep(2))
       if (this.#booted?.wire().includes(what)) return true
     return false
