@@ -208,6 +208,10 @@ export class Daemon {
       broker,
       settings: () => this.#settings,
       status: () => this.#status(),
+      reload: async () => {
+        await this.reload()
+        return this.#lastReload ?? reloadOutcome('Damselfly is starting, or stopping')
+      },
       startedAt: this.#startedAt,
       pins: this.#pins,
       trace: this.#trace,
@@ -234,10 +238,19 @@ export class Daemon {
       log,
       counters: this.#counters,
       onChange: () => this.#doorMoved(),
+      onOutOfReach: () => this.#beginAgain(),
     }).finally(() => clearInterval(opening))
     this.#broker = broker
     this.#ends.push(() => broker.close())
     return broker
+  }
+
+  /** Under a service manager that starts us again: its mounts are made anew then. */
+  #beginAgain(): void {
+    const { log, manager } = this.#parts
+    if (!manager.isPresent || this.#running === undefined || this.#stopping !== undefined) return
+    log.warn({}, 'the disk can be written again, but not by this process: it is started again')
+    process.kill(process.pid, 'SIGTERM')
   }
 
   /** The pins, driven to `initial`. */

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { assertMachineCode } from '../core/machine-code.ts'
 import type { Logger } from '../core/ports.ts'
 import type { Row } from './store-file.ts'
 import type { RowProblem, ThreadReport, ThreadRequest, ThreadSetup } from './store-messages.ts'
@@ -28,6 +29,7 @@ export class StoreThread {
 
   /** @throws DamselflyError `STORE_FAILED` */
   async start(): Promise<void> {
+    assertMachineCode('libsql')
     this.#run ??= this.#begin()
     await this.#run.ready
   }
@@ -64,7 +66,12 @@ export class StoreThread {
     })
   }
 
+  /**
+   * @NOTE libsql has Node write a report, to see which C library is here. Unless it is told to leave out the network, that
+   * asks the name server for the name behind each connection, one after the other, and everything stands still meanwhile.
+   */
   #begin(): Run {
+    Object.assign(process.report ?? {}, { excludeNetwork: true })
     const worker = new Worker(new URL('./store-worker.js', import.meta.url), {
       workerData: this.#setup,
       resourceLimits: { maxOldGenerationSizeMb: 96, maxYoungGenerationSizeMb: 2 },

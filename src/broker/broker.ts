@@ -45,6 +45,8 @@ export interface BrokerOptions {
   readonly version?: string
   readonly log: Logger
   readonly counters: Counters
+  /** Called, again and again, while the disk can be written, but only by a process that is started anew. */
+  readonly onOutOfReach?: () => void
   /** Of bridges; changed by tests only. */
   readonly bridgePace?: Partial<BridgePace>
 }
@@ -72,7 +74,8 @@ export class Broker {
   /** @throws DamselflyError `STORE_FAILED` */
   static async open(options: BrokerOptions): Promise<Broker> {
     const { dataDir, durability = 'power', log, counters } = options
-    const journal = await Journal.open({ dataDir, durability, log, counters })
+    const { onOutOfReach } = options
+    const journal = await Journal.open({ dataDir, durability, log, counters, onOutOfReach })
     const broker = new Broker(options, journal)
     await broker.#inside.start(journal.takeRestored())
     broker.setSystemInterval(options.systemIntervalMs ?? 0)

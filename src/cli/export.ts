@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type Libsql from 'libsql'
 import { storeFileName } from '../actions/store-file.ts'
 import { DamselflyError, errnoOf, reasonOf } from '../core/errors.ts'
+import { assertMachineCode } from '../core/machine-code.ts'
 import { nearest } from '../core/nearest.ts'
 
 export interface ExportOrder {
@@ -49,6 +50,7 @@ async function withDatabase<Result>(
     throw new DamselflyError('STORE_FAILED', `there is no database yet at ${file}; ${hint}`)
   }
   try {
+    assertMachineCode('libsql')
     const { default: Database } = await import('libsql')
     const db = new Database(`${pathToFileURL(file).href}?mode=ro`, { timeout: 5_000 })
     try {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-/** Adds what asks the running Damselfly: `status`, `clients`, `kick`, `topics`, `pins`, `trace`. */
+/** Adds what asks the running Damselfly: `status`, `clients`, `kick`, `reload`, `topics`, `pins`, `trace`. */
 export function addInspectionCommands(program: Command): void {
   program
     .command('status')
@@ -28,6 +28,13 @@ export function addInspectionCommands(program: Command): void {
       '\nMost clients come back at once.\n\nExample:\n  damselfly kick esp32-kitchen --forget',
     )
     .action(async (id, options) => (await import('./kick.ts')).kick(id, options))
+
+  program
+    .command('reload')
+    .description(
+      'have the configuration read again; exit code 2 when it has a mistake, and the last good one stays',
+    )
+    .action(async () => (await import('./reload.ts')).reload())
 
   program
     .command('topics')

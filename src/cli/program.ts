@@ -45,7 +45,7 @@ Examples:
   sudo damselfly service install
 
 Exit codes: 0 done · 1 failed · 2 a mistake in the configuration or on the command line · 3 Damselfly is not running
-(status, clients, kick, topics, pins and trace)`,
+(status, clients, kick, reload, topics, pins and trace)`,
     )
 
   addHouseCommands(program)

@@ -13,6 +13,7 @@ import {
   type DaemonStatus,
   type ErrorAnswer,
   protocolVersion,
+  type ReloadOutcome,
 } from './protocol.ts'
 import { requestOf } from './requests.ts'
 import { type TopicRoom, TopicWatch } from './topic-watch.ts'
@@ -38,6 +39,8 @@ export interface ControlHouse {
   /** Whether one more connection may watch. */
   mayWatch(): boolean
   status(): DaemonStatus
+  /** Reads the configuration again. Never throws. */
+  reload(): Promise<ReloadOutcome>
 }
 
 /**
@@ -105,6 +108,7 @@ export class Connection {
     if (typeof request === 'string') return this.#say(mistake('REQUEST_INVALID', request))
     if ('get' in request) await this.#tell(request)
     else if ('kick' in request) this.#kick(request)
+    else if ('do' in request) this.#say({ protocol: protocolVersion, reload: await this.#house.reload() })
     else if (!this.isWatching && !this.#house.mayWatch()) {
       const message = `${limits.controlWatchersMax} connections watch already; end one of them`
       this.#house.counters.add('controlWatchersMax')

@@ -17,6 +17,8 @@ export type ControlRequest =
   | { readonly get: 'client'; readonly id: string }
   /** Disconnects a client; `forget`: ends its session as well. */
   | { readonly kick: string; readonly forget?: boolean }
+  /** Reads the configuration again, as SIGHUP does. */
+  | { readonly do: 'reload' }
   | { readonly watch: 'pins' }
   /** Without a filter all but those that begin with `$`. */
   | { readonly watch: 'topics'; readonly filter?: string }
@@ -29,6 +31,7 @@ export type ControlAnswer =
   | ClientsAnswer
   | ClientAnswer
   | KickedAnswer
+  | ReloadedAnswer
   | TopicsBeginAnswer
   | TopicsAnswer
   | PinAnswer
@@ -73,6 +76,12 @@ export interface KickedAnswer {
   readonly protocol: number
   readonly kicked: string
   readonly outcome: KickOutcome
+}
+
+/** How the reload went that was asked for. */
+export interface ReloadedAnswer {
+  readonly protocol: number
+  readonly reload: ReloadOutcome
 }
 
 /** Topics are watched from now on. */

@@ -2,7 +2,7 @@ import { filterProblem } from '../core/topics.ts'
 import { type ControlRequest, protocolVersion } from './protocol.ts'
 
 const known =
-  'known are {"get":"status"}, {"get":"pins"}, {"get":"clients"}, {"get":"client","id":"esp32"}, {"kick":"esp32"}, {"watch":"pins"}, {"watch":"topics","filter":"home/#"} and {"watch":"trace","filter":"home/#"}'
+  'known are {"get":"status"}, {"get":"pins"}, {"get":"clients"}, {"get":"client","id":"esp32"}, {"kick":"esp32"}, {"do":"reload"}, {"watch":"pins"}, {"watch":"topics","filter":"home/#"} and {"watch":"trace","filter":"home/#"}'
 
 /** The request in a line, or what is wrong with it. */
 export function requestOf(line: string): ControlRequest | string {
@@ -16,9 +16,10 @@ export function requestOf(line: string): ControlRequest | string {
   const fields = request as Record<string, unknown>
   const { protocol } = fields
   if (protocol !== undefined && protocol !== protocolVersion) return `this is protocol ${protocolVersion}`
-  const verbs = ['get', 'watch', 'kick'].filter((verb) => fields[verb] !== undefined)
+  const verbs = ['get', 'watch', 'kick', 'do'].filter((verb) => fields[verb] !== undefined)
   if (verbs.length !== 1) return known
   if (verbs[0] === 'get') return getOf(fields)
+  if (verbs[0] === 'do') return fields['do'] === 'reload' ? { do: 'reload' } : known
   return verbs[0] === 'kick' ? kickOf(fields) : watchOf(fields)
 }
 

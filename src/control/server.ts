@@ -16,7 +16,7 @@ export interface ControlServerOptions extends Omit<ControlHouse, 'pins' | 'topic
 
 /**
  * The control socket: lets those on this machine who may see how the daemon is. It tells; all that it does is to
- * disconnect a client. Use: `open` once, `close` once.
+ * disconnect a client, and to have the configuration read again. Use: `open` once, `close` once.
  */
 export class ControlServer {
   readonly #options: ControlServerOptions
@@ -28,12 +28,12 @@ export class ControlServer {
   #removeFile: (() => Promise<void>) | undefined
 
   constructor(options: ControlServerOptions) {
-    const { name, counters, trace, status, hub, view } = options
+    const { name, counters, trace, status, reload, hub, view } = options
     this.#options = options
     this.#pins = new PinReports(options.pins)
     const mayWatch = (): boolean => this.#watchers < limits.controlWatchersMax
     const topicRoom = { taken: 0 }
-    this.#house = { name, counters, trace, status, hub, view, topicRoom, pins: this.#pins, mayWatch }
+    this.#house = { name, counters, trace, status, reload, hub, view, topicRoom, pins: this.#pins, mayWatch }
     // who has said all it has to say may still wait for an answer
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket))
   }

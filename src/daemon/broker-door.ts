@@ -19,6 +19,8 @@ export interface BrokerDoorParts {
   readonly counters: Counters
   /** Called when the state of the door has changed. */
   readonly onChange: () => void
+  /** Called, again and again, while the disk can be written, but only by a process that is started anew. */
+  readonly onOutOfReach: () => void
 }
 
 /**
@@ -31,7 +33,8 @@ export function brokerDoor(parts: BrokerDoorParts): Promise<BrokerDoor> {
   return remote === undefined ? ownBroker(parts) : attachedBroker(parts, remote)
 }
 
-async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorParts): Promise<BrokerDoor> {
+async function ownBroker(parts: BrokerDoorParts): Promise<BrokerDoor> {
+  const { settings, lan, log, counters, onChange, onOutOfReach } = parts
   const { Broker } = await withPlainStreams(() => import('../broker/broker.ts'))
   const { dataDir } = settings
   const broker = await Broker.open({
@@ -43,6 +46,7 @@ async function ownBroker({ settings, lan, log, counters, onChange }: BrokerDoorP
     version: version(),
     log,
     counters,
+    onOutOfReach,
   })
   const doors = new Doors({ lan, listening: broker, log, onChange })
   return {

@@ -1,5 +1,5 @@
 import type { Settings } from '../config/settings.ts'
-import type { DaemonStatus } from '../control/protocol.ts'
+import type { DaemonStatus, ReloadOutcome } from '../control/protocol.ts'
 import { ControlServer } from '../control/server.ts'
 import type { TraceHub } from '../control/trace-hub.ts'
 import type { Counters } from '../core/counters.ts'
@@ -17,6 +17,7 @@ export interface OutsideParts {
   /** Those in force. */
   readonly settings: () => Settings
   readonly status: () => DaemonStatus
+  readonly reload: () => Promise<ReloadOutcome>
   readonly startedAt: Date
   readonly pins: PinBoard
   readonly trace: TraceHub
@@ -71,7 +72,7 @@ export class Outside {
   }
 
   async #openControl(): Promise<void> {
-    const { broker, settings, status, log, counters, pins, trace } = this.#parts
+    const { broker, settings, status, reload, log, counters, pins, trace } = this.#parts
     const { controlSocket, name } = settings()
     const { hub, view } = broker
     const control = new ControlServer({
@@ -80,6 +81,7 @@ export class Outside {
       view,
       name,
       status,
+      reload,
       log,
       counters,
       pins,

@@ -1,5 +1,6 @@
 import { getSystemErrorName } from 'node:util'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { assertMachineCode } from '../core/machine-code.ts'
 
 /**
  * The two system calls that Node has not; open, read and close are its own (`node:fs`).
@@ -16,7 +17,7 @@ let loaded: Promise<Libc> | undefined
 
 /**
  * The C library, loaded at the first call.
- * @throws DamselflyError `GPIO_FAILED` where koffi has no binary for this machine (ARMv6: Pi Zero, Pi 1)
+ * @throws DamselflyError `GPIO_FAILED` where koffi has no code for this machine (ARMv6: Pi Zero, Pi 1)
  */
 export function libc(): Promise<Libc> {
   loaded ??= load()
@@ -25,6 +26,7 @@ export function libc(): Promise<Libc> {
 
 async function load(): Promise<Libc> {
   try {
+    assertMachineCode('koffi')
     const { default: koffi } = await import('koffi')
     const library = koffi.load(null) // the process's own symbols: glibc and musl alike
     const ioctl = library.func('int ioctl(int fd, unsigned long request, void *argument)')

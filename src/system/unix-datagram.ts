@@ -1,4 +1,5 @@
 import { DamselflyError } from '../core/errors.ts'
+import { assertMachineCode } from '../core/machine-code.ts'
 
 /** Sends datagrams to one unix socket. */
 export interface UnixDatagram {
@@ -26,6 +27,7 @@ const MSG_NOSIGNAL = 0x4000
  */
 export async function openUnixDatagram(address: string): Promise<UnixDatagram> {
   const destination = socketAddress(address)
+  assertMachineCode('koffi')
   const { default: koffi } = await import('koffi')
   const libc = koffi.load(null)
   const socket = libc.func('int socket(int domain, int type, int protocol)')

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import libsql from 'libsql'
 import { storeAction } from '#src/actions/store.js'
 import { StoreFile } from '#src/actions/store-file.js'
@@ -11,6 +13,7 @@ import type { ActionDefinition } from '#src/core/action.js'
 import { tickOf } from '#src/core/event.js'
 import { limits } from '#src/core/limits.js'
 import { complaints, makeWorld, parse, type World } from '../support/actions-world.js'
+import { root } from '../support/daemon.js'
 
 const time = '2024-05-06T07:08:09.010Z'
 
@@ -43,6 +46,21 @@ test('store makes the table and writes time, topic and payload as it came', asyn
     [time, 'a/c', ''],
   ])
   assert.deepEqual(query(world, 'PRAGMA journal_mode'), [['wal']])
+})
+
+test('store asks no name server for the names of those who are connected, when it loads its library', async () => {
+  await using world = await makeWorld()
+  const program = join(world.dataDir, 'program.mjs')
+  writeFileSync(
+    program,
+    `import { storeAction } from '${pathToFileURL(join(root, 'dist/actions/store.js'))}'
+    const store = storeAction()
+    await store.start({ dataDir: import.meta.dirname, log: console })
+    console.log(process.report.excludeNetwork)
+    await store.stop()`,
+  )
+  const child = spawnSync(process.execPath, [program], { encoding: 'utf8' })
+  assert.equal(child.stdout, 'true\n', child.stderr)
 })
 
 test('store keeps payloads that are no text as bytes', async () => {

@@ -44,10 +44,23 @@ test('status tells of the last reload, and why it failed', async (context) => {
   assert.match((await runCommand(daemon.folder, ['status'])).stdout, /reload +\d\d:\d\d:\d\d went well/)
 })
 
+test('reload has both files read, and its exit code says how that went', async (context) => {
+  const daemon = await startDaemon(context)
+  const good = await runCommand(daemon.folder, ['reload'])
+  assert.deepEqual([good.code, good.stdout, good.stderr], [0, 'configuration reloaded\n', ''])
+  await daemon.write('damselfly.yaml', 'pins: { lamp: { gpoi: 17, out: true } }')
+  const bad = await runCommand(daemon.folder, ['reload'])
+  assert.deepEqual([bad.code, bad.stdout], [2, ''])
+  assert.match(
+    bad.stderr,
+    /^not reloaded, the configuration before it holds: .*damselfly\.yaml:1:\d+: .*gpoi.*\nevery mistake: damselfly check\n$/,
+  )
+})
+
 test('without a daemon status, pins, trace and the like say so and what to do; the exit code is 3', async (context) => {
   const folder = await tempFolder(context)
   await writeFiles(folder, { '.env': '', 'damselfly.yaml': '' })
-  for (const command of ['status', 'pins', 'trace', 'clients', 'kick x', 'topics']) {
+  for (const command of ['status', 'pins', 'trace', 'clients', 'kick x', 'reload', 'topics']) {
     const { code, stdout, stderr } = await runCommand(folder, command.split(' '))
     assert.deepEqual([code, stdout], [3, ''], command)
     assert.match(

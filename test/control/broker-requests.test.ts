@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { ClientAnswer, ClientsAnswer, TopicReport, TopicsAnswer } from '#src/control/protocol.js'
+import type {
+  ClientAnswer,
+  ClientsAnswer,
+  ReloadOutcome,
+  TopicReport,
+  TopicsAnswer,
+} from '#src/control/protocol.js'
 import type { ClientReport } from '#src/core/broker-view.js'
 import { limits, setLimits } from '#src/core/limits.js'
 import { type BrokerWorld, brokerWorld, connectPacket } from '../support/broker.js'
@@ -268,6 +274,14 @@ test('where the broker is elsewhere, its clients are not told', async (context) 
   talker.socket.destroy()
 })
 
+test('a reload that was asked for is answered with how it went', async (context) => {
+  const world = await startControl(context)
+  const talker = await Talker.to(world.path)
+  const outcome = async () => ((await talker.ask({ do: 'reload' }))['reload'] as ReloadOutcome).isOk
+  assert.deepEqual([await outcome(), await outcome(), world.reloads], [true, false, 2])
+  talker.socket.destroy()
+})
+
 test('requests that are none are refused', async (context) => {
   const { path } = await startControl(context)
   const talker = await Talker.to(path)
@@ -276,6 +290,8 @@ test('requests that are none are refused', async (context) => {
     { kick: 7 },
     { kick: 'x', forget: 'yes' },
     { kick: 'x', get: 'pins' },
+    { do: 'restart' },
+    { do: 'reload', get: 'pins' },
     { watch: 'topics', filter: 'a/#/b' },
     { watch: 'clients' },
   ]) {

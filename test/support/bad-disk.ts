@@ -4,6 +4,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import type { IClientPublishOptions, MqttClient } from 'mqtt'
 import { tempFolder } from './temp-folder.js'
 
 /** `eio`: I/O errors; `erofs`: read-only; `enospc`: full; `slow`: a second for each sync; `hang`: nothing comes back. */
@@ -30,4 +31,22 @@ export async function badDisk(context: TestContext, folder: string): Promise<Bad
   writeFileSync(mode, bytes.well)
   context.after(() => set('well'))
   return { environment: { LD_PRELOAD: library, BAD_DISK: folder, BAD_DISK_MODE: mode }, set }
+}
+
+/** What the log says when it begins, and when it is over. */
+export const begins =
+  'the store cannot be written: until it can be, what must be kept is refused, or waits for its answer'
+export const ends = 'the store is written again'
+
+/** Publishes. @returns 0, or the reason code of the refusal */
+export async function codeOf(
+  client: MqttClient,
+  topic: string,
+  payload: string,
+  options: IClientPublishOptions,
+) {
+  return await client.publishAsync(topic, payload, options).then(
+    () => 0,
+    (error: { code?: number }) => error.code ?? error,
+  )
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { DaemonStatus } from '#src/control/protocol.js'
 import { ControlServer } from '#src/control/server.js'
-import { type BrokerAmounts, statusOf } from '#src/control/status.js'
+import { type BrokerAmounts, reloadOutcome, statusOf } from '#src/control/status.js'
 import { TraceHub } from '#src/control/trace-hub.js'
 import type { BrokerView } from '#src/core/broker-view.js'
 import { Counters } from '#src/core/counters.js'
@@ -41,6 +41,7 @@ export class ControlWorld {
   readonly server: ControlServer
   rules: readonly Rule[] = [rule('lamp on', 'home/lamp/set', [])]
   amounts: BrokerAmounts = { clients: 0 }
+  reloads = 0
 
   constructor(path: string, board: PinBoard, broker: ControlledBroker = nobody) {
     this.path = path
@@ -60,6 +61,7 @@ export class ControlWorld {
       hub: broker.hub,
       view: broker.view,
       status: () => this.status(),
+      reload: async () => reloadOutcome(++this.reloads === 1 ? undefined : 'a mistake'),
     })
   }
 

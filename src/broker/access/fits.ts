@@ -1,6 +1,7 @@
 import { createHash, pbkdf2, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { PasswordHash } from '../../core/access.ts'
+import { assertMachineCode } from '../../core/machine-code.ts'
 
 const derive = promisify(pbkdf2)
 
@@ -22,6 +23,7 @@ async function fitsPbkdf2({ salt, iterations, hash }: Pbkdf2Hash, password: Uint
 }
 
 async function fitsArgon2(encoded: string, password: Uint8Array): Promise<boolean> {
+  assertMachineCode('@node-rs/argon2')
   const { verify } = await import('@node-rs/argon2') // most houses have no such hash
   return await verify(encoded, password)
 }

@@ -8,6 +8,7 @@ import { BatchFilling } from './batch-filling.ts'
 import { RecordEncoder } from './codec.ts'
 import { causeOf, isNoSpace } from './level-errors.ts'
 import { diskBytesMin, type Level, reopen } from './level-store.ts'
+import { isReadOnlyForUs } from './mounts.ts'
 import type { Outage } from './outage.ts'
 
 /** How long until a store that could not be written is opened anew. */
@@ -23,6 +24,8 @@ export interface BatchWritingParts {
   readonly counters: Counters
   /** Is told when a write fails or is late, and when one succeeds. */
   readonly outage: Outage
+  /** Called each time when the disk can be written, and only by another process. */
+  readonly onOutOfReach: () => void
 }
 
 /**
@@ -113,6 +116,7 @@ export class BatchWriting {
     } catch (error) {
       this.#lacksRoom = isNoSpace(error)
       outage.begin(causeOf(error))
+      if (await isReadOnlyForUs(level.location)) this.#parts.onOutOfReach()
     }
   }
 

@@ -32,6 +32,8 @@ export interface JournalOptions {
   readonly durability: Durability
   readonly log: Logger
   readonly counters: Counters
+  /** Called, again and again, while the disk can be written, but only by a process that is started anew. */
+  readonly onOutOfReach?: (() => void) | undefined
 }
 
 /** Numbers that are written down as given before the first of them is: so many need no record of their own. */
@@ -110,6 +112,7 @@ export class Journal implements Ledger {
         log,
         counters,
         outage: this.#outage,
+        onOutOfReach: () => options.onOutOfReach?.(),
       })
     this.#restored = found?.state ?? { retained: [], sessions: [] }
     this.#next = { session: 1, body: 1 }
@@ -232,6 +235,7 @@ export class Journal implements Ledger {
     this.#isClosing = true
     this.#writing?.giveUp()
     await this.#running
+    this.#outage.settle()
     if (this.#writing === undefined) await this.#level?.close()
     else await this.#writing.close()
   }

@@ -44,6 +44,7 @@ test('a write that takes too long is told, nothing can be kept then, and it is o
   await until('it is late', () => barred > 0)
   await until('it is kept', () => journal.kept === 2)
   assert.deepEqual([journal.isBarred, barred], [false, 1])
+  await journal.close()
   assert.deepEqual(
     log.lines.map(({ level }) => level),
     ['warn', 'info'],

@@ -61,7 +61,9 @@ async function serves(pid, what) {
 }
 
 /** Less than half of it, for to fill it takes its time here. */
-const allow = (bytes) => systemctl('set-property', '--runtime', 'damselfly', `MemoryMax=${bytes}`)
+function allow(bytes) {
+  return systemctl('set-property', '--runtime', 'damselfly', `MemoryMax=${bytes}`)
+}
 
 async function memory() {
   await allow('160M')
@@ -116,7 +118,7 @@ async function memoryOfTheDaemon() {
     60,
   )
   client.end()
-  const log = await journal("result 'oom-kill'", begun)
+  const log = await journal('killed by the OOM killer', begun)
   const safe = await journal('outputs driven', begun)
   promise(
     'a daemon that takes all memory itself is ended, safe drives the outputs',

@@ -55,7 +55,9 @@ async function look() {
     'texts of the settings': lines((await sh('md5sum', ...names.slice(0, -1))).text),
     'list of files': lines((await sh('ls', '-A', etc)).text),
     account: [withoutNumbers(account), withoutNumbers(group), (await sh('id', '-Gn', 'damselfly')).text],
-    'properties of the unit': lines(shown.stdout).filter((line) => line !== '' && !own.test(line)),
+    'properties of the unit': lines(shown.stdout)
+      .filter((line) => line !== '' && !own.test(line))
+      .map(inOrder),
     'programs that the unit runs': (await commands()).map((line) =>
       line.replace(/\S*\/dist\/main\.js/, 'MAIN'),
     ),
@@ -74,6 +76,12 @@ async function commands() {
     .trim()
     .split('\n')
     .map((line) => `${line.slice(0, line.indexOf('='))} ${/argv\[\]=(.*?) ;/.exec(line)?.[1]}`)
+}
+
+/** systemd gives lists in no order. */
+function inOrder(line) {
+  const [name, ...value] = line.split('=')
+  return `${name}=${value.join('=').split(' ').sort().join(' ')}`
 }
 
 function withoutNumbers(text) {

@@ -1,12 +1,19 @@
 import { appendFileSync, readFileSync } from 'node:fs'
-import { promise, property, sh, systemctl } from '../../proof.mjs'
+import { journal, promise, property, sh, systemctl, until } from '../../proof.mjs'
 import { dpkg, etc, level, packages, retained, state } from '../kit.mjs'
 
 export async function prove() {
   appendFileSync(`${etc}/.env`, 'NAME=shed\n')
+  const begun = Date.now()
+  appendFileSync(`${etc}/damselfly.yaml`, '  - { on: home/lamp, do: { gpio: lamp, set: "${payload}" } }\n')
+  await journal('configuration reloaded', begun)
   await sh('mosquitto_pub', '-r', '-q', '1', '-t', 'kept/message', '-m', 'as it was')
   const before = [read('.env'), read('damselfly.yaml'), await property('MainPID')]
-  const lamp = level(17)
+  await sh('mosquitto_pub', '-t', 'home/lamp', '-m', 'on') // for as long as nobody says otherwise
+  const lamp = await until(
+    (value) => value === '1',
+    () => level(17),
+  )
   const { code, text } = dpkg('-i', packages.second)
   promise(
     'an upgrade over edited conffiles asks nobody',
@@ -24,7 +31,11 @@ export async function prove() {
     (await state()) === 'active running enabled' && (await property('MainPID')) !== before[2],
     await state(),
   )
-  promise('and the pin went to its on_stop meanwhile', level(17) === '0', `GPIO17 ${lamp}, then ${level(17)}`)
+  promise(
+    'and the pin went to its on_stop meanwhile',
+    lamp === '1' && level(17) === '0',
+    `GPIO17 ${lamp}, then ${level(17)}`,
+  )
   promise(
     'settings are as the owner wrote them',
     read('.env') === before[0] && read('damselfly.yaml') === before[1],
