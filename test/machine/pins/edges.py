@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """edges.py LINE...: what the lines of the simulated chip do, as seen by somebody who knows nothing of Damselfly.
 
-It looks at the level of each line every two milliseconds, before whatever else the processor has to do (less often where
-a look takes so long that it would leave no time for anything else), and asks the kernel to be told who takes and frees a line. Written to /run/edges and to /dev/ttyS0, which is outside at once; times
-are milliseconds of the monotonic clock, that is since the boot:
+It looks at the level of each line every two milliseconds, before whatever else the processor has to do (every ten where
+looks take so long that nothing else had time), and asks the kernel to be told who takes and frees a line. Written to
+/run/edges and to /dev/ttyS0, which is outside at once; times are milliseconds of the monotonic clock, that is since the boot:
   begin TIME                      levels follow
   level LINE 0|1
   edge AFTER BY LINE 0|1          between the two looks at these times
@@ -21,6 +21,7 @@ import sys
 import time
 
 EVERY_S = 0.002
+SELDOM_S = 0.01
 SHARE = 5  # of the time that a look takes
 USUAL_MS = 10
 WATCH = 0xC100B406  # GPIO_V2_GET_LINEINFO_WATCH_IOCTL
@@ -78,7 +79,7 @@ if "NOTIFY_SOCKET" in os.environ:
         manager.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
 
 while True:
-    time.sleep(max(EVERY_S, SHARE * (now() - begun) / 1000))
+    time.sleep(min(max(EVERY_S, SHARE * (now() - begun) / 1000), SELDOM_S))
     begun = now()
     levels = [level(file) for file in files]
     if levels[0] and levels[1] and level(files[0]):
