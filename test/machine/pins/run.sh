@@ -14,5 +14,4 @@ if [ ! -e /var/lib/pins ]; then
   chmod 0600 /srv/house/.env
   systemctl daemon-reload
 fi
-# what it does to the lines is not to wait for what the daemon does
-exec chrt --reset-on-fork --fifo 5 node job/pins.mjs "$@"
+exec node job/pins.mjs "$@"
