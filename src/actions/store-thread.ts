@@ -10,7 +10,13 @@ interface Run {
   readonly worker: Worker
   readonly ready: Promise<void>
   readonly ended: Promise<void>
-  settle: ((report: ThreadReport) => void) | undefined
+  /** How the call that is made ends; undefined while none is. */
+  call: Call | undefined
+}
+
+interface Call {
+  readonly resolve: (report: ThreadReport) => void
+  readonly reject: (error: Error) => void
 }
 
 /**
@@ -60,8 +66,7 @@ export class StoreThread {
     return new Promise((resolve, reject) => {
       const run = this.#run
       if (run === undefined) return reject(new Error('the thread has ended'))
-      run.settle = resolve
-      void run.ended.then(() => reject(new Error('the thread that writes the database has ended')))
+      run.call = { resolve, reject }
       run.worker.postMessage(request)
     })
   }
@@ -85,9 +90,10 @@ export class StoreThread {
       worker.on('message', (report: ThreadReport) => {
         if (report.kind === 'ready') resolve()
         else if (report.kind === 'damaged') this.#log.error(report.fields, report.message)
-        else run.settle?.(report)
+        else takeCall(run)?.resolve(report)
       })
       void ended.then(() => {
+        takeCall(run)?.reject(new Error('the thread that writes the database has ended'))
         if (this.#run === run) {
           this.#run = undefined
           this.#log.error({ reason: reasonOf(failure) }, 'the thread that writes the database failed')
@@ -97,7 +103,14 @@ export class StoreThread {
       })
     })
     ready.catch(() => {}) // who waits for it is told
-    const run: Run = { worker, ready, ended, settle: undefined }
+    const run: Run = { worker, ready, ended, call: undefined }
     return run
   }
+}
+
+/** @NOTE the ends of a promise hold the scope that they were made in, here the rows: the run forgets them. */
+function takeCall(run: Run): Call | undefined {
+  const { call } = run
+  run.call = undefined
+  return call
 }

@@ -63,6 +63,30 @@ test('store asks no name server for the names of those who are connected, when i
   assert.equal(child.stdout, 'true\n', child.stderr)
 })
 
+test('store holds no row any more that is written', async () => {
+  await using world = await makeWorld()
+  const program = join(world.dataDir, 'program.mjs')
+  writeFileSync(
+    program,
+    `import { StoreThread } from '${pathToFileURL(join(root, 'dist/actions/store-thread.js'))}'
+    const thread = new StoreThread(import.meta.dirname, console)
+    const write = async (n) => {
+      const cells = new Map([['payload', Buffer.alloc(256 * 1024, 97 + n % 26).toString()]])
+      const problems = await thread.write([{ table: 'readings', cells }])
+      if (problems[0] !== undefined) throw new Error(problems[0].reason)
+    }
+    const heap = () => (gc(), process.memoryUsage().heapUsed)
+    await write(0)
+    const before = heap()
+    for (let n = 1; n <= 100; n++) await write(n)
+    console.log(heap() - before)
+    await thread.close()`,
+  )
+  const child = spawnSync(process.execPath, ['--expose-gc', program], { encoding: 'utf8' })
+  const grown = Number.parseInt(child.stdout, 10)
+  assert.ok(grown < 5 * 1024 * 1024, `100 rows of 256 KiB have left ${child.stdout} ${child.stderr}`)
+})
+
 test('store keeps payloads that are no text as bytes', async () => {
   await using world = await makeWorld()
   const store = storeAction()
