@@ -200,12 +200,11 @@ test('rows that wait for each other do not each wait for a batch to fill', async
 
 test('a stop writes what waits', async () => {
   await using world = await makeWorld()
-  const runs = Promise.all([1, 2, 3].map((n) => world.run(storeAction(), { store: 's', values: { n } })))
   const store = storeAction()
-  const run = world.run(store, { store: 's' })
+  const runs = [1, 2, 3, 4].map((n) => world.run(store, { store: 's', values: { n } }))
   await new Promise((resolve) => setImmediate(resolve))
   await world.host.close()
-  await Promise.all([run, runs])
+  await Promise.all(runs)
   assert.deepEqual(query(world, 'SELECT count(*) FROM s'), [[4n]])
   await assert.rejects(world.run(store, { store: 's' }), { code: 'ACTION_START_FAILED' })
 })
