@@ -5,8 +5,8 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { until } from '../proof.mjs'
 
-/** Seconds that a start may take: everything is emulated, and runs some ten times as slowly. */
-const startSeconds = 90
+/** Seconds that a start may take: everything is emulated, and perhaps on a busy host. */
+const startSeconds = 300
 
 const program = '/usr/lib/damselfly/dist/main.js'
 
@@ -38,7 +38,7 @@ export class House {
   }
 
   /** Runs a program of that architecture there. @returns its exit code, and its two outputs as one text */
-  run(command, args = [], { input = '', seconds = 90, env = {} } = {}) {
+  run(command, args = [], { input = '', seconds = 240, env = {} } = {}) {
     const { promise, resolve } = withResolvers()
     const child = execFile(
       'chroot',
@@ -74,7 +74,7 @@ export class House {
   }
 
   /** Waits until systemd's socket got this line since the last start. */
-  heard(line, seconds = 30) {
+  heard(line, seconds = 120) {
     const isThere = () => this.notified.some((text) => text.split('\n').includes(line))
     return until((found) => found || this.hasEnded, isThere, seconds)
   }
@@ -90,7 +90,7 @@ export class House {
   }
 
   /** Waits for a line of the log. @returns it, or '' */
-  logged(text, seconds = 30) {
+  logged(text, seconds = 120) {
     const find = () => this.log.find((line) => line.includes(text)) ?? ''
     return until((line) => line !== '' || this.hasEnded, find, seconds)
   }

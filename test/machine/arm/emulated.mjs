@@ -180,7 +180,7 @@ async function tests() {
 }
 
 function connected({ scheme = 'mqtt', ...options } = {}) {
-  const usual = { port, protocolVersion: 5, reconnectPeriod: 0, connectTimeout: 20_000 }
+  const usual = { port, protocolVersion: 5, reconnectPeriod: 0, connectTimeout: 60_000 }
   // false: a connection that closes is an error, too
   return connectAsync(`${scheme}://localhost`, { ...usual, ...options }, false)
 }
@@ -205,6 +205,6 @@ function received(client) {
     until(
       (found) => found !== undefined,
       () => find(topic, payload),
-      20,
+      120,
     )
 }

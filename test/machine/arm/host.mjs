@@ -87,5 +87,5 @@ function emulate(name, root, { packages, tests, layer }) {
   const namespaces = ['--mount', '--net', '--pid', '--fork', '--kill-child', '--mount-proc']
   const inside = [process.execPath, join(here, 'emulated.mjs'), name, join(layer, 'root')]
   const command = ['unshare', ...namespaces, join(here, 'enter.sh'), root, layer, ...inside]
-  return spawnSync('timeout', ['--kill-after=5', '900', ...command], { stdio: 'inherit' }).status ?? 1
+  return spawnSync('timeout', ['--kill-after=5', '2400', ...command], { stdio: 'inherit' }).status ?? 1
 }

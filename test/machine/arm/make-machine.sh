@@ -63,7 +63,7 @@ for unit in getty@tty1.service serial-getty@ttyAMA0.service apt-daily.timer apt-
   systemd-update-done.service ldconfig.service systemd-networkd.service; do
   ln -sf /dev/null "$R/etc/systemd/system/$unit"
 done
-chroot "$R" groupadd -r gpio # as on Raspberry Pi OS
+echo gpio:x:997: >>"$R/etc/group" # as on Raspberry Pi OS
 echo raspberrypi >"$R/etc/hostname"
 printf '127.0.0.1 localhost raspberrypi\n::1 localhost\n' >"$R/etc/hosts"
 echo 0123456789abcdef0123456789abcdef >"$R/etc/machine-id"

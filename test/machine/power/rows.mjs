@@ -3,6 +3,7 @@ const windowMessages = 4
 const topic = 'rows/house'
 
 export class Rows {
+  isWhole = true
   #witness
   #source
   #listener
@@ -55,12 +56,16 @@ export class Rows {
 
   /** @param found what look.py has found */
   check({ integrity, rows }) {
-    const { failures } = this.#witness
-    if (integrity !== 'ok') failures.push(`the database: ${integrity}`)
     const present = new Set()
     for (const [from, to] of rows[topic] ?? []) for (let n = from; n <= to; n++) present.add(n)
     const lost = [...this.#stored].filter((number) => !present.has(number))
-    if (lost.length > 0) failures.push(`of ${this.count} rows ${lost.length} are gone, from ${lost[0]} on`)
+    if (integrity !== 'ok') this.#broken(`the database: ${integrity}`)
+    if (lost.length > 0) this.#broken(`of ${this.count} rows ${lost.length} are gone, from ${lost[0]} on`)
     this.#stored = present
+  }
+
+  #broken(what) {
+    this.isWhole = false
+    this.#witness.failures.push(what)
   }
 }
