@@ -41,14 +41,14 @@ export class PublishTopics {
     this.#max = max
   }
 
-  /** @returns the name to send, and the block of properties */
+  /** @returns the name to send, and the properties that say so */
   shorten(topic) {
     const known = this.#aliases.get(topic)
-    if (known !== undefined) return { name: '', properties: [3, topicAlias, known >> 8, known & 255] }
-    if (this.#aliases.size >= this.#max) return { name: topic, properties: [0] }
+    if (known !== undefined) return { name: '', properties: [topicAlias, known >> 8, known & 255] }
+    if (this.#aliases.size >= this.#max) return { name: topic, properties: [] }
     const alias = this.#aliases.size + 1
     this.#aliases.set(topic, alias)
-    return { name: topic, properties: [3, topicAlias, alias >> 8, alias & 255] }
+    return { name: topic, properties: [topicAlias, alias >> 8, alias & 255] }
   }
 
   /** @returns the topic that was meant, and where the payload begins */

@@ -6,13 +6,11 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** They run at once, or want the data of a worker. */
-const notModules = ['main.js', 'gpio/input-worker.js']
-
 const folder = resolve(process.argv[2])
 const files = readdirSync(join(folder, 'dist'), { recursive: true })
-  .filter((name) => name.endsWith('.js') && !notModules.includes(name))
+  .filter((name) => name.endsWith('.js') && name !== 'main.js')
   .map((name) => join(folder, 'dist', name))
+  .filter((file) => !isThread(file))
 const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 const { resolve: find } = createRequire(join(folder, 'package.json'))
 
@@ -27,3 +25,8 @@ for (const file of needed)
   }
 if (missing.length > 0) process.stderr.write(`${missing.join('\n')}\n`)
 process.exit(missing.length > 0 ? 1 : 0)
+
+/** A worker's file runs at once, on the data that it is given. */
+function isThread(file) {
+  return /^import \{[^}]*\bworkerData\b[^}]*\} from 'node:worker_threads'/m.test(readFileSync(file, 'utf8'))
+}

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createConnection } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CrashClient } from '../crash-client.mjs'
+import { CrashClient } from '../crash/client.mjs'
 import { connectPacket } from '../mqtt-wire.mjs'
 import { Steady } from './steady.mjs'
 
@@ -114,7 +114,7 @@ export class Acts {
     const allowed = new Map(
       [...this.#states].map(([topic, values]) => [topic, values.map(({ value }) => value)]),
     )
-    await probe.connect(true)
+    await probe.connect({ isClean: true })
     await probe.subscribe('house/state/#', 1)
     await sleep(1_000)
     probe.leave()
@@ -135,7 +135,7 @@ export class Acts {
     this.#pending.set(`${name} ${number}`, { name, ms: performance.now() })
     if (name === 'will') return this.#leaveWill(number)
     if (name === 'bell') return this.#ring()
-    client.publish(acts[name].topic, `${number}`, 0, false)
+    client.publish(acts[name].topic, `${number}`, 0)
   }
 
   #hear(topic, payload) {
@@ -172,24 +172,24 @@ export class Acts {
 
   async #ring() {
     const { client } = this.#hand
-    client.publish('damselfly/soak/pins/button/set', 'on', 0, false)
+    client.publish('damselfly/soak/pins/button/set', 'on', 0)
     await sleep(200)
-    client.publish('damselfly/soak/pins/button/set', 'off', 0, false)
+    client.publish('damselfly/soak/pins/button/set', 'off', 0)
   }
 
   async #pulse() {
     const { client } = this.#hand
     if (!client.isConnected) return
     this.pulses++
-    client.publish('damselfly/soak/pins/meter/set', 'on', 0, false)
+    client.publish('damselfly/soak/pins/meter/set', 'on', 0)
     await sleep(200)
-    client.publish('damselfly/soak/pins/meter/set', 'off', 0, false)
+    client.publish('damselfly/soak/pins/meter/set', 'off', 0)
   }
 
   #reading() {
     if (!this.#hand.client.isConnected) return
     this.readings++
-    this.#hand.client.publish('house/reading', `{"value":${this.readings}}`, 0, false)
+    this.#hand.client.publish('house/reading', `{"value":${this.readings}}`, 0)
   }
 
   #state() {
@@ -200,7 +200,7 @@ export class Acts {
     this.#states.set(topic, values)
     const candidate = { value: `${performance.now()}` }
     values.push(candidate)
-    client.publish(topic, candidate.value, 1, true).candidate = candidate
+    client.publish(topic, candidate.value, 1, { isRetained: true }).candidate = candidate
   }
 
   /** What was before it cannot be retained any more. */

@@ -6,7 +6,7 @@ import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cableTo } from '../bridge/cable.mjs'
-import { CrashClient } from '../crash-client.mjs'
+import { CrashClient } from '../crash/client.mjs'
 import { freePort } from '../systems/support.mjs'
 import { Steady } from './steady.mjs'
 
@@ -136,7 +136,7 @@ export class Far {
     if (this.#isPaused && publisher === this.#publisher) return
     if (!publisher.isConnected || client.outgoing.size > 50) return
     const number = this.#ledger.next(topic, qos)
-    client.publish(topic, `${number}`, qos, false).number = number
+    client.publish(topic, `${number}`, qos).number = number
   }
 
   async #begin() {
@@ -148,7 +148,7 @@ export class Far {
     for (;;) {
       const probe = new CrashClient('probe', 4, this.#ownPort)
       try {
-        await probe.connect(true)
+        await probe.connect({ isClean: true })
         return probe.drop()
       } catch {
         if (child.exitCode !== null) throw new Error('mosquitto does not start')

@@ -1,6 +1,6 @@
 // A client that comes back whenever its connection has ended, until it is told to stay away.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CrashClient } from '../crash-client.mjs'
+import { CrashClient } from '../crash/client.mjs'
 
 const startMsMax = 30_000
 const pauseMs = () => 200 + Math.random() * 800

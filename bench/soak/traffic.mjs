@@ -13,18 +13,18 @@ const awayMsMax = 40_000
 
 /** level, way in, options of the client. */
 const publishers = {
-  kitchen: [5, 'tcp', { user: [users[0], password] }],
+  kitchen: [5, 'tcp', { user: { name: users[0], password } }],
   garage: [5, 'tls', { aliases: 8 }],
   panel: [5, 'ws', { aliases: 2 }],
   program: [4, 'unix', {}],
-  meter: [4, 'tcp', { user: [users[1], password] }],
+  meter: [4, 'tcp', { user: { name: users[1], password } }],
 }
 /** The same, with the QoS of the subscription and whether it goes away and comes back. */
 const readers = {
   steady: [4, 'tcp', {}, 2],
   alias: [5, 'tls', { aliases: 16 }, 2],
   phone: [5, 'ws', {}, 1, 'goes away'],
-  attic: [4, 'unix', { user: [users[2], password] }, 2, 'goes away'],
+  attic: [4, 'unix', { user: { name: users[2], password } }, 2, 'goes away'],
   browser: [5, 'wss', {}, 2],
   slow: [5, 'tcp', {}, 2],
 }
@@ -152,7 +152,7 @@ export class Traffic {
   #send({ client }, topic, qos, rest) {
     const number = this.#ledger.next(topic, qos)
     const payload = rest === undefined ? `${number}` : `${number} ${rest}`
-    client.publish(topic, payload, qos, false).number = number
+    client.publish(topic, payload, qos).number = number
   }
 
   async #comeAndGo(name, reader) {

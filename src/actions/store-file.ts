@@ -24,8 +24,8 @@ export interface Row {
 }
 
 /**
- * The SQLite file. Opens it, makes what is missing, and puts a damaged one aside. Everything here blocks: an append without
- * waiting for the disk (WAL, `synchronous=NORMAL`) takes some twenty microseconds a row, a checkpoint waits for the disk.
+ * The SQLite file. Opens it, makes what is missing, and puts a damaged one aside. Everything here blocks, and a transaction
+ * waits until the disk has it: what is written outlives a power cut.
  */
 export class StoreFile {
   readonly #path: string
@@ -181,7 +181,7 @@ export class StoreFile {
     // @NOTE no busy timeout: it would block the whole process; the writer waits and tries again
     const db = new this.#libsql(this.#path, { timeout: 0 })
     db.pragma('journal_mode = WAL')
-    db.pragma('synchronous = NORMAL')
+    db.pragma('synchronous = FULL')
     this.#inode = statSync(this.#path).ino
     this.#db = db
     return db

@@ -42,7 +42,7 @@ export class StoreWriter {
   }
 
   /**
-   * Resolves when the row is committed.
+   * Resolves when the row is on the disk: it outlives a power cut.
    * @throws DamselflyError `STORE_FAILED`: too many rows wait (`limits.storeRowsMax`, `storeBytesMax`), or
    *   the file cannot be written
    */

@@ -14,7 +14,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * `{ store: TABLE, values: { COLUMN: … } }`: adds a row to a table of `damselfly.db` in the data folder.
- * Tables and columns are made when they are first needed. A run ends when its row is committed.
+ * Tables and columns are made when they are first needed. A run ends when its row is on the disk.
  */
 export function storeAction(): ActionDefinition {
   let writer: StoreWriter | undefined

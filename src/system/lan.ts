@@ -16,7 +16,7 @@ export interface LanOptions {
   /** How often the network is read; 2,000 unless told. */
   readonly intervalMs?: number
   /**
-   * How long the addresses of an interface count after its link went down, so that a Wi-Fi access point
+   * How long the addresses of an interface count after its link was found down, so that a Wi-Fi access point
    * that restarts costs no connection; 10,000 unless told.
    */
   readonly lossMs?: number
@@ -36,7 +36,7 @@ export class Lan implements AsyncDisposable {
   readonly identity: Identity
   readonly #options: Required<LanOptions>
   readonly #listeners = new Set<(state: LanState) => void>()
-  readonly #lastSeen = new Map<string, { addresses: readonly NetworkAddress[]; atMs: number }>()
+  readonly #lastSeen = new Map<string, { addresses: readonly NetworkAddress[]; lostAtMs?: number }>()
   readonly #end = new AbortController()
   #state = nothing
   #firstInterface: string | undefined
@@ -135,12 +135,14 @@ export class Lan implements AsyncDisposable {
     const present = new Set(network.addresses.map((address) => address.interface))
     for (const name of present) {
       const addresses = network.addresses.filter((address) => address.interface === name)
-      this.#lastSeen.set(name, { addresses, atMs: nowMs })
+      this.#lastSeen.set(name, { addresses })
     }
     const lost: NetworkAddress[] = []
-    for (const [name, { addresses, atMs }] of this.#lastSeen) {
+    for (const [name, last] of this.#lastSeen) {
       if (present.has(name)) continue
-      if (nowMs - atMs < this.#options.lossMs && network.interfaces.includes(name)) lost.push(...addresses)
+      last.lostAtMs ??= nowMs
+      if (nowMs - last.lostAtMs < this.#options.lossMs && network.interfaces.includes(name))
+        lost.push(...last.addresses)
       else this.#lastSeen.delete(name)
     }
     return lost.length === 0 ? network : { ...network, addresses: [...network.addresses, ...lost] }

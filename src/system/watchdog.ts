@@ -23,17 +23,17 @@ export function startWatchdog({ manager, probe, log }: WatchdogOptions): Disposa
   const everyMs = Math.min(watchdogMs / 2, timerMsMax)
   const end = new AbortController()
   let isRunning = false
+  let late: NodeJS.Timeout | undefined
   let isIll = false
   const fail = (fields: object) => {
     if (!isIll) log.error(fields, 'watchdog probe has not come back')
     isIll = true
   }
   const check = async (): Promise<void> => {
-    if (isRunning) {
-      fail({ waitedMs: everyMs })
-      return
-    }
+    if (isRunning) return
     isRunning = true
+    const waitedMs = everyMs / 2 // told before the service manager ends the process
+    late = setTimeout(() => fail({ waitedMs }), waitedMs)
     try {
       await probe(end.signal)
       if (end.signal.aborted) return
@@ -43,6 +43,7 @@ export function startWatchdog({ manager, probe, log }: WatchdogOptions): Disposa
     } catch (err) {
       if (!end.signal.aborted) fail({ err })
     } finally {
+      clearTimeout(late)
       isRunning = false
     }
   }
@@ -51,6 +52,7 @@ export function startWatchdog({ manager, probe, log }: WatchdogOptions): Disposa
     [Symbol.dispose]() {
       end.abort()
       clearInterval(timer)
+      clearTimeout(late)
     },
   }
 }

@@ -6,10 +6,10 @@ import { promise, sh, until } from './proof.mjs'
 export * from './proof.mjs'
 
 /**
- * A client of the broker that hears everything; `seen` has the last payload of each topic, `all` every message.
+ * A client of the broker that hears everything unless told; `seen` has the last payload of each topic, `all` every message.
  * Undefined when it is refused.
  */
-export async function connect(options = {}) {
+export async function connect({ filter = '#', ...options } = {}) {
   const client = mqtt.connect({ host: '127.0.0.1', protocolVersion: 4, reconnectPeriod: 0, ...options })
   const seen = {}
   const all = []
@@ -22,7 +22,7 @@ export async function connect(options = {}) {
     for (const event of ['error', 'close']) client.on(event, () => resolve(false))
   })
   if (!isIn) return undefined
-  await client.subscribeAsync('#', { qos: 1 })
+  await client.subscribeAsync(filter, { qos: 1 })
   return {
     seen,
     all,

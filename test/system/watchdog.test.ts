@@ -5,7 +5,7 @@ import { recordingLog } from '../support/system-log.ts'
 
 /** A watchdog of 30 s with time in the test's hand. */
 function watched(probe: () => Promise<void>, watchdogMs: number | undefined = 30_000) {
-  mock.timers.enable({ apis: ['setInterval'] })
+  mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
   const told: string[] = []
   const log = recordingLog()
   const manager = {
@@ -76,13 +76,23 @@ test('while a probe hangs no other one starts; when it comes back after all, sys
       answer = resolve
     })
   })
-  await house.pass(45_000)
+  await house.pass(15_000)
+  await house.pass(30_000)
   assert.equal(probes, 1)
   assert.deepEqual(house.told, [])
   assert.deepEqual(house.log.lines, ['error: watchdog probe has not come back'])
   answer()
   await house.pass(0)
   assert.deepEqual(house.told, ['watchdog'])
+})
+
+test('a probe that hangs is told well before the service manager ends the process', async () => {
+  using house = watched(() => new Promise<void>(() => undefined))
+  await house.pass(15_000)
+  await house.pass(7_499)
+  assert.deepEqual(house.log.lines, [])
+  await house.pass(1)
+  assert.deepEqual(house.log.lines, ['error: watchdog probe has not come back'])
 })
 
 test('after its end nothing is told, not even by the probe that is under way', async () => {

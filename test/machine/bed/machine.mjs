@@ -85,7 +85,8 @@ export function boot({
     ...kernel,
   ]
   const child = spawn('setpriv', program, {
-    stdio: ['ignore', console_, console_, wire],
+    // the last is closed by the end of all its processes: until then one may still write to a disk
+    stdio: ['ignore', console_, console_, wire, 'pipe'],
     // the machine's memory is a file there
     env: { ...process.env, TMPDIR: '/dev/shm' },
   })
@@ -97,7 +98,8 @@ export function boot({
     child.kill('SIGKILL')
   }, seconds * 1_000)
   let hasEnded = false
-  const exited = once(child, 'exit').then(() => {
+  child.stdio[4].resume()
+  const exited = once(child, 'close').then(() => {
     hasEnded = true
     clearTimeout(timer)
   })

@@ -79,5 +79,10 @@ export async function mount() {
   await sh('e2fsck', '-fy', device)
   await must('mount', device, mountPoint)
 }
-/** What the kernel says of the file system. */
-export const options = () => must('findmnt', '-no', 'FS-OPTIONS', mountPoint)
+/** What the kernel said last of its giving up the file system. */
+export const givenUp = () =>
+  must(
+    'sh',
+    '-c',
+    "dmesg | grep -E 'Aborting journal|journal has aborted|Remounting filesystem read-only' | tail -1",
+  )

@@ -44,10 +44,11 @@ export class Load {
       '-l',
       '-d',
     ])
-    this.mosquittoAcks = 0
+    let said = ''
     this.mosquitto.stdout.on('data', (text) => {
-      this.mosquittoAcks += `${text}`.split('received PUBACK').length - 1
+      said += text
     })
+    this.mosquittoAcks = () => said.split('received PUBACK').length - 1
     this.mosquittoSent = 0
     this.#timers.push(
       setInterval(() => this.mosquitto.stdin.write(`mosquitto ${++this.mosquittoSent}\n`), 1_000),

@@ -2,7 +2,7 @@
 // the rest goes on.
 import { end, promise } from './kit.mjs'
 
-const parts = ['install', 'actions', 'commands', 'crash', 'leave']
+const parts = ['install', 'actions', 'commands', 'leave']
 for (const part of parts) {
   console.log(`\n${part}`)
   try {

@@ -102,6 +102,7 @@ async function memoryOfMany() {
 
 /** An action of the owner's own, in the process itself: nobody else can pay. */
 async function memoryOfTheDaemon() {
+  await allow('160M')
   const yaml = '/etc/damselfly/damselfly.yaml'
   const text = readFileSync(yaml, 'utf8')
   const grow =
@@ -118,7 +119,7 @@ async function memoryOfTheDaemon() {
     60,
   )
   client.end()
-  const log = await journal("result 'oom-kill'", begun)
+  const log = await journal('killed by the OOM killer', begun)
   const safe = await journal('outputs driven', begun)
   promise(
     'a daemon that takes all memory itself is ended, safe drives the outputs',

@@ -32,7 +32,9 @@ export class EdgeLog {
 
   /** The edges of a line, each with the two looks between which it was. */
   edges(line, sinceMs = 0) {
-    return this.#levels.filter((edge) => edge.line === line && edge.byMs >= sinceMs)
+    return this.#levels.filter(
+      (edge) => edge.line === line && edge.byMs >= sinceMs && edge.afterMs < edge.byMs,
+    )
   }
 
   /** The level at a time, then those that followed, with their times after that. */

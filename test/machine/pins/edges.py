@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """edges.py LINE...: what the lines of the simulated chip do, as seen by somebody who knows nothing of Damselfly.
 
-It looks at the level of each line every two milliseconds, before whatever else the processor has to do, and asks the
-kernel to be told who takes and frees a line. Written to /run/edges and to /dev/ttyS0, which is outside at once; times
-are milliseconds of the monotonic clock, that is since the boot:
+It looks at the level of each line every two milliseconds, before whatever else the processor has to do (every ten where
+looks take so long that nothing else had time), and asks the kernel to be told who takes and frees a line. Written to
+/run/edges and to /dev/ttyS0, which is outside at once; times are milliseconds of the monotonic clock, that is since the boot:
   begin TIME                      levels follow
   level LINE 0|1
   edge AFTER BY LINE 0|1          between the two looks at these times
@@ -21,6 +21,8 @@ import sys
 import time
 
 EVERY_S = 0.002
+SELDOM_S = 0.01
+SHARE = 5  # of the time that a look takes
 USUAL_MS = 10
 WATCH = 0xC100B406  # GPIO_V2_GET_LINEINFO_WATCH_IOCTL
 TOLD = {1: "took", 2: "freed", 3: "changed"}
@@ -68,7 +70,7 @@ for line in lines:
     struct.pack_into("I", info, 64, line)
     fcntl.ioctl(chip, WATCH, info)
 before = [level(file) for file in files]
-after = now()
+after = begun = now()
 say(f"begin {after:.1f}")
 for line, high in zip(lines, before):
     say(f"level {line} {int(high)}")
@@ -77,7 +79,8 @@ if "NOTIFY_SOCKET" in os.environ:
         manager.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
 
 while True:
-    time.sleep(EVERY_S)
+    time.sleep(min(max(EVERY_S, SHARE * (now() - begun) / 1000), SELDOM_S))
+    begun = now()
     levels = [level(file) for file in files]
     if levels[0] and levels[1] and level(files[0]):
         say(f"both {now():.1f} {lines[0]} {lines[1]}")

@@ -19,6 +19,37 @@ export async function clock() {
     `process ${now}`,
   )
   await dropIn('watchdog', '')
+  await jumpedOver()
+}
+
+/** In the morning it was 06:00 until the network told that it is 14:00. */
+async function jumpedOver() {
+  const right = Date.now() - performance.now()
+  await sh('date', '-s', '06:00')
+  await systemctl('restart', 'damselfly') // so that it waits for this day's 07:30
+  const client = await connect()
+  await sh('date', '-s', '14:00')
+  const done = await until(
+    (text) => text !== undefined,
+    () => client.seen['house/morning'],
+    35, // within half a minute a timer sees that the clock was set
+  )
+  promise(
+    'what was to be done at 07:30, when it was 06:00 and is 14:00 now, is not done',
+    done === undefined,
+    done,
+  )
+  await sh('date', '-s', '07:29:20')
+  await systemctl('restart', 'damselfly')
+  const morning = await connect()
+  const late = await until(
+    (text) => text !== undefined,
+    () => morning.seen['house/morning'],
+    60,
+  )
+  promise('at 07:30 it is', /T07:30:0/.test(late ?? ''), late)
+  for (const each of [client, morning]) each.end()
+  await sh('date', '-s', `@${Math.floor((right + performance.now()) / 1_000)}`)
 }
 
 async function step(name, bySeconds) {
@@ -70,10 +101,9 @@ async function step(name, bySeconds) {
     () => later.seen['house/clock'],
     20,
   )
-  const second = Number(due?.slice(17, 19)) % 10
   promise(
     `${name}: \`at:\` goes by the clock as it is now`,
-    due !== undefined && second < 3 && due.slice(0, 4) === new Date().toISOString().slice(0, 4),
+    due !== undefined && due.slice(0, 4) === new Date().toISOString().slice(0, 4),
     due,
   )
   later.end()

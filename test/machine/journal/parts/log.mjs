@@ -79,8 +79,11 @@ async function mistake() {
   appendFileSync('/etc/damselfly/.env', '\nPORT=many\n')
   const since = Date.now()
   await systemctl('restart', 'damselfly')
-  const [line] = await entriesWith('PORT', since)
-  promise('why a start failed is an error, too', line?.PRIORITY === '3', line?.MESSAGE)
+  const line = await until(
+    (found) => found !== undefined,
+    async () => (await entriesWith('PORT', since)).find(({ PRIORITY }) => PRIORITY === '3'),
+  )
+  promise('why a start failed is an error, too', line !== undefined, line?.MESSAGE)
   writeFileSync('/etc/damselfly/.env', env)
   await systemctl('start', 'damselfly')
 }

@@ -17,7 +17,7 @@ export async function prove() {
   const lines = watch()
   const begun = Date.now()
   await systemctl('start', '--no-block', 'damselfly')
-  const log = await journal('is busy: held by', begun, 60)
+  const log = await journal('is busy: held by', begun, 150)
   await until(
     (count) => Number(count) > 0,
     () => property('NRestarts'),

@@ -74,7 +74,11 @@ async function killedAtStart() {
     'fan',
   ])
   const taking = watch()
-  while (taking.taken('porch') === 0) await sleep(2)
+  await until(
+    (count) => count > 0,
+    () => taking.taken('porch'),
+    150,
+  )
   process.kill(second, 'SIGKILL')
   const isUp = await isBack(second)
   await taking.had('porch', 5)

@@ -8,64 +8,88 @@ export async function prove() {
   client.end()
 }
 
+let longestMs = 0
+
 /** As a contact does: to and fro for some milliseconds, then where it stays. */
 function bounce(pin, direction) {
   const other = direction === 'up' ? 'down' : 'up'
   for (const next of [direction, other, direction, other, direction, other, direction]) {
-    pull(pin, next)
     const beginMs = nowMs()
+    pull(pin, next)
     while (nowMs() - beginMs < 1.5); // a pause that is asked for may last much longer
+    longestMs = Math.max(longestMs, nowMs() - beginMs)
   }
+}
+
+/** Waits, and notes how much longer it took. */
+async function pause(ms) {
+  const beginMs = nowMs()
+  await sleep(ms)
+  longestMs = Math.max(longestMs, nowMs() - beginMs - ms)
+}
+
+/** Where the machine itself stood still, the wave was another one than was meant: then it is made again. */
+async function wave(make) {
+  for (let tries = 0; tries < 8; tries++) {
+    longestMs = 0
+    const lines = watch()
+    await make()
+    if (longestMs < 25) return lines
+    await sleep(1_000)
+  }
+  throw new Error(`the machine stands still all the time, the last time for ${longestMs} ms`)
 }
 
 async function bounces(client) {
   promise('no edge is told before there is one', !client.all.some((text) => text.startsWith('home/door')))
-  const lines = watch()
-  for (const direction of ['down', 'up', 'down', 'up']) {
-    bounce('door', direction)
-    await sleep(400)
-  }
-  const edges = () => client.all.filter((text) => text.startsWith('home/door'))
-  await until((all) => all.length >= 4, edges)
-  lines.promise(
-    'a bouncing contact is one edge each time it is moved',
-    edges().join(', ') === 'home/door on, home/door off, home/door on, home/door off',
-    ['door'],
-    edges().join(', '),
-  )
+  const edges = () => client.all.filter((text) => text.startsWith('home/door')).join(', ')
+  const wanted = 'home/door on, home/door off, home/door on, home/door off'
+  const lines = await wave(async () => {
+    client.all.length = 0
+    for (const direction of ['down', 'up', 'down', 'up']) {
+      bounce('door', direction)
+      await sleep(300)
+    }
+  })
+  await until((text) => text.length >= wanted.length, edges)
+  lines.promise('a bouncing contact is one edge each time it is moved', edges() === wanted, ['door'], edges())
   const state = () => client.state('door')
   promise('and its state agrees', (await until((text) => text === 'off', state)) === 'off')
-  const short = watch()
-  pull('door', 'down')
-  pull('door', 'up')
-  await sleep(300)
-  short.promise('less than the debounce is none', edges().length === 4, ['door'])
+  const short = await wave(async () => {
+    client.all.length = 0
+    bounce('door', 'down')
+    pull('door', 'up')
+    await sleep(300)
+  })
+  short.promise('less than the debounce is none', edges() === '', ['door'])
 }
 
 async function presses(client) {
   const told = () =>
-    client.all.filter((text) => text.startsWith(`${base}/pins/bell/press`)).map((text) => text.split(' ')[1])
+    client.all
+      .filter((text) => text.startsWith(`${base}/pins/bell/press`))
+      .map((text) => text.split(' ')[1])
+      .join(' ')
   const press = async (ms) => {
     bounce('bell', 'down')
-    await sleep(ms)
+    await pause(ms)
     bounce('bell', 'up')
   }
-  const lines = watch()
-  await press(150)
-  await until((words) => words.length === 1, told)
-  await press(1_400)
-  await sleep(900)
-  await press(100)
-  await sleep(100)
-  await press(100)
-  await until((words) => words.length === 3, told)
-  await sleep(900)
-  lines.promise(
-    'a bouncing button: short, long and double presses',
-    told().join(' ') === 'short long double',
-    ['bell'],
-    told().join(', '),
-  )
+  const wanted = 'short long double'
+  const lines = await wave(async () => {
+    await sleep(1_000)
+    client.all.length = 0
+    await press(150)
+    await sleep(1_000)
+    await press(1_300)
+    await sleep(1_000)
+    await press(100)
+    await pause(150)
+    await press(100)
+  })
+  await until((text) => text.length >= wanted.length, told)
+  await sleep(1_000)
+  lines.promise('a bouncing button: short, long and double presses', told() === wanted, ['bell'], told())
 }
 
 async function pulse(count) {

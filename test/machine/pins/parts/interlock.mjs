@@ -1,6 +1,6 @@
 import { connect, promise, setOf, sleep, statesAgree, watch } from '../kit.mjs'
 
-const commands = 1_000
+const commands = 600
 const deadTimeMs = 100
 
 /** Four clients at once, with both QoS, retained messages, pulses, toggles. */

@@ -2,10 +2,12 @@
 // makes a client remember, insists on what was not acknowledged, and complains about what must not come.
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
-import { PublishTopics, topicAliasMaximum } from './topic-aliases.mjs'
+import { PublishTopics, topicAliasMaximum } from '../topic-aliases.mjs'
 
 const ackDelayMsMax = 4
 const answerMsMax = 30_000
+const connectMsMax = 1_000
+const neverSeconds = 0xffff_ffff
 
 export class CrashClient {
   id
@@ -16,7 +18,12 @@ export class CrashClient {
   /** Called when the broker has promised to keep a message. */
   onAcknowledged = () => {}
   /** Called when the broker of MQTT 5 has refused to, with its reason code. */
-  onRefused = () => {}
+  onRefused = (_message, code) =>
+    this.onBroken(`${this.id}: a message was refused with 0x${code.toString(16)}`)
+  /** Called when the broker has not kept the session, or has one that it should not have. */
+  onBroken = (what) => {
+    throw new Error(what)
+  }
   /** Called when a connection has ended, whoever has ended it. */
   onLost = () => {}
   #level
@@ -29,20 +36,25 @@ export class CrashClient {
   #bytes = Buffer.alloc(0)
   #nextId = 1
   #received = new Set()
+  /** Whether the broker has one; undefined while it cannot be known, for it ended before it answered. */
   #hasSession = false
   #acks = []
   #ackTimer
   #waiting = []
 
   /**
-   * @param where a port of loopback, or what gives a connected stream
-   * @param options { user: [name, password], aliases: topic aliases that are used in both directions, with MQTT 5 }
+   * @param where          a port of loopback, `host` and `port`, or what gives a connected stream
+   * @param options.user     `name` and `password`
+   * @param options.aliases  topic aliases that are used in both directions, with MQTT 5
+   * @param options.packetIdMax with few packet identifiers they come round soon, as they do in the long run: one that was
+   *                         given back must be free. There must be more than messages on their way
    */
   constructor(id, level, where, options = {}) {
     this.id = id
     this.#level = level
-    this.#open = typeof where === 'number' ? () => tcp(where) : where
-    this.#options = { user: [], aliases: 0, ...options }
+    const place = typeof where === 'number' ? { host: '127.0.0.1', port: where } : where
+    this.#open = typeof place === 'function' ? place : () => tcp(place)
+    this.#options = { aliases: 0, packetIdMax: 65_535, ...options }
   }
 
   /** Whether CONNACK has come, and what was on its way has been sent again. */
@@ -50,40 +62,57 @@ export class CrashClient {
     return this.#isAccepted
   }
 
-  /** Resolves when CONNACK has come; what was not acknowledged has been sent again then. */
-  async connect(isClean = false) {
+  /**
+   * Resolves when CONNACK has come; what was not acknowledged has been sent again then.
+   * @param expirySeconds of the session: MQTT 5
+   * @param will          `topic` and `payload`, of QoS 2
+   * @returns whether the session was there
+   */
+  async connect({
+    isClean = false,
+    expirySeconds = isClean ? 0 : neverSeconds,
+    will,
+    user = this.#options.user,
+  } = {}) {
     const socket = await this.#open()
     socket.on('error', () => {})
     if (socket.destroyed) throw new Error(`${this.id}: connection lost`)
     this.#socket = socket
     socket.on('data', (chunk) => this.#take(chunk))
     socket.on('close', () => this.#lost(socket))
-    const { user, aliases } = this.#options
-    const flags = (isClean ? 2 : 0) | (user.length === 0 ? 0 : 0xc0)
-    const name = Buffer.concat([text('MQTT'), Buffer.from([this.#level, flags, 0, 0])])
+    const { aliases } = this.#options
     this.#namesOf = new PublishTopics(aliases)
-    this.#send(0x10, name, this.#connectProperties(isClean), text(this.id), ...user.map(text))
-    const answer = await this.#answer(2)
+    const flags = (isClean ? 2 : 0) | (will === undefined ? 0 : 0x14) | (user === undefined ? 0 : 0xc0)
+    const parts = [text('MQTT'), Buffer.from([this.#level, flags, 0, 0])]
+    parts.push(this.#connectProperties(expirySeconds), text(this.id))
+    if (will !== undefined) parts.push(this.#noProperties, text(will.topic), text(will.payload))
+    if (user !== undefined) parts.push(text(user.name), text(user.password))
+    this.#send(0x10, ...parts)
+    const answer = await this.#answer(2).catch((error) => {
+      if (this.#hasSession === false && !isClean) this.#hasSession = undefined
+      throw error
+    })
     if (answer[1] !== 0) {
       socket.destroy()
       throw new Error(`${this.id}: CONNACK ${answer[1]}`)
     }
     this.#topics = new PublishTopics(Math.min(aliases, topicAliasMaximum(answer)))
     const isPresent = answer[0] === 1
-    if (isPresent !== this.#hasSession)
-      throw new Error(`${this.id}: the session is ${isPresent ? '' : 'not '}there`)
+    if (this.#hasSession !== undefined && isPresent !== this.#hasSession) {
+      this.#received.clear()
+      this.onBroken(`${this.id}: the session is ${isPresent ? '' : 'not '}there`)
+    }
     this.#hasSession = !isClean
     for (const [id, message] of this.outgoing) this.#resend(id, message)
     this.#isAccepted = true
+    return isPresent
   }
 
-  #connectProperties(isClean) {
+  #connectProperties(expirySeconds) {
     if (this.#level !== 5) return Buffer.alloc(0)
     const { aliases } = this.#options
-    const properties = [
-      ...(isClean ? [] : [17, 255, 255, 255, 255]),
-      ...(aliases === 0 ? [] : [34, aliases >> 8, aliases & 255]),
-    ]
+    const expiry = expirySeconds === 0 ? [] : [17, ...number32(expirySeconds)]
+    const properties = [...expiry, ...(aliases === 0 ? [] : [34, ...number(aliases)])]
     return Buffer.from([properties.length, ...properties])
   }
 
@@ -93,17 +122,27 @@ export class CrashClient {
     if (answer.at(-1) !== qos) throw new Error(`${this.id}: SUBACK ${answer.at(-1)}`)
   }
 
-  publish(topic, payload, qos, isRetained) {
-    const message = { topic, payload, qos, isRetained, isReleased: false }
-    if (qos === 0) {
-      this.#publish(undefined, message, 0)
-      return message
-    }
-    const id = this.#nextId
-    this.#nextId = (id % 65_535) + 1
-    this.outgoing.set(id, message)
+  async unsubscribe(filter) {
+    this.#send(0xa2, number(1), this.#noProperties, text(filter))
+    await this.#answer(11)
+  }
+
+  /** @param expirySeconds of the message: MQTT 5 */
+  publish(topic, payload, qos, { isRetained = false, expirySeconds } = {}) {
+    const message = { topic, payload, qos, isRetained, expirySeconds, isReleased: false }
+    const id = qos === 0 ? undefined : this.#freeId()
+    if (id !== undefined) this.outgoing.set(id, message)
     this.#publish(id, message, 0)
     return message
+  }
+
+  #freeId() {
+    const { packetIdMax } = this.#options
+    if (this.outgoing.size >= packetIdMax) throw new Error(`${this.id}: no packet identifier is free`)
+    while (this.outgoing.has(this.#nextId)) this.#nextId = (this.#nextId % packetIdMax) + 1
+    const id = this.#nextId
+    this.#nextId = (id % packetIdMax) + 1
+    return id
   }
 
   /** Reads nothing more until `resume`. */
@@ -144,12 +183,14 @@ export class CrashClient {
     else this.#publish(id, message, 8)
   }
 
-  #publish(id, { topic, payload, qos, isRetained }, dup) {
+  #publish(id, { topic, payload, qos, isRetained, expirySeconds }, dup) {
     const first = 0x30 | dup | (qos << 1) | (isRetained ? 1 : 0)
     const packetId = qos === 0 ? Buffer.alloc(0) : number(id)
-    const isV5 = this.#level === 5
-    const { name, properties } = isV5 ? this.#topics.shorten(topic) : { name: topic, properties: [] }
-    this.#send(first, text(name), packetId, Buffer.from(properties), Buffer.from(payload))
+    if (this.#level !== 5) return this.#send(first, text(topic), packetId, Buffer.from(payload))
+    const expiry = expirySeconds === undefined ? [] : [2, ...number32(expirySeconds)]
+    const { name, properties } = this.#topics.shorten(topic)
+    const block = Buffer.from([properties.length + expiry.length, ...properties, ...expiry])
+    this.#send(first, text(name), packetId, block, Buffer.from(payload))
   }
 
   get #noProperties() {
@@ -265,15 +306,26 @@ export class CrashClient {
   }
 }
 
-async function tcp(port) {
-  const socket = createConnection({ port, host: '127.0.0.1', noDelay: true })
+async function tcp(place) {
+  const socket = createConnection({ ...place, noDelay: true })
   socket.on('error', () => {}) // 'close' follows
-  await once(socket, 'connect')
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(connectMsMax) })
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
   return socket
 }
 
 function number(value) {
   return Buffer.from([value >> 8, value & 255])
+}
+
+function number32(value) {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(value)
+  return bytes
 }
 
 function text(value) {
