@@ -10,8 +10,9 @@ export function debianChangelog(markdown, version, maintainer, date) {
   const [, section = ''] = markdown.split(new RegExp(`^## ${version.replaceAll('.', '\\.')}\\s*$`, 'm'))
   const items = (section.split(/^## /m)[0] ?? '').split(/\n(?=- )/).filter((item) => item.startsWith('- '))
   const lines = items.map((item) => wrapped(item.slice(2).replaceAll(/\s+/g, ' ').trim()))
-  const entries = lines.length > 0 ? lines : ['  * New version.']
-  return `damselfly (${debianVersion(version)}) unstable; urgency=medium\n\n${entries.join('\n')}\n\n -- ${maintainer}  ${rfc5322(date)}\n`
+  if (lines.length === 0)
+    throw new Error(`CHANGELOG.md has no entry for ${version}: a section "## ${version}" with items`)
+  return `damselfly (${debianVersion(version)}) unstable; urgency=medium\n\n${lines.join('\n')}\n\n -- ${maintainer}  ${rfc5322(date)}\n`
 }
 
 function wrapped(text) {

@@ -27,7 +27,7 @@ ${words(program.usage)}
 .SH DESCRIPTION
 ${words(program.description)}
 .PP
-One process is the broker, understands every message, and moves the pin. \\fBdamselfly init\\fR writes a first configuration;
+\\fBdamselfly init\\fR writes a first configuration;
 as a service it is damselfly.service, with its files in /etc/damselfly.
 .SH OPTIONS
 ${options(program.options)}

@@ -1,7 +1,7 @@
 // npm run package [-- --arch amd64|arm64|armhf …]
 // Makes dist-deb/damselfly_VERSION_ARCH.deb: the same bytes from the same commit, wherever it is made.
 import { createHash } from 'node:crypto'
-import { cpSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -48,8 +48,11 @@ try {
     const kibibytes = finish(tree, date)
     writeControl(tree, { version, node: engines.node.replace('>=', ''), arch, kibibytes, needs })
     const file = join(values.out, `damselfly_${debianVersion(version)}_${arch}.deb`)
-    pack(tree, file, date)
-    const bytes = readFileSync(file)
+    const built = join(work, `${arch}.deb`)
+    pack(tree, built, date)
+    const bytes = readFileSync(built)
+    cpSync(built, `${file}.part`) // the work folder may be on another file system, where nothing can be renamed from
+    renameSync(`${file}.part`, file)
     const sum = createHash('sha256').update(bytes).digest('hex')
     process.stdout.write(
       `${file}: ${(bytes.length / 1e6).toFixed(1)} MB, ${(kibibytes / 1024).toFixed(1)} MiB installed, sha256 ${sum}\n`,

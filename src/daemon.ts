@@ -41,6 +41,9 @@ const openingMs = 20_000
 /** How long rules may go on with what they have taken when the daemon stops. */
 const stopGraceMs = 5_000
 
+/** How long they may drive outputs meanwhile; then these go to `on_stop`, whatever holds up the stop. */
+const outputGraceMs = 1_500
+
 export interface DaemonParts {
   readonly settings: Settings
   /** Reads the settings again, for a reload. */
@@ -142,15 +145,19 @@ export class Daemon {
   async #stop(): Promise<void> {
     this.#parts.manager.notify({ kind: 'stopping' })
     await this.#starting?.catch(() => {}) // its failure is told by start()
+    const outputTimer = setTimeout(() => void this.#end(() => this.#pins.close()), outputGraceMs)
     await this.#reloading
-    for (const end of this.#ends.splice(0).reverse()) {
-      try {
-        await end()
-      } catch (error) {
-        this.#parts.log.error({ err: error }, 'stop went on after an error')
-      }
-    }
+    for (const end of this.#ends.splice(0).reverse()) await this.#end(end)
+    clearTimeout(outputTimer)
     this.#parts.log.debug(this.#counters.snapshot(), 'counted since the start')
+  }
+
+  async #end(end: () => Promise<unknown> | unknown): Promise<void> {
+    try {
+      await end()
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'stop went on after an error')
+    }
   }
 
   /** Reads the settings again and passes them on. A mistake leaves everything as it is. Never throws. */

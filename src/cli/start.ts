@@ -15,6 +15,10 @@ import { isForeign } from './foreign-error.ts'
 import { reportFailure, reportWarnings } from './report.ts'
 import { namesInWords, startBlock } from './start-block.ts'
 
+const stopMsMax = 15_000
+/** For a line of the log to be written: `pretty` does not write it at once. */
+const logMs = 50
+
 /**
  * Runs the daemon until it is told to stop; resolves then.
  * @throws ProblemsError for mistakes in the configuration, DamselflyError for what could not be had
@@ -32,12 +36,13 @@ export async function start(): Promise<void> {
   const tellProblems = problemTeller(settings.logFormat, log)
   const daemon = new Daemon({ settings, reader, log, lan, manager, tellProblems, onReady })
   guardProcess(daemon, log)
-  const stopped = untilSignal(daemon)
+  const stopped = untilSignal(daemon, log)
   await daemon.start()
   log.info({ signal: await stopped }, 'stopping')
-  endLater(exitCodes.failed) // a stop has its time limits; this is for what has none
+  killLater(log)
   await daemon.stop()
-  endLater(exitCodes.ok, 0) // an action may have left a timer or a server behind: they keep nobody alive
+  // an action may have left a timer or a server behind: they keep nobody alive
+  setTimeout(() => process.exit(exitCodes.ok), 0).unref()
 }
 
 /** As `start`, with its failure reported. */
@@ -55,9 +60,16 @@ function printAt(priority: number): (text: string) => void {
   return (text) => console.error(isJournal ? withPriority(text, priority) : text)
 }
 
-/** Ends the process whatever else is going on. systemd would, after `TimeoutStopSec=`, less kindly. */
-function endLater(code: number, afterMs = 15_000): void {
-  setTimeout(() => process.exit(code), afterMs).unref()
+/** A stop has its time limits; this is for what has none. systemd would do it too, after `TimeoutStopSec=`. */
+function killLater(log: ProcessLog): void {
+  const kill = (): void => killNow(log, { timeoutMs: stopMsMax }, 'the stop takes too long: killed')
+  setTimeout(kill, stopMsMax).unref()
+}
+
+/** @NOTE `process.exit` waits for threads, of which one may wait for a disk that does not answer; a signal does not. */
+function killNow(log: ProcessLog, fields: object, message: string): void {
+  log.error(fields, message)
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), logMs)
 }
 
 /** For people the code frame, as `damselfly check` shows it; for programs a line with fields. */
@@ -119,12 +131,12 @@ function lanClients(settings: Settings): string {
 }
 
 /** Resolves with the signal that ends the daemon; a second one ends the process at once. */
-function untilSignal(daemon: Daemon): Promise<NodeJS.Signals> {
+function untilSignal(daemon: Daemon, log: ProcessLog): Promise<NodeJS.Signals> {
   process.on('SIGHUP', () => void daemon.reload())
   return new Promise((resolve) => {
     let isStopping = false
     const stop = (signal: NodeJS.Signals): void => {
-      if (isStopping) process.exit(1)
+      if (isStopping) return killNow(log, { signal }, 'a second signal: killed')
       isStopping = true
       resolve(signal)
     }
@@ -141,7 +153,7 @@ function guardProcess(daemon: Daemon, log: ProcessLog): void {
   const onError = (err: unknown): void => {
     if (isForeign(err)) return log.error({ err }, 'an action failed outside of its run')
     process.exitCode = exitCodes.failed
-    endLater(exitCodes.failed)
+    killLater(log)
     log.error({ err }, 'unexpected failure: stopping')
     void daemon.stop().finally(() => process.exit(exitCodes.failed))
   }

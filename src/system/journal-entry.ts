@@ -12,10 +12,10 @@ const prefix = 'DAMSELFLY_'
  * @param line JSON, without a line break in it
  */
 export function journalEntry(line: string): Buffer {
-  const { level, time: _time, msg: _msg, ...fields } = JSON.parse(line)
+  const { level: _level, time: _time, msg: _msg, ...fields } = JSON.parse(line)
   const parts = [
     assignment('MESSAGE', line),
-    assignment('PRIORITY', String(priorityOf(level))),
+    assignment('PRIORITY', String(priorityOf(line))),
     assignment('SYSLOG_IDENTIFIER', 'damselfly'),
   ]
   for (const [key, value] of Object.entries(fields)) {
@@ -25,10 +25,14 @@ export function journalEntry(line: string): Buffer {
   return Buffer.concat(parts)
 }
 
-/** Of a line of the log; that of `info` when it is none. */
-export function priorityOf(level: unknown): number {
+/**
+ * Of a line of the log; that of `info` when its level is unknown.
+ * @NOTE the level is what the line begins with: a later `level` is a field that an action has logged
+ */
+export function priorityOf(line: string): number {
+  const level = /^\{"level":"(\w+)"/.exec(line)?.[1] ?? ''
   const known: Readonly<Record<string, number>> = priorities
-  return known[String(level)] ?? priorities.info
+  return (Object.hasOwn(known, level) ? known[level] : undefined) ?? priorities.info
 }
 
 /** `lanClients` is `DAMSELFLY_LAN_CLIENTS`. */

@@ -76,7 +76,7 @@ function journalOutput(journal: UnixDatagram): Writable {
     } catch {
       // it is told over standard output, as all that follows
     }
-    write(`${withPriority(harmless, priorityOf(/^\{"level":"(\w+)"/.exec(harmless)?.[1]))}\n`)
+    write(`${withPriority(harmless, priorityOf(harmless))}\n`)
   })
 }
 

@@ -40,11 +40,17 @@ for (const [level, priority] of [
   ['error', '3'],
   ['fatal', '2'],
   ['unheard', '6'],
+  ['constructor', '6'],
 ] as const) {
   test(`${level} is priority ${priority}`, () => {
     assert.equal(fieldsOf(journalEntry(`{"level":"${level}"}`))['PRIORITY'], priority)
   })
 }
+
+test('a field called level, which an action may log, does not change the priority', () => {
+  const line = '{"level":"error","time":"2026-01-02T03:04:05.678Z","level":"debug","msg":"x"}'
+  assert.equal(fieldsOf(journalEntry(line))['PRIORITY'], '3')
+})
 
 test('lists and objects are JSON', () => {
   const fields = fieldsOf(

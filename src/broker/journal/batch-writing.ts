@@ -1,6 +1,8 @@
 import { stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Counters } from '../../core/counters.ts'
+import { errnoOf } from '../../core/errors.ts'
 import { limits } from '../../core/limits.ts'
 import type { Logger } from '../../core/ports.ts'
 import type { Batch } from './batch.ts'
@@ -13,7 +15,7 @@ import type { Outage } from './outage.ts'
 
 /** How long until a store that could not be written is opened anew. */
 const retryMs = 2_000
-/** How often it is looked whether its folder is still there: what is written to files that were deleted is lost, silently. */
+/** How often it is looked whether its files are still there: what is written to deleted ones is lost, silently. */
 const lookMs = 1_000
 
 export interface BatchWritingParts {
@@ -30,7 +32,7 @@ export interface BatchWritingParts {
 
 /**
  * Writes batches, one after the other. A disk that refuses one is tried again until it takes it: LevelDB is opened anew
- * each time, for after a failed write it may lose what is written next. When its folder was deleted or replaced, nothing
+ * each time, for after a failed write it may lose what is written next. When its files were deleted or replaced, nothing
  * is kept any more, which is told: only a new start can make a new store.
  */
 export class BatchWriting {
@@ -42,8 +44,8 @@ export class BatchWriting {
   #sweeping: Promise<void> | undefined
   /** Whether the last try failed for want of room. */
   #lacksRoom = false
-  /** Number of its folder in the file system. */
-  #folder: number | undefined
+  /** The file that LevelDB locks, and never makes anew, as it was when the store was open. */
+  #lock: string | undefined
   #isGone = false
   #lookedAtMs = Number.NEGATIVE_INFINITY
 
@@ -88,7 +90,7 @@ export class BatchWriting {
     }, limits.keepMsMax).unref()
     try {
       await this.#look()
-      if (this.#isGone) throw new Error('its folder was deleted or replaced')
+      if (this.#isGone) throw new Error('its files were deleted or replaced')
       const target = level.batch()
       await this.#filling.fill(target, batch)
       await target.write({ sync: isSynced })
@@ -125,10 +127,11 @@ export class BatchWriting {
     if (nowMs - this.#lookedAtMs < lookMs) return
     this.#lookedAtMs = nowMs
     const { level, log } = this.#parts
-    const found = await stat(level.location).catch(() => undefined)
-    this.#folder ??= found?.ino
+    const found = await identityOf(join(level.location, 'LOCK'))
+    if (found === undefined) return
+    if (level.status === 'open') this.#lock ??= found
     const wasGone = this.#isGone
-    this.#isGone = found === undefined || found.ino !== this.#folder
+    this.#isGone = this.#lock !== undefined && (found === absent || found !== this.#lock)
     if (this.#isGone && !wasGone)
       log.error(
         { store: level.location },
@@ -149,6 +152,19 @@ export class BatchWriting {
     }
     this.#sweeping = undefined
   }
+}
+
+const absent = 'absent'
+
+/**
+ * Tells a file from any other, also from one that got its inode after it.
+ * @returns undefined when it cannot be told
+ */
+async function identityOf(path: string): Promise<string | undefined> {
+  return await stat(path, { bigint: true }).then(
+    ({ ino, birthtimeNs }) => `${ino} ${birthtimeNs}`,
+    (error) => (errnoOf(error) === 'ENOENT' ? absent : undefined),
+  )
 }
 
 /** Whether so little room is left that the store would be full again at once; no, when it cannot be told. */

@@ -9,6 +9,7 @@ import { damagedFiles } from './manifest.ts'
 import { readStore } from './read-store.ts'
 import { type Found, NewerStoreError, Restoring } from './restoring.ts'
 import { clearAway, isHeldElsewhere, putBack, rebuildStore } from './salvage.ts'
+import { readLog } from './write-log.ts'
 
 /** Bytes that LevelDB writes to a log before it makes a table of it. */
 const writeBufferBytes = 2 * 1024 * 1024
@@ -152,6 +153,7 @@ async function newLevel(path: string): Promise<Level> {
 
 async function openAndRead(path: string, log: Logger): Promise<OpenStore> {
   await refuseDamaged(path)
+  const lostBytes = await lostOfLogs(path) // LevelDB takes its logs away when it has read them
   const level = await newLevel(path)
   try {
     await level.open()
@@ -167,7 +169,7 @@ async function openAndRead(path: string, log: Logger): Promise<OpenStore> {
       await iterator.close()
     }
     const found = restoring.finish()
-    await report(path, found, log)
+    await report(path, found, lostBytes, log)
     return { level, found }
   } catch (error) {
     await level.close().catch(() => {})
@@ -175,14 +177,36 @@ async function openAndRead(path: string, log: Logger): Promise<OpenStore> {
   }
 }
 
-async function report(path: string, found: Found, log: Logger): Promise<void> {
-  const unreadableBytes = await droppedBytes(path)
+async function report(path: string, found: Found, lostBytes: number, log: Logger): Promise<void> {
+  const dropped = await droppedBytes(path)
+  const unreadableBytes = lostBytes === 0 ? 0 : Math.max(lostBytes, dropped)
+  // it was on its way to the disk when the power failed, and nobody had been told that it is kept
+  if (dropped > unreadableBytes)
+    log.warn(
+      { store: path, tornBytes: dropped },
+      'the last write to the store had not ended, and is left out',
+    )
   const { damagedRecords } = found
   if (damagedRecords + unreadableBytes === 0) return
   log.error(
     { store: path, damagedRecords, unreadableBytes, records: found.records - damagedRecords },
     'some of the store could not be read, and is lost',
   )
+}
+
+/**
+ * What cannot be read of its logs, and has something behind it.
+ * @NOTE LevelDB speaks of dropped bytes for the end of a log too, which a power cut tears off in the midst of a write that
+ * nobody was told of yet
+ */
+async function lostOfLogs(path: string): Promise<number> {
+  const files = await readdir(path).catch((): string[] => [])
+  let bytes = 0
+  for (const file of files) {
+    if (!file.endsWith('.log')) continue
+    bytes += readLog(await readFile(join(path, file))).lostBytes
+  }
+  return bytes
 }
 
 /** What LevelDB left out of its log when it opened it: it only says so in its own file. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { message, openJournal, queueOf, restoredFrom } from '../../support/journal.js'
@@ -28,6 +28,34 @@ test('a store whose folder is deleted keeps nothing more, and says so once; the 
   await journal.close()
   assert.deepEqual(await restoredFrom(context, dataDir), { retained: [], sessions: [] })
 })
+
+const losses = {
+  'whose files are deleted, and its folder is left': async (path: string) => {
+    for (const file of await readdir(path)) await rm(join(path, file))
+  },
+  'whose folder is deleted and made again at once': async (path: string) => {
+    await rm(path, { recursive: true })
+    await mkdir(path)
+  },
+  'whose files are replaced by copies': async (path: string) => {
+    await cp(path, `${path}-copy`, { recursive: true })
+    for (const file of await readdir(path)) await rm(join(path, file))
+    await cp(`${path}-copy`, path, { recursive: true })
+  },
+}
+
+for (const [whose, lose] of Object.entries(losses))
+  test(`a store ${whose}, keeps nothing more, and says so`, async (context) => {
+    const dataDir = await tempFolder(context)
+    const { journal, log } = await openJournal(context, dataDir)
+    await queueOf(journal, 10)
+    await lose(join(dataDir, 'broker'))
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    const { kept } = journal
+    journal.putRetained(message('lost'), true)
+    await until('it is told', () => log.lines.some((line) => gone.test(line.message)))
+    assert.equal(journal.kept, kept)
+  })
 
 test('a store whose folder was taken away for a while goes on when it is back, and loses nothing', async (context) => {
   const dataDir = await tempFolder(context)

@@ -1,6 +1,7 @@
 // Lays out what a job finds inside the machine at /job:
 //   job/          the job's own folder, with node_modules that has `modules` of its job.json
-//   proof.mjs     what promises are proved with; service.mjs and service-up.sh for those of the installed service
+//   proof.mjs     what promises are proved with; service.mjs and service-up.sh for those of the installed service;
+//                 lay-out.sh puts the package where it is installed
 //   and by `with` of its job.json
 //     "tree"      the package as npm unpacks it, with its production modules, at /job itself
 //     "global"    what `npm install -g` makes of it, in /job/global
@@ -29,7 +30,7 @@ export function layOut(stage, name, job) {
   mkdirSync(inside, { recursive: true })
   for (const part of job.with ?? []) makers[part](stage, inside)
   cpSync(join(machine, name), join(inside, 'job'), { recursive: true })
-  for (const name of ['proof.mjs', 'service.mjs', 'service-up.sh'])
+  for (const name of ['proof.mjs', 'service.mjs', 'service-up.sh', 'lay-out.sh'])
     cpSync(join(machine, name), join(inside, name))
   if (job.modules !== undefined) copyModules(join(inside, 'job'), job.modules)
   run('tar', '--owner=0', '--group=0', '-C', inside, '-cf', join(folder, 'job.tar'), '.')

@@ -31,7 +31,7 @@ test('two interlocked outputs are never on together under 400 random commands, a
     out('up', 10, { interlock: { pins: ['down'], deadTimeMs }, maxOnMs: 300 }),
     out('down', 11),
   ])
-  const watcher = fork('job/edge-log.mjs', [process.env.PI, '10', '11'])
+  const watcher = fork('job/level-watcher.mjs', [process.env.PI, '10', '11'])
   const edges = []
   const together = []
   let longestMs

@@ -1,7 +1,7 @@
 // The package, promise by promise. The parts follow one another on one machine; a failed one is told and the rest goes on.
 import { end, promise } from '../proof.mjs'
 
-const parts = ['fresh', 'upgrade', 'remove', 'purge', 'held', 'alike', 'taken-over']
+const parts = ['fresh', 'upgrade', 'remove', 'purge', 'held', 'alike', 'taken-over', 'to-and-fro']
 for (const part of parts) {
   console.log(`\n${part}`)
   try {

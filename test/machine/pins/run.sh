@@ -4,10 +4,9 @@ set -eu
 cd /job
 if [ ! -e /var/lib/pins ]; then
   cp -r job/units/. /etc/systemd/system/
-  mkdir -p /var/lib/pins /usr/local/lib/pins /usr/lib/damselfly /srv/house/config
+  mkdir -p /var/lib/pins /usr/local/lib/pins /srv/house/config
   cp job/chip.sh job/edges.py /usr/local/lib/pins/
-  cp -rl .env.example config dist node_modules package.json systemd /usr/lib/damselfly/
-  ln -s /usr/lib/damselfly/dist/main.js /usr/local/bin/damselfly
+  bash lay-out.sh
   cp -r job/actions /srv/house/config/
   cp job/pins.yaml /srv/house/config/damselfly.yaml
   echo 'BIND=loopback' > /srv/house/.env

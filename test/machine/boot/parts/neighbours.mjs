@@ -20,7 +20,7 @@ async function mosquitto() {
   const tried = await until(
     (count) => Number(count) >= 2,
     () => property('NRestarts'),
-    20,
+    60,
   )
   promise('it is tried again each second', Number(tried) >= 2, `${tried} restarts`)
   const still = await sh('mosquitto_pub', '-t', 'x', '-m', 'x')

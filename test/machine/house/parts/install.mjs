@@ -71,8 +71,8 @@ async function started(begun) {
   const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${await property('MainPID')}/status`, 'utf8'))[1]
   const memory = Number(await property('MemoryCurrent'))
   promise(
-    'start and memory with the example configuration',
-    memory > 0,
+    'the example configuration takes less than 150 MiB',
+    memory < 150 * 2 ** 20,
     `READY after ${(to - from) / 1_000} ms, VmRSS ${(rss / 1_024).toFixed(1)} MiB, MemoryCurrent ${(memory / 2 ** 20).toFixed(1)} MiB`,
   )
 }
