@@ -53,7 +53,8 @@ test('a disk that hangs holds up acknowledgements and nothing else; they come wh
   assert.equal(daemon.having(begins).length, 0)
   const rows = async () =>
     (await runCommand(folder, ['export', 'readings'])).stdout.trim().split('\n').length - 1
-  await until('the rows are written', async () => (await rows()) === 10)
+  disk.set('well')
+  await until('the rows are written', async () => (await rows()) === 10, 30_000)
 })
 
 test('it starts on a read-only disk with all that was kept, and recovers when that can be written; on one that cannot be read it says so', {
