@@ -173,7 +173,7 @@ async function tests() {
     ['the tests of src/gpio pass', gpio],
   ]) {
     const { stdout } = await house.run('node', ['--test', '--test-timeout=120000', ...files], {
-      seconds: 600,
+      seconds: 1_200,
     })
     const [passed, failed] = ['pass', 'fail'].map((word) =>
       Number(new RegExp(`^# ${word} (\\d+)`, 'm').exec(stdout)?.[1]),
