@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const here = import.meta.dirname
-const timeLimit = 1_800 // seconds; on two cores that do nothing else it takes a fifth of that
+const timeLimit = 1_800 // seconds; a busy host needs most of that
 
 /**
  * Boots it, installs the packages in it, prints what the job says.
