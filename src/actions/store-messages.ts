@@ -19,7 +19,8 @@ export type ThreadReport =
   | { readonly kind: 'written'; readonly problems: readonly (RowProblem | undefined)[] }
   /** No row was written. */
   | { readonly kind: 'failed'; readonly problem: RowProblem }
-  | { readonly kind: 'damaged'; readonly fields: object; readonly message: string }
+  /** A line for the log. */
+  | { readonly kind: 'log'; readonly fields: object; readonly message: string }
 
 /** Why a row was not written. */
 export interface RowProblem {

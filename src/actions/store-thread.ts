@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads'
 import { DamselflyError, reasonOf } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
 import { assertMachineCode } from '../core/machine-code.ts'
 import type { Logger } from '../core/ports.ts'
+import { Repeats } from '../core/repeats.ts'
 import type { Row } from './store-file.ts'
 import type { RowProblem, ThreadReport, ThreadRequest, ThreadSetup } from './store-messages.ts'
 
@@ -21,12 +23,14 @@ interface Call {
 
 /**
  * Writes rows in a thread of its own, so that a slow disk holds up nobody but those who wait for their row. One call at a
- * time. A thread that fails is started again by the next write.
+ * time. A thread that fails is started again by the first write after a pause; until then rows are refused.
  */
 export class StoreThread {
   readonly #setup: ThreadSetup
   readonly #log: Logger
+  readonly #repeats = new Repeats()
   #run: Run | undefined
+  #failure: { readonly reason: string; readonly atMs: number } | undefined
 
   constructor(dataDir: string, log: Logger) {
     this.#setup = { dataDir }
@@ -42,6 +46,11 @@ export class StoreThread {
 
   /** @returns for each row why it was not written, or undefined; never rejects */
   async write(rows: readonly Row[]): Promise<readonly (RowProblem | undefined)[]> {
+    const failure = this.#failure
+    if (failure !== undefined && performance.now() - failure.atMs < limits.storePauseMs) {
+      const reason = `the thread that writes the database failed: ${failure.reason}`
+      return rows.map(() => ({ reason, isBusy: false, limit: 'storePauseMs' }))
+    }
     try {
       await this.start()
       const report = await this.#ask({ kind: 'write', rows })
@@ -89,14 +98,14 @@ export class StoreThread {
     const ready = new Promise<void>((resolve, reject) => {
       worker.on('message', (report: ThreadReport) => {
         if (report.kind === 'ready') resolve()
-        else if (report.kind === 'damaged') this.#log.error(report.fields, report.message)
+        else if (report.kind === 'log') this.#log.error(report.fields, report.message)
         else takeCall(run)?.resolve(report)
       })
       void ended.then(() => {
         takeCall(run)?.reject(new Error('the thread that writes the database has ended'))
         if (this.#run === run) {
           this.#run = undefined
-          this.#log.error({ reason: reasonOf(failure) }, 'the thread that writes the database failed')
+          this.#failed(reasonOf(failure))
         }
         const reason = `the database cannot be opened: ${reasonOf(failure)}`
         reject(new DamselflyError('STORE_FAILED', reason))
@@ -105,6 +114,13 @@ export class StoreThread {
     ready.catch(() => {}) // who waits for it is told
     const run: Run = { worker, ready, ended, call: undefined }
     return run
+  }
+
+  #failed(reason: string): void {
+    this.#failure = { reason, atMs: performance.now() }
+    const repeats = this.#repeats.admit('failed')
+    if (repeats !== undefined)
+      this.#log.error({ reason, ...repeats }, 'the thread that writes the database failed')
   }
 }
 

@@ -13,7 +13,7 @@ const log: Logger = {
   debug: silent,
   info: silent,
   warn: silent,
-  error: (fields, message) => say({ kind: 'damaged', fields, message }),
+  error: (fields, message) => say({ kind: 'log', fields, message }),
 }
 const file = new StoreFile(dataDir, libsql, log)
 

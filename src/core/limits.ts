@@ -135,6 +135,8 @@ export const limitDefaults = {
   storeTablesMax: 100,
   /** Columns of one of its tables; a step that needs one more fails. */
   storeColumnsMax: 100,
+  /** How long rows are refused after the thread that writes them has failed; then it is started again. */
+  storePauseMs: 5_000,
   /** Characters of one text that `log` writes; the rest is cut off. */
   logTextCharsMax: 4_096,
   /** Edges that wait between the input worker and the process. */

@@ -11,7 +11,7 @@ import { StoreThread } from '#src/actions/store-thread.js'
 import { StoreWriter } from '#src/actions/store-writer.js'
 import type { ActionDefinition } from '#src/core/action.js'
 import { tickOf } from '#src/core/event.js'
-import { limits } from '#src/core/limits.js'
+import { limits, setLimits } from '#src/core/limits.js'
 import { complaints, makeWorld, parse, type World } from '../support/actions-world.js'
 import { root } from '../support/daemon.js'
 
@@ -85,6 +85,28 @@ test('store holds no row any more that is written', async () => {
   const child = spawnSync(process.execPath, ['--expose-gc', program], { encoding: 'utf8' })
   const grown = Number.parseInt(child.stdout, 10)
   assert.ok(grown < 5 * 1024 * 1024, `100 rows of 256 KiB have left ${child.stdout} ${child.stderr}`)
+})
+
+test('a thread that has failed is started again after a pause; until then rows are refused with its reason, and the log says it once', async (context) => {
+  context.after(() => setLimits({}))
+  const lines: string[] = []
+  const silent = (): void => {}
+  const log = {
+    debug: silent,
+    info: silent,
+    warn: silent,
+    error: (_: object, text: string) => lines.push(text),
+  }
+  const thread = new StoreThread(5 as never, log) // no folder: the thread ends at once
+  const problemOf = async () => (await thread.write([{ table: 'readings', cells: new Map() }]))[0]
+  const isTried = /^the database cannot be opened: .*must be of type string/
+  assert.match((await problemOf())?.reason ?? '', isTried)
+  const refused = await problemOf()
+  assert.match(refused?.reason ?? '', /^the thread that writes the database failed: .*must be of type string/)
+  assert.equal(refused?.limit, 'storePauseMs')
+  setLimits({ storePauseMs: 0 })
+  assert.match((await problemOf())?.reason ?? '', isTried)
+  assert.deepEqual(lines, ['the thread that writes the database failed'])
 })
 
 test('store keeps payloads that are no text as bytes', async () => {
@@ -178,12 +200,11 @@ test('rows that wait for each other do not each wait for a batch to fill', async
 
 test('a stop writes what waits', async () => {
   await using world = await makeWorld()
-  const runs = Promise.all([1, 2, 3].map((n) => world.run(storeAction(), { store: 's', values: { n } })))
   const store = storeAction()
-  const run = world.run(store, { store: 's' })
+  const runs = [1, 2, 3, 4].map((n) => world.run(store, { store: 's', values: { n } }))
   await new Promise((resolve) => setImmediate(resolve))
   await world.host.close()
-  await Promise.all([run, runs])
+  await Promise.all(runs)
   assert.deepEqual(query(world, 'SELECT count(*) FROM s'), [[4n]])
   await assert.rejects(world.run(store, { store: 's' }), { code: 'ACTION_START_FAILED' })
 })

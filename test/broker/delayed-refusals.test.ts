@@ -29,7 +29,7 @@ const codes = (line: Line) => line.packets.map(({ type, body }) => [type, body[1
 
 test('a refusal is sent when its time is over, and not before', async (context) => {
   const { add } = await world(context)
-  const { line } = add(30)
+  const { line } = add(400)
   await turns()
   assert.deepEqual(codes(line), [])
   await until('the refusal', () => line.packets.length > 0)

@@ -24,7 +24,10 @@ test('what is read without LevelDB is what LevelDB finds: in tables and logs, th
     await journal.close()
   }
   const files = await readdir(store)
-  assert.ok(files.filter((file) => file.endsWith('.ldb')).length > 1, 'there are tables')
+  assert.ok(
+    files.some((file) => file.endsWith('.ldb')), // how many, depends on what LevelDB has merged by now
+    'there are tables',
+  )
   const { state, next, records } = await readStore(store)
   const found = await restoredFrom(context, dataDir)
   assert.deepEqual(state, found)

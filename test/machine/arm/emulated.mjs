@@ -144,7 +144,11 @@ async function again(signal) {
   if (house.hasEnded) return
   const code = await house.stop(signal)
   if (signal === 'SIGTERM')
-    promise('SIGTERM ends it in order', code === 0, [code, ...house.log.slice(-6)].join('\n'))
+    promise(
+      'SIGTERM ends it in order',
+      code === 0,
+      code === 0 ? code : [code, ...house.log.slice(-6)].join('\n'),
+    )
   const isReady = await house.start()
   if (!isReady) return promise(`it starts after ${signal}`, false, house.log.join(' | '))
   const client = await connected()

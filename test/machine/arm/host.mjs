@@ -11,13 +11,20 @@ import { playMachine } from './machine.mjs'
 const here = import.meta.dirname
 const project = join(here, '../../..')
 const architectures = ['arm64', 'armhf']
+const rootRecipe = ['make-root.sh', '../bed/debian.sh']
+const machineRecipe = [
+  ...rootRecipe,
+  'job-runner',
+  '../bed/root/etc/systemd/system/job.service',
+  '../bed/root/etc/udev/rules.d/60-gpio.rules',
+]
 
 /** @returns the exit code */
 export async function play({ stage, machine, args }) {
   const wanted = args.filter((arg) => arg !== '--')
   const isWanted = (part) => wanted.length === 0 || wanted.includes(part)
   const folder = (name) => `${machine.image}-${name}`
-  for (const name of architectures) made(folder(name), 'root', ['make-root.sh', name])
+  for (const name of architectures) made(folder(name), 'root', ['make-root.sh', name], rootRecipe)
   const packages = makePackages(join(stage, 'deb'))
   const codes = []
   if (architectures.some(isWanted)) {
@@ -26,17 +33,17 @@ export async function play({ stage, machine, args }) {
       codes.push(emulate(name, join(folder(name), 'root'), { packages, tests, layer: join(stage, name) }))
   }
   if (isWanted('machine')) {
-    made(folder('arm64'), 'root.ext4', ['make-machine.sh', join(folder('arm64'), 'root')])
-    made(folder('armhf'), 'root.ext4', ['make-disk.sh', join(folder('armhf'), 'root')])
+    made(folder('arm64'), 'root.ext4', ['make-machine.sh', join(folder('arm64'), 'root')], machineRecipe)
+    made(folder('armhf'), 'root.ext4', ['make-disk.sh', join(folder('armhf'), 'root')], rootRecipe)
     codes.push(await playMachine({ stage, folder, packages, logs: machine.logs }))
   }
   return codes.every((code) => code === 0) ? 0 : 1
 }
 
-/** Builds what is not there, or was made by another recipe. */
-function made(folder, file, [script, ...args]) {
+/** Builds what is not there, or was made by another recipe: `script` and `parts`. */
+function made(folder, file, [script, ...args], parts) {
   const recipe = createHash('sha256')
-  for (const part of [script, 'job-runner', '../bed/debian.sh']) recipe.update(readFileSync(join(here, part)))
+  for (const part of [script, ...parts]) recipe.update(readFileSync(join(here, part)))
   const stamp = join(folder, `${file}.recipe`)
   const sum = recipe.digest('hex')
   if (existsSync(join(folder, file)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === sum) return

@@ -53,7 +53,7 @@ say 'its disk'
 R=$B/root
 cp -a "$ROOT" "$R"
 mkdir -p "$R"/{root,usr/local/sbin,var/log/journal,etc/udev/rules.d} "$R/etc/systemd/system/multi-user.target.wants"
-cp "$HERE/../bed/root/etc/udev/rules.d/"* "$R/etc/udev/rules.d/"
+cp "$HERE/../bed/root/etc/udev/rules.d/60-gpio.rules" "$R/etc/udev/rules.d/"
 install -m 755 "$HERE/job-runner" "$R/usr/local/sbin/job-runner"
 cp "$HERE/../bed/root/etc/systemd/system/job.service" "$R/etc/systemd/system/"
 ln -sf ../job.service "$R/etc/systemd/system/multi-user.target.wants/job.service"

@@ -13,7 +13,7 @@ case $ARCH in
   *) packages=nodejs,systemd-standalone-sysusers ;;
 esac
 
-install_missing mmdebstrap debian-archive-keyring arch-test
+install_missing mmdebstrap debian-archive-keyring
 R=$OUT/root.tmp
 rm -rf "$OUT/root" "$R"
 say "Debian $SUITE for $ARCH"

@@ -102,6 +102,7 @@ async function memoryOfMany() {
 
 /** An action of the owner's own, in the process itself: nobody else can pay. */
 async function memoryOfTheDaemon() {
+  await allow('160M')
   const yaml = '/etc/damselfly/damselfly.yaml'
   const text = readFileSync(yaml, 'utf8')
   const grow =

@@ -1,4 +1,5 @@
 import {
+  dropIn,
   hold,
   isActive,
   journal,
@@ -41,5 +42,7 @@ export async function prove() {
   promise('by the same process', (await mainPid()) === pid, `process ${pid}`)
   await statesAgree()
 
+  // where the host has other work a start takes minutes here, and the time for a stop is safe's as well
+  await dropIn('patience', 'TimeoutStartSec=180\nTimeoutStopSec=90')
   await hold()
 }
