@@ -204,7 +204,9 @@ export class Witness {
 
   /** One more on each topic: who has heard it has heard what was before it, or never will. */
   #close() {
-    for (const publisher of this.#publishers) for (const qos of [1, 2]) this.#count(publisher, qos)
+    for (const publisher of this.#publishers)
+      for (const qos of [1, 2])
+        if (publisher.counts.has(`load/${publisher.client.id}/${qos}`)) this.#count(publisher, qos)
   }
 
   #whatIsMissing() {

@@ -52,6 +52,7 @@ export class World {
     await this.rows.subscribe()
     await this.lifetimes.subscribe()
     await this.#stock.fill()
+    await this.house.ask('sync') // what the cuts are about comes after this, whatever the broker promises
   }
 
   /** Load by everybody, of messages so much longer. */
