@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { connect, failureCount, nowMs, sh, sleep, systemctl, until } from './kit.mjs'
+import { connect, nowMs, sh, sleep, systemctl, until } from './kit.mjs'
 
 /** Lets the machine reboot or power off while the relay is on; the log goes on outside. Never returns. */
 export async function leave(how, remember) {
@@ -10,8 +10,8 @@ export async function leave(how, remember) {
     () => client.state('relay'),
   )
   client.end()
-  remember()
-  if (how === 'poweroff') writeFileSync('/run/host/rc', `${failureCount() === 0 ? 0 : 1}\n`)
+  const failures = remember()
+  if (how === 'poweroff') writeFileSync('/run/host/rc', `${failures === 0 ? 0 : 1}\n`)
   await sh('sync')
   writeFileSync('/dev/ttyS0', `leave ${nowMs().toFixed(1)} ${how}\n`)
   await systemctl(how, '--no-block')

@@ -11,13 +11,20 @@ for (const part of [...left]) {
   const begun = Date.now()
   try {
     const { prove } = await import(`./parts/${part}.mjs`)
-    await prove(() => writeFileSync(memory, JSON.stringify({ left, failures: failures + failureCount() })))
+    await prove(remember)
   } catch (error) {
     promise(`${part} went through`, false, error.stack)
   }
   console.log(`  ${Math.round((Date.now() - begun) / 1_000)} s`)
 }
 end(failures)
+
+/** Keeps what there is to do, for the next boot. @returns how many promises have not held so far */
+function remember() {
+  const all = failures + failureCount()
+  writeFileSync(memory, JSON.stringify({ left, failures: all }))
+  return all
+}
 
 function remembered() {
   try {
