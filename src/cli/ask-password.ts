@@ -11,9 +11,7 @@ const passwordBytesMax = 65_535
  */
 export async function askPassword(name: string): Promise<string> {
   if (!process.stdin.isTTY) return fromInput(await text(process.stdin))
-  const password = checkedPassword(await unseen(`password of ${name}: `))
-  if ((await unseen('once more: ')) === password) return password
-  throw new DamselflyError('USAGE', 'the two passwords are not the same: nothing was changed')
+  return twiceUnseen(name)
 }
 
 /** @throws DamselflyError `USAGE` for one that cannot be a password */
@@ -29,31 +27,47 @@ function fromInput(input: string): string {
   throw new DamselflyError('USAGE', 'the two passwords are not the same: nothing was changed')
 }
 
-/** One line from the terminal, which does not show it. */
-async function unseen(prompt: string): Promise<string> {
-  const { stdin } = process
-  process.stderr.write(prompt)
+/**
+ * The same line twice from the terminal, which does not show it. It is told so before the first question: what is typed at
+ * once, or pasted with both lines, is not shown either, and Ctrl-C ends the question, not the program.
+ * @throws DamselflyError `USAGE` for Ctrl-C or Ctrl-D, and as `askPassword`
+ */
+async function twiceUnseen(name: string): Promise<string> {
+  const { stdin, stderr } = process
   stdin.setRawMode(true)
   stdin.setEncoding('utf8')
-  stdin.resume()
+  stderr.write(`password of ${name}: `)
   try {
-    return await new Promise((resolve, reject) => {
-      let typed = ''
-      stdin.on('data', (keys: string) => {
-        for (const key of keys) {
-          if (key === '\r' || key === '\n') return resolve(typed)
-          if (key === '\u0003' || key === '\u0004')
-            return reject(new DamselflyError('USAGE', 'not answered: nothing was changed'))
-          if (key === '\u007f' || key === '\b') typed = [...typed].slice(0, -1).join('')
-          else if (key === '\u0015') typed = ''
-          else typed += key
-        }
-      })
-    })
+    const lines = linesOf(stdin)
+    const password = checkedPassword(await nextOf(lines))
+    stderr.write('\nonce more: ')
+    if ((await nextOf(lines)) === password) return password
+    throw new DamselflyError('USAGE', 'the two passwords are not the same: nothing was changed')
   } finally {
-    stdin.removeAllListeners('data')
     stdin.setRawMode(false)
     stdin.pause()
-    process.stderr.write('\n')
+    stderr.write('\n')
+  }
+}
+
+async function nextOf(lines: AsyncGenerator<string>): Promise<string> {
+  const { value } = await lines.next()
+  if (typeof value === 'string') return value
+  throw new DamselflyError('USAGE', 'not answered: nothing was changed')
+}
+
+/** Each line that is typed, until Ctrl-C, Ctrl-D or the end. */
+async function* linesOf(terminal: NodeJS.ReadStream): AsyncGenerator<string> {
+  let typed = ''
+  for await (const keys of terminal.iterator({ destroyOnReturn: false })) {
+    for (const key of keys as string) {
+      if (key === '\u0003' || key === '\u0004') return
+      if (key === '\r' || key === '\n') {
+        yield typed
+        typed = ''
+      } else if (key === '\u007f' || key === '\b') typed = [...typed].slice(0, -1).join('')
+      else if (key === '\u0015') typed = ''
+      else typed += key
+    }
   }
 }

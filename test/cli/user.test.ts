@@ -180,6 +180,19 @@ test('on a terminal the password is asked for twice and not shown', {
   other.type('\u0003')
   await other.says(/nothing was changed/)
   assert.equal(await other.end(), 2)
+
+  const empty = new LiveCommand(context, folder, ['user', 'passwd', 'joe'], { isOnTerminal: true })
+  await empty.says(/password of joe: /)
+  empty.type('\r')
+  await empty.says(/is empty: nothing was changed/)
+  assert.equal(await empty.end(), 2)
+
+  const pasted = new LiveCommand(context, folder, ['user', 'passwd', 'joe'], { isOnTerminal: true })
+  await pasted.says(/password of joe: /)
+  pasted.type('pasted\rpasted\r')
+  await pasted.says(/joe has a new password/)
+  assert.equal(await pasted.end(), 0)
+  assert.doesNotMatch(pasted.stdout + pasted.stderr, /pasted/)
 })
 
 const tools = missing('mosquitto', 'mosquitto_pub', 'mosquitto_passwd')
