@@ -214,7 +214,7 @@ test('a firing that is dropped has not been: the topic is armed as before', asyn
   await publish('t/a', '31') // fires, waits, and is dropped for those behind it
   for (let more = 0; more < limits.ruleQueueMessagesMax; more++) void publish('t/b', '1')
   await Promise.resolve()
-  assert.ok(counters.get('ruleQueueMessagesMax') >= 1) // more where the lanes were slow to fill
+  assert.equal(counters.get('ruleQueueMessagesMax'), 1)
   release()
   await settle()
   await publish('t/a', '32')
