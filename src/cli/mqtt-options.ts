@@ -93,7 +93,7 @@ async function placeOf(
   }
   if (named !== undefined && (named.broker.search !== undefined || !isThisMachine(named.broker.host)))
     return withPort(named.broker)
-  const house = await houseBroker(login.username === undefined)
+  const house = await houseBroker()
   const { username, password } = house.credentials ?? {}
   const own = parse('BROKER_URL', house.url, { username, password: password?.reveal() })
   if (named === undefined && own.search !== undefined)
@@ -183,17 +183,23 @@ function versionOf(given: MqttArguments): ProtocolVersion {
   throw usage(`-V is mqttv31, mqttv311 or mqttv5, not "${text}"`)
 }
 
+/** The `.env` that may have a name and a password for this broker, and may not be read. */
+export async function unreadCredentials(given: MqttArguments): Promise<string | undefined> {
+  if (given.has('-u') || given.has('--unix')) return undefined
+  const named = namedIn(given)
+  if (named !== undefined && (named.broker.username !== undefined || !isThisMachine(named.broker.host)))
+    return undefined
+  const { cwd } = await findHouse({ cwd: process.cwd() })
+  const file = join(cwd, '.env')
+  return (await isForbidden(file)) ? file : undefined
+}
+
 /** Where the settings say that the broker is: here, or elsewhere by `BROKER_URL`. */
-async function houseBroker(needsCredentials: boolean): Promise<HouseBroker> {
+async function houseBroker(): Promise<HouseBroker> {
   const house = await findHouse({ cwd: process.cwd() })
-  const file = join(house.cwd, '.env')
-  const isSecret = await isForbidden(file)
   const { scalars, problems } = await readSafeScalars({ ...house, isTerminal: false })
-  if (!isSecret) reportWarnings(problems)
-  else if (needsCredentials)
-    console.error(
-      `damselfly: ${file} may not be read: going on without a name and a password (sudo, or -u and -P, gives them)`,
-    )
+  // without them an anonymous client may still be welcome; `unreadCredentials` is for who is not
+  if (!(await isForbidden(join(house.cwd, '.env')))) reportWarnings(problems)
   const { remote, bind, port, credentials } = scalars
   if (remote !== undefined) return { url: remote.url, credentials: remote.credentials }
   return { url: `mqtt://${hostOf(bind)}:${port}`, credentials }

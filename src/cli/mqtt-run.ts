@@ -3,6 +3,7 @@ import { version } from '../daemon/version.ts'
 import { exitCodes } from './exit-codes.ts'
 import { type MqttArguments, readArguments } from './mqtt-arguments.ts'
 import { helpOf, type MqttTool } from './mqtt-letters.ts'
+import { unreadCredentials } from './mqtt-options.ts'
 import { reportFailure } from './report.ts'
 
 /**
@@ -24,10 +25,25 @@ export async function runTool(
     await run(given)
   } catch (error) {
     if (error instanceof DamselflyError && error.code === 'USAGE') throw error
+    const refusal = refusalOf(error)
     if (given.has('--quiet')) process.exitCode = exitCodes.failed
-    else reportFailure(error)
-    process.exitCode = refusalOf(error) ?? process.exitCode ?? exitCodes.failed
+    else {
+      reportFailure(error)
+      if (isOfStranger(refusal)) await tellUnread(given)
+    }
+    process.exitCode = refusal ?? process.exitCode ?? exitCodes.failed
   }
+}
+
+async function tellUnread(given: MqttArguments): Promise<void> {
+  const file = await unreadCredentials(given)
+  if (file === undefined) return
+  console.error(`${file} may have a name and a password, and may not be read: use sudo, or -u and -P`)
+}
+
+/** Bad user name or password, and not authorised. */
+function isOfStranger(code: number | undefined): boolean {
+  return code === 4 || code === 5 || code === 0x86 || code === 0x87
 }
 
 /** MQTT 3.1.1, table 3.1; MQTT 5, table 3-1. */

@@ -40,13 +40,16 @@ export async function readText(path: string, shown: string, bytesMax: number): P
       if (link?.isSymbolicLink() !== true) return { kind: 'absent' }
       return problem('this is a symbolic link, and what it names is not there')
     }
-    if (errnoOf(error) === 'EACCES') return problem(...(await forbidden(path, shown)))
+    if (errnoOf(error) === 'EACCES') return problem(...(await forbidden(path)))
     return problem(`the file cannot be read: ${reasonOf(error)}`)
   }
 }
 
-/** Who may not read it, and what lets him: the daemon may run as another user than the one who reads this. */
-async function forbidden(path: string, shown: string): Promise<[string, Partial<Problem>]> {
+/**
+ * Who may not read it, and what lets him: the daemon may run as another user than the one who reads this, and he may be in
+ * another folder.
+ */
+async function forbidden(path: string): Promise<[string, Partial<Problem>]> {
   const user = ownUser()
   const folder = dirname(path)
   try {
@@ -59,8 +62,8 @@ async function forbidden(path: string, shown: string): Promise<[string, Partial<
   // not chown where a group may: the file belongs to somebody who needs it, as that of the service
   const suggestion =
     (mode & 0o040) !== 0 && gid !== 0
-      ? `use sudo, or let ${user} join the group of the file: sudo usermod -aG "$(stat -c %G ${shown})" ${user}`
-      : `sudo chown ${user} ${shown} && sudo chmod 640 ${shown}`
+      ? `use sudo, or let ${user} join the group of the file: sudo usermod -aG "$(stat -c %G ${path})" ${user}`
+      : `sudo chown ${user} ${path} && sudo chmod 640 ${path}`
   return [`the user ${user} may not read this file`, { suggestion }]
 }
 

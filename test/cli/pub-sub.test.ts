@@ -222,22 +222,28 @@ test('the name and the password of .env go to no other port and no other machine
   assert.match(Buffer.concat(seen).toString('latin1'), /house.*se-cret-1/s)
 })
 
-test('a .env that may not be read is told, and it goes on without', {
+test('a .env that may not be read is told to who is refused without it, and to nobody else', {
   skip: missing('root', 'setpriv'),
 }, async (context) => {
-  const broker = await stoppableBroker(context)
   const folder = await tempFolder(context)
   await writeFiles(folder, { '.env': 'MQTT_USERNAME=house\nMQTT_PASSWORD=x\n' })
   await chmod(folder, 0o755)
-  const argv = [main, 'pub', '-p', `${broker.port}`, '-t', 'a', '-n']
-  const sender = run(
-    context,
-    'setpriv',
-    ['--reuid=65534', '--clear-groups', process.execPath, ...argv],
-    folder,
-  )
-  assert.equal(await sender.ended, 0, sender.stderr())
-  assert.match(sender.stderr(), /\.env may not be read: going on without a name and a password/)
+  const open = await stoppableBroker(context)
+  const closed = await stoppableBroker(context, onlyAs('house', 'x'))
+  const nobody = ['--reuid=65534', '--clear-groups', process.execPath, main]
+  const cases: [argv: readonly string[], code: number, hasHint: boolean][] = [
+    [['pub', '-p', `${open.port}`, '-t', 'a', '-n'], 0, false],
+    [['pub', '-p', `${closed.port}`, '-t', 'a', '-n'], 5, true],
+    [['sub', '-p', `${closed.port}`, '-t', 'a', '-V', '5'], 0x87, true],
+    [['sub', '-p', `${closed.port}`, '-t', 'a', '-u', 'house', '-P', 'y'], 4, false],
+    [['sub', '-p', `${closed.port}`, '-t', 'a', '--quiet'], 5, false],
+  ]
+  for (const [argv, code, hasHint] of cases) {
+    const tool = run(context, 'setpriv', [...nobody, ...argv], folder)
+    assert.equal(await tool.ended, code, `${argv.join(' ')}: ${tool.stderr()}`)
+    const hint = `${join(folder, '.env')} may have a name and a password, and may not be read`
+    assert.equal(tool.stderr().includes(hint), hasHint, tool.stderr())
+  }
 })
 
 test('what cannot be done is told in one line, with exit code 1, or the one that the broker gave', async (context) => {

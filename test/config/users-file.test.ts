@@ -194,12 +194,12 @@ test('a file that may not be read says which user could not read it, and what le
   }
   await chmod(folder, 0o755)
   assert.deepEqual(await asNobody(), [
-    '0:0 the user nobody may not read this file | try sudo chown nobody config/users && sudo chmod 640 config/users',
+    `0:0 the user nobody may not read this file | try sudo chown nobody ${path} && sudo chmod 640 ${path}`,
   ])
   await chmod(path, 0o640)
   await chown(path, 0, 1)
   assert.deepEqual(await asNobody(), [
-    '0:0 the user nobody may not read this file | try use sudo, or let nobody join the group of the file: sudo usermod -aG "$(stat -c %G config/users)" nobody',
+    `0:0 the user nobody may not read this file | try use sudo, or let nobody join the group of the file: sudo usermod -aG "$(stat -c %G ${path})" nobody`,
   ])
   await chmod(folder, 0o700)
   assert.deepEqual(await asNobody(), [
