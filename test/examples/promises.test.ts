@@ -22,7 +22,11 @@ test('each promise has a test that is there', () => {
   for (const { promise, files } of promises) {
     assert.ok(files.length > 0, `no test: ${promise}`)
     for (const file of files) {
-      assert.match(file, /^(test\/.+\.test\.(ts|mjs)|test\/machine\/.+\.mjs|bench\/soak\.mjs|packaging\/check\.mjs)$/, promise)
+      assert.match(
+        file,
+        /^(test\/.+\.test\.(ts|mjs)|test\/machine\/.+\.mjs|bench\/soak\.mjs|packaging\/check\.mjs)$/,
+        promise,
+      )
       assert.ok(existsSync(join(root, file)), `there is no ${file}: ${promise}`)
     }
   }
