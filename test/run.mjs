@@ -22,7 +22,7 @@ const tests = [
   process.execPath,
   '--test',
   '--test-concurrency=4',
-  '--test-timeout=90000',
+  '--test-timeout=240000', // of a whole file; a busy machine takes three times as long as a quiet one
   `--test-reporter=${reporter}`,
   ...files,
 ]
