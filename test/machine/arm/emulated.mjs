@@ -12,6 +12,8 @@ const port = 1_883
 const securePort = 8_883
 /** As `uname -m` says it. */
 const machineNames = { arm64: 'aarch64', armhf: 'armv7l' }
+/** @NOTE qemu-user answers ENOSYS for an ioctl that it does not know, whatever the file is; these look at the right answer. */
+const needsKernel = ['open-chip.test.js', 'late-chip.test.js']
 const house = new House(root)
 
 const node = await house.run('node', [
@@ -158,9 +160,6 @@ async function again(signal) {
   promise(`retained messages outlive ${signal}`, kept.join() === 'until later,exactly once', kept.join())
   await client.endAsync(true)
 }
-
-/** @NOTE qemu-user answers ENOSYS for an ioctl that it does not know, whatever the file is; these look at the right answer. */
-const needsKernel = ['open-chip.test.js', 'late-chip.test.js']
 
 /** What needs a chip is shown on the whole machine. */
 async function tests() {
