@@ -21,6 +21,7 @@ if [ ! -e /var/lib/move/part ]; then
   cp -a /job/global/. /usr/local/
   systemctl daemon-reload
   systemctl enable --quiet --now far
+  systemctl enable --quiet mosquitto # as Debian does it; the machine comes without
   systemctl restart mosquitto
   echo before > /var/lib/move/part
 fi
