@@ -17,6 +17,7 @@ import { startLimitsReport } from './daemon/limits-report.ts'
 import { Outside } from './daemon/outside.ts'
 import { Presence } from './daemon/presence.ts'
 import { probe } from './daemon/probe.ts'
+import { readWhole } from './daemon/read-whole.ts'
 import { withoutRestart } from './daemon/restart-keys.ts'
 import type { SettingsReader } from './daemon/settings-reader.ts'
 import { version } from './daemon/version.ts'
@@ -355,9 +356,8 @@ export class Daemon {
     const running = this.#running
     if (running === undefined) return
     let next: Settings
-    await this.#watching?.note() // a file that was saved before SIGHUP came is read once
     try {
-      const { settings, warnings } = await reader.read()
+      const { settings, warnings } = await readWhole(reader, this.#watching)
       const gone = filesGone(this.#settings, settings, process.cwd())
       if (gone.length > 0) throw new ProblemsError(gone)
       const reloadable = withoutRestart(this.#settings, settings)

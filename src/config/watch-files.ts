@@ -1,7 +1,13 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { errnoOf } from '../core/errors.ts'
+
+/** Files that were changed more lately may still be written to. */
+const settledMs = 100
+/** Who writes to them for longer is not waited for. */
+const settlingMsMax = 2_000
 
 export interface WatchOptions {
   /** How long the files must be quiet; 200 unless told. */
@@ -11,8 +17,13 @@ export interface WatchOptions {
 }
 
 export interface FileWatch extends AsyncDisposable {
-  /** The files are about to be read as they are now: that they are so is no change to tell any more. */
+  /**
+   * The files are about to be read as they are now: that they are so is no change to tell any more. Waits first until
+   * nobody has written to them for 100 ms, two seconds at most: who saves a file may empty it before he fills it.
+   */
   note(): Promise<void>
+  /** Whether they are otherwise than at the last `note`: what was read since may be half of it. */
+  hasChanged(): Promise<boolean>
   /** Resolves when `onChange` is called no more. A second call does nothing. */
   close(): Promise<void>
 }
@@ -55,11 +66,22 @@ class FilesWatcher implements FileWatch {
 
   async start(): Promise<void> {
     this.#watchFolders()
-    this.#seen = await this.#fingerprint()
+    this.#seen = (await this.#look()).marks
   }
 
   async note(): Promise<void> {
-    this.#seen = await this.#fingerprint()
+    const deadlineMs = performance.now() + settlingMsMax
+    for (;;) {
+      const { marks, changedMs } = await this.#look()
+      this.#seen = marks
+      const ageMs = Date.now() - changedMs // below 0 after the clock was set back: of no use
+      if (ageMs < 0 || ageMs >= settledMs || performance.now() > deadlineMs) return
+      await sleep(settledMs - ageMs)
+    }
+  }
+
+  async hasChanged(): Promise<boolean> {
+    return (await this.#look()).marks !== this.#seen
   }
 
   async close(): Promise<void> {
@@ -93,14 +115,14 @@ class FilesWatcher implements FileWatch {
     if (name === basename(folder)) this.#forget(folder)
     const isOurs =
       name === undefined || this.#files.some((file) => dirname(file) === folder && basename(file) === name)
-    if (isOurs) this.#look()
+    if (isOurs) this.#compareSoon()
   }
 
   #forget(folder: string): void {
     this.#folders.get(folder)?.close()
     this.#folders.delete(folder)
     if (!this.#isClosed) this.#watchFolders()
-    this.#look()
+    this.#compareSoon()
   }
 
   #retryLater(): void {
@@ -108,11 +130,11 @@ class FilesWatcher implements FileWatch {
     this.#retry = setTimeout(() => {
       this.#retry = undefined
       this.#watchFolders()
-      this.#look()
+      this.#compareSoon()
     }, this.#retryMs).unref()
   }
 
-  #look(): void {
+  #compareSoon(): void {
     if (this.#isClosed) return
     clearTimeout(this.#quiet)
     this.#quiet = setTimeout(() => void this.#compare(), this.#quietMs).unref()
@@ -120,21 +142,24 @@ class FilesWatcher implements FileWatch {
 
   // an event alone is no change: reading a file's folder makes events as well
   async #compare(): Promise<void> {
-    const now = await this.#fingerprint()
-    if (this.#isClosed || now === this.#seen) return
-    this.#seen = now
+    const { marks } = await this.#look()
+    if (this.#isClosed || marks === this.#seen) return
+    this.#seen = marks
     this.#onChange()
   }
 
-  async #fingerprint(): Promise<string> {
+  /** How the files are, and when one of them was last changed, in milliseconds since 1970. */
+  async #look(): Promise<{ readonly marks: string; readonly changedMs: number }> {
+    let changedMs = Number.NEGATIVE_INFINITY
     const marks = this.#files.map(async (file) => {
       try {
-        const { ino, size, mtimeNs, mode } = await stat(file, { bigint: true })
+        const { ino, size, mtimeNs, ctimeMs, mode } = await stat(file, { bigint: true })
+        changedMs = Math.max(changedMs, Number(ctimeMs)) // also of one that was renamed to it
         return `${ino} ${size} ${mtimeNs} ${mode}`
       } catch (error) {
         return errnoOf(error) ?? 'unreadable'
       }
     })
-    return (await Promise.all(marks)).join('\n')
+    return { marks: (await Promise.all(marks)).join('\n'), changedMs }
   }
 }

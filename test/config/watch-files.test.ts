@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { appendFile, mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -114,4 +114,24 @@ test('a change that was noted is told no more, the next one is', { timeout: 60_0
   await writeFile(a, 'three')
   await files.next(0)
   assert.equal(files.count(), 1)
+})
+
+test('to note files waits for who writes to them, but not for ever', { timeout: 60_000 }, async () => {
+  await using folder = await folderOf({ a: '1' })
+  await using files = await watched(folder.path, ['a'])
+  const a = join(folder.path, 'a')
+  writeFileSync(a, '')
+  const fill = setTimeout(() => writeFileSync(a, 'whole'), 20)
+  await files.watch.note()
+  clearTimeout(fill)
+  assert.equal(readFileSync(a, 'utf8'), 'whole')
+  assert.equal(await files.watch.hasChanged(), false)
+  writeFileSync(a, 'another')
+  assert.equal(await files.watch.hasChanged(), true)
+
+  let writes = 0
+  const writer = setInterval(() => writeFileSync(a, `${writes++}`), 10)
+  await files.watch.note()
+  clearInterval(writer)
+  assert.ok(writes > 10, `${writes}`)
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFile, rename, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon } from '../support/daemon.js'
 import { until } from '../support/until.js'
 
@@ -41,6 +42,23 @@ test('a saved file is enough, also from an editor that writes beside and renames
   await rename(`${path}~`, path)
   await daemon.logged('configuration reloaded', 2)
   assert.equal(await ask(daemon), 'third')
+})
+
+test('a file that is emptied and filled is never read in between, whenever SIGHUP comes', async (context) => {
+  const yaml = `pins: { lamp: { gpio: 17, out: true } }\n${rule('first')}`
+  const daemon = await startDaemon(context, { yaml })
+  const path = join(daemon.folder, 'config/damselfly.yaml')
+  const rounds = 5
+  for (let round = 1; round <= rounds; round++) {
+    await truncate(path)
+    daemon.kill('SIGHUP')
+    await sleep(40)
+    await writeFile(path, yaml)
+    await daemon.logged('configuration reloaded', round)
+  }
+  for (const { pins, rules } of daemon.having('configuration reloaded'))
+    assert.deepEqual([pins, rules], [1, 1])
+  assert.equal(await ask(daemon), 'first')
 })
 
 test('a bad file keeps the last good configuration, and every mistake in it is logged with its place', async (context) => {
