@@ -23,7 +23,12 @@ export function checkedPassword(password: string): string {
 
 function fromInput(input: string): string {
   const [first = '', second] = input.split(/\r?\n/)
-  if (second === undefined || second === '' || second === first) return checkedPassword(first)
+  const password = checkedPassword(first)
+  return second === undefined || second === '' ? password : twice(password, second)
+}
+
+function twice(password: string, again: string): string {
+  if (again === password) return password
   throw new DamselflyError('USAGE', 'the two passwords are not the same: nothing was changed')
 }
 
@@ -41,8 +46,7 @@ async function twiceUnseen(name: string): Promise<string> {
     const lines = linesOf(stdin)
     const password = checkedPassword(await nextOf(lines))
     stderr.write('\nonce more: ')
-    if ((await nextOf(lines)) === password) return password
-    throw new DamselflyError('USAGE', 'the two passwords are not the same: nothing was changed')
+    return twice(password, await nextOf(lines))
   } finally {
     stdin.setRawMode(false)
     stdin.pause()

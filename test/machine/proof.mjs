@@ -39,6 +39,13 @@ export async function property(name) {
   return (await systemctl('show', 'damselfly', `--property=${name}`, '--value')).text
 }
 
+/** What `systemd-analyze security` finds of a unit: whether it is exposed to so many tenths at most, and its verdict. */
+export async function exposure(tenthsMax, unit = 'damselfly') {
+  const options = [`--threshold=${tenthsMax}`, '--no-pager']
+  const { code, stdout } = await sh('systemd-analyze', 'security', ...options, `${unit}.service`)
+  return { isAtMost: code === 0, verdict: stdout.trim().split('\n').at(-1) }
+}
+
 /** Asks until it is so. @returns what was found last */
 export async function until(isSo, find, seconds = 10) {
   const stop = Date.now() + seconds * 1_000

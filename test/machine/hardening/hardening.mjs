@@ -6,6 +6,7 @@ import {
   dropIn,
   end,
   entries,
+  exposure,
   journal,
   play,
   promise,
@@ -24,26 +25,10 @@ async function unit() {
   const path = '/etc/systemd/system/damselfly.service'
   const verify = await sh('systemd-analyze', 'verify', '--recursive-errors=no', path)
   promise('systemd-analyze verify is clean', verify.code === 0 && verify.text === '', verify.text)
-  const security = await sh(
-    'systemd-analyze',
-    'security',
-    '--threshold=16',
-    '--no-pager',
-    'damselfly.service',
-  )
-  promise(
-    'systemd-analyze security is at most 1.6',
-    security.code === 0,
-    security.stdout.trim().split('\n').at(-1),
-  )
-  const open = await sh(
-    'systemd-analyze',
-    'security',
-    '--threshold=16',
-    '--no-pager',
-    'systemd-udevd.service',
-  )
-  promise('which not every service is', open.code !== 0, open.stdout.trim().split('\n').at(-1))
+  const ours = await exposure(16)
+  promise('systemd-analyze security is at most 1.6', ours.isAtMost, ours.verdict)
+  const another = await exposure(16, 'systemd-udevd')
+  promise('which not every service is', !another.isAtMost, another.verdict)
 }
 
 async function attempts() {

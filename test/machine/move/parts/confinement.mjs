@@ -1,6 +1,6 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect as connectTls } from 'node:tls'
-import { damselfly, journal, promise, property, sh, systemctl, until } from '../../proof.mjs'
+import { damselfly, exposure, journal, promise, property, sh, systemctl, until } from '../../proof.mjs'
 import { passwordOf, round } from '../clients.mjs'
 
 const yaml = '/etc/damselfly/damselfly.yaml'
@@ -136,18 +136,8 @@ cat new.key > server.key && cat new.crt > server.crt && rm new.*`
 }
 
 async function hardened() {
-  const security = await sh(
-    'systemd-analyze',
-    'security',
-    '--threshold=20',
-    '--no-pager',
-    'damselfly.service',
-  )
-  promise(
-    'systemd-analyze security is at most 2.0',
-    security.code === 0,
-    security.stdout.trim().split('\n').at(-1),
-  )
+  const { isAtMost, verdict } = await exposure(20)
+  promise('systemd-analyze security is at most 2.0', isAtMost, verdict)
   const restarts = await property('NRestarts')
   promise('no restart all the while', restarts === '0', restarts)
 }
