@@ -2,8 +2,8 @@ import type { SettingsReading } from '../config/read-settings.ts'
 import type { FileWatch } from '../config/watch-files.ts'
 import type { SettingsReader } from './settings-reader.ts'
 
-/** Then they are taken as they are; what is written later is a change again. */
-const readsMax = 5
+/** Then they are taken as they are: a stop waits for a reload, and for each of these two seconds at most. */
+const readsMax = 3
 
 /**
  * The settings for a reload. An editor empties a file and fills it, so that one which is read in between has no pins, no
