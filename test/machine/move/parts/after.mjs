@@ -1,11 +1,12 @@
-import { promise, sh, systemctl } from '../../proof.mjs'
+import { promise, sh, systemctl, until } from '../../proof.mjs'
 import { roundOnceBack, startClients } from '../clients.mjs'
 import { bridgeWorks, retainedCount, retainedFound, unitState } from '../house.mjs'
 
 /** After a reboot, and the way back by hand. */
 export async function prove() {
   const states = async () => `${await unitState('mosquitto')}, ${await unitState('damselfly')}`
-  const booted = await states()
+  // the job starts beside it, and not after it
+  const booted = await until((text) => !text.includes('activating'), states, 60)
   promise(
     'after a reboot Damselfly runs, and mosquitto does not',
     booted === 'inactive disabled, active enabled',
